@@ -1,0 +1,137 @@
+"""What a view makes and a sink writes: pictures, histograms and scalars, for no logger in particular."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image as PillowImage
+
+
+@dataclass(frozen=True)
+class Image:
+    """A picture.
+
+    Attributes:
+        tag: Where the logger puts it, for instance ``weights.heatmap/fc1.weight``.
+        pixels: uint8, (height, width, 3), RGB.
+        caption: One line of plain text: what it is, epoch and step.
+    """
+
+    tag: str
+    pixels: npt.NDArray[np.uint8]
+    caption: str = ""
+
+    @cached_property
+    def png(self) -> bytes:
+        """The picture as PNG, with a palette where 256 colours hold it (a third of the size), else as RGB."""
+        picture = PillowImage.fromarray(self.pixels)
+        # Counting stops at the 257th colour, so a picture that needs RGB pays little for the question.
+        colors = picture.getcolors(maxcolors=256)
+        if colors is not None:
+            picture = _with_palette(self.pixels, np.array([color for _, color in colors], np.uint8))
+        buffer = io.BytesIO()
+        picture.save(buffer, format="PNG", compress_level=6)
+        return buffer.getvalue()
+
+
+def _with_palette(pixels: npt.NDArray[np.uint8], palette: npt.NDArray[np.uint8]) -> PillowImage.Image:
+    """The same picture in indices: a table by 24-bit colour, of which only the palette's rows are ever touched."""
+    rank = np.empty(1 << 24, np.uint8)
+    rank[_packed(palette)] = np.arange(len(palette))
+    picture = PillowImage.fromarray(rank[_packed(pixels)])
+    picture.putpalette(palette.tobytes())
+    return picture
+
+
+def _packed(colors: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
+    """Red, green and blue in one number."""
+    wide = colors.astype(np.uint32)
+    return np.asarray(wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2], np.uint32)
+
+
+@dataclass(frozen=True)
+class Animation:
+    """A picture that moves.
+
+    Attributes:
+        tag: Where the logger puts it, for instance ``weights.animation/fc1.weight``.
+        frames: uint8 pictures of one size, (height, width, 3), in the order of time; at least one.
+        seconds: How long each frame but the last is shown; the last stays three times as long.
+        caption: One line of plain text.
+    """
+
+    tag: str
+    frames: tuple[npt.NDArray[np.uint8], ...]
+    seconds: float = 0.5
+    caption: str = ""
+
+    @cached_property
+    def gif(self) -> bytes:
+        """The frames as a GIF that repeats for ever."""
+        pictures = [PillowImage.fromarray(frame).quantize(colors=256) for frame in self.frames]
+        duration = [round(1000 * self.seconds)] * (len(pictures) - 1) + [round(3000 * self.seconds)]
+        buffer = io.BytesIO()
+        pictures[0].save(
+            buffer, format="GIF", save_all=True, append_images=pictures[1:], duration=duration, loop=0, disposal=2
+        )
+        return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Counts of values between edges.
+
+    Attributes:
+        tag: Where the logger puts it, for instance ``weights.histogram/fc1.weight``.
+        edges: float64, (n + 1,), strictly ascending; bin i holds ``edges[i] <= value < edges[i + 1]``, the last
+            bin its right edge too.
+        counts: int64, (n,); they sum to the number of finite values.
+        minimum: Smallest finite value.
+        maximum: Largest finite value.
+        total: Sum of the finite values.
+        squares: Sum of their squares.
+    """
+
+    tag: str
+    edges: npt.NDArray[np.float64]
+    counts: npt.NDArray[np.int64]
+    minimum: float
+    maximum: float
+    total: float
+    squares: float
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """A number.
+
+    Attributes:
+        tag: Where the logger puts it, for instance ``weights.rms/fc1.weight``.
+        value: A finite float.
+    """
+
+    tag: str
+    value: float
+
+
+Artifact = Image | Animation | Histogram | Scalar
+
+
+@dataclass(frozen=True)
+class Batch:
+    """All that one snapshot has to say, for one call of each sink.
+
+    Attributes:
+        step: The step on the logger's axis.
+        epoch: The epoch, counted as the captions count it.
+        artifacts: In the order of their making.
+    """
+
+    step: int
+    epoch: int
+    artifacts: Sequence[Artifact]

@@ -1,0 +1,321 @@
+"""The Lightning callback: arguments, hooks, schedule, ranks and errors. All else is `WeightVisualizer`'s."""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from torch.optim import Optimizer
+from torch.utils.hooks import RemovableHandle
+
+from lightning_weightviz import sharding
+from lightning_weightviz.alerts import WeightAlert
+from lightning_weightviz.schedule import Schedule
+from lightning_weightviz.settings import DEFAULT_STATISTICS, DEFAULT_VIEWS, OnAlert, Settings
+from lightning_weightviz.visualizer import WeightVisualizer
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Callback, LightningModule, Trainer
+else:
+    # Trainers of the two namespaces each ask for their own class, though it is the same code twice.
+    _NAMESPACES = [name for name in ("lightning", "pytorch_lightning") if importlib.util.find_spec(name)]
+    _MODULES = ["lightning.pytorch" if name == "lightning" else name for name in _NAMESPACES]
+    Callback = type("Callback", tuple(importlib.import_module(name).Callback for name in _MODULES), {})
+
+
+class WeightVisualizationCallback(Callback):
+    """Shows how a network's weights are learned, in the loggers that the Trainer has.
+
+    Before the first step and at the end of each epoch it measures the weights on their device, draws in the
+    background, and logs pictures, histograms and scalars, under the tags listed in the README. Training is
+    bit-identical with and without it, and what goes wrong while logging is warned of once and stops nothing.
+
+    Args:
+        layers: Globs over parameter names (``"encoder.*.weight"``), or names of modules. None: all parameters.
+        exclude: Globs of what to leave out.
+        every_n_epochs: A snapshot every so many epochs. None switches epochs off.
+        every_n_train_steps: A snapshot every so many optimizer steps (``trainer.global_step``), beside the epochs.
+        log_initial: Whether to take a snapshot before the first step; never on resume.
+        targets: ``"weights"``, ``"gradients"`` (as they are before the last step of an epoch, unscaled, before
+            clipping) and ``"updates"`` (change since the last snapshot; keeps a copy of the weights).
+        views: Which pictures and numbers, of ``"heatmap"``, ``"histogram"``, ``"statistics"``, ``"distribution"``,
+            ``"evolution"``, ``"classes"``, ``"overview"`` and ``"drift"``.
+        statistics: Names of the scalars. They are logged for parameters of two or more dimensions and for the whole
+            model; for all that match where `layers` is given.
+        max_layers: How many parameters get pictures; histograms and statistics cover all selected.
+        image_size: A picture has at most this many cells an axis; more weights are pooled.
+        bins: At most this many bins a histogram.
+        colormap: Any matplotlib name; its middle is 0.
+        color_range: What the ends of the colours stand for: ``"run"``, a range that only grows; ``"init"``, that of
+            the first snapshot; ``"epoch"``, anew each time; or a positive number.
+        input_shape: (channels, height, width) or (height, width) of the input, for templates of the classes. None:
+            28×28 for 784 inputs, 32×32 for 1024, 3×32×32 for 3072.
+        class_names: One a class, in the order of the head's rows. None: those of the data module or data set.
+        head: Name of the weight whose rows are the classes. None: that of the last Linear or 1×1 convolution.
+        animation: Whether to log a GIF of each film strip at the end of fit.
+        on_alert: What to do where weights are NaN, infinite or dead: ``"warn"``, ``"raise"`` or ``"ignore"``.
+            ``alerts/<rule>`` counts them in any case.
+        background: Whether to draw on a thread while training goes on.
+        max_overhead: Share of the training time that may be taken from it; past that, and past the first five
+            seconds, snapshots are left out. None: never.
+        report: Whether to write one HTML page with all pictures at the end of fit, into the logger's folder.
+        prefix: Put in front of every tag.
+        sinks: Objects with ``write(batch)`` and ``flush()`` to use instead of those found for the loggers.
+
+    Raises:
+        TypeError: An argument has the wrong type; the message names it, its value and what is allowed.
+        ValueError: An argument has a value that is not allowed, likewise. At the start of fit, where `class_names`
+            are not as many as classes or `head` is not a parameter of the model.
+        WeightAlert: With ``on_alert="raise"``, in the middle of fit.
+
+    Example:
+        >>> from lightning.pytorch import Trainer
+        >>> callback = WeightVisualizationCallback(layers="fc*", every_n_epochs=5)
+        >>> trainer = Trainer(max_epochs=20, callbacks=[callback], logger=False)
+    """
+
+    def __init__(
+        self,
+        layers: str | Sequence[str] | None = None,
+        *,
+        exclude: str | Sequence[str] = (),
+        every_n_epochs: int | None = 1,
+        every_n_train_steps: int | None = None,
+        log_initial: bool = True,
+        targets: Sequence[Literal["weights", "gradients", "updates"]] = ("weights",),
+        views: Sequence[str] = DEFAULT_VIEWS,
+        statistics: Sequence[str] = DEFAULT_STATISTICS,
+        max_layers: int = 12,
+        image_size: int = 256,
+        bins: int = 64,
+        colormap: str = "RdBu_r",
+        color_range: Literal["run", "init", "epoch"] | float = "run",
+        input_shape: Sequence[int] | None = None,
+        class_names: Sequence[str] | None = None,
+        head: str | None = None,
+        animation: bool = False,
+        on_alert: OnAlert = "warn",
+        background: bool = True,
+        max_overhead: float | None = 0.01,
+        report: bool = False,
+        prefix: str = "",
+        sinks: Sequence[Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self._settings = Settings(
+            layers=layers,
+            exclude=exclude,
+            every_n_epochs=every_n_epochs,
+            every_n_train_steps=every_n_train_steps,
+            log_initial=log_initial,
+            targets=targets,
+            views=views,
+            statistics=statistics,
+            max_layers=max_layers,
+            image_size=image_size,
+            bins=bins,
+            colormap=colormap,
+            color_range=color_range,
+            input_shape=input_shape,  # type: ignore[arg-type]  # Settings checks it and brings it to this form
+            class_names=class_names,
+            head=head,
+            animation=animation,
+            on_alert=on_alert,
+            background=background,
+            max_overhead=max_overhead,
+            report=report,
+            prefix=prefix,
+            sinks=sinks,
+        )
+        self._visualizer: WeightVisualizer | None = None
+        self._schedule = self._new_schedule()
+        self._state: dict[str, Any] | None = None
+        self._global_step = 0
+        self._steps_a_batch = 1
+        self._last_step: int | None = None
+        self._left_out = False
+        self._step_hooks: list[RemovableHandle] = []
+
+    def _new_schedule(self) -> Schedule:
+        settings = self._settings
+        return Schedule(settings.every_n_epochs, settings.every_n_train_steps, settings.max_overhead)
+
+    @property
+    def state_key(self) -> str:
+        """Differs between instances that show different things, so that each finds its own state."""
+        settings = self._settings
+        return self._generate_state_key(
+            layers=settings.layers, exclude=settings.exclude, targets=settings.targets, prefix=settings.prefix
+        )
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Selects the parameters, and takes the snapshot before the first step."""
+        # Asking for the folder is a broadcast: all ranks or none.
+        folder = Path(trainer.log_dir or trainer.default_root_dir)
+        # A further fit of the same Trainer goes on; a new Trainer starts anew, unless a checkpoint was loaded.
+        if self._visualizer is not None and self._state is None and trainer.global_step > 0:
+            self._state = self.state_dict()
+        fresh = trainer.global_step == 0 and self._state is None
+        if fresh:
+            self._last_step = None
+        self._global_step = trainer.global_step
+        self._visualizer = self._new_visualizer(trainer, pl_module, folder)
+        self._state = None
+        self._schedule = self._new_schedule()
+        if fresh and self._settings.log_initial:
+            self._take(trainer, step=0, epoch=0, initial=True)
+        self._schedule.start()
+
+    def _new_visualizer(self, trainer: Trainer, pl_module: LightningModule, folder: Path) -> WeightVisualizer | None:
+        if trainer.barebones:
+            warnings.warn("Trainer(barebones=True) logs nothing, so no weights are shown", stacklevel=2)
+            return None
+        settings = self._settings
+        if not trainer.is_global_zero:
+            # Replicas are equal: one rank looks. What is spread over ranks takes them all, and one of them writes.
+            if not sharding.needs_every_rank(pl_module):
+                return None
+            on_alert: OnAlert = "ignore" if settings.on_alert == "warn" else settings.on_alert
+            settings = replace(settings, views=(), sinks=(), report=False, on_alert=on_alert)
+        visualizer = WeightVisualizer(pl_module, trainer.loggers, folder=folder, settings=settings)
+        names = _class_names_of(trainer)
+        if names is not None:
+            visualizer.suggest_class_names(names)
+        if self._state is not None:
+            visualizer.load_state_dict(self._state["visualizer"])
+        return visualizer
+
+    def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
+        """Before the last step that comes before a snapshot: measures gradients, and what the step will change."""
+        if self._visualizer is None or not self._is_last_step(trainer):
+            return
+        with self._schedule.blocking():
+            if "gradients" in self._settings.targets:
+                self._visualizer.observe_gradients(scale=_loss_scale(trainer, optimizer))
+            if "update_ratio" in self._settings.statistics:
+                self._watch_step(self._visualizer, optimizer)
+
+    def _is_last_step(self, trainer: Trainer) -> bool:
+        """Whether a snapshot will be due when this batch has ended, as far as one can know before."""
+        after = max(trainer.global_step + 1, self._global_step + self._steps_a_batch)
+        ends_epoch = trainer.is_last_batch or (trainer.max_steps != -1 and after >= trainer.max_steps)
+        return (ends_epoch and self._schedule.is_epoch_due(trainer.current_epoch + 1)) or self._schedule.is_step_due(
+            self._global_step, after
+        )
+
+    def _watch_step(self, visualizer: WeightVisualizer, optimizer: Optimizer) -> None:
+        """The optimizer itself says when it has stepped: a step that the gradient scaler skips is none."""
+        if not isinstance(optimizer, Optimizer):
+            return
+        which = visualizer.before_step([tensor for group in optimizer.param_groups for tensor in group["params"]])
+        waiting = [which]
+
+        def after_step(*_: object) -> None:
+            # A further step of this optimizer in the same batch has a hook of its own.
+            if waiting:
+                visualizer.after_step(waiting.pop())
+
+        self._step_hooks.append(optimizer.register_step_post_hook(after_step))
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Takes a snapshot where one is due by steps; writes what has been drawn meanwhile."""
+        while self._step_hooks:
+            self._step_hooks.pop().remove()
+        before, self._global_step = self._global_step, trainer.global_step
+        self._steps_a_batch = max(1, self._global_step - before)
+        if self._visualizer is None:
+            return
+        if self._schedule.is_step_due(before, trainer.global_step):
+            self._take(trainer, step=_logger_step(trainer), epoch=trainer.current_epoch)
+        else:
+            with self._schedule.blocking():
+                self._visualizer.collect()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Takes a snapshot where one is due by epochs."""
+        epochs = trainer.current_epoch + 1
+        if self._schedule.is_epoch_due(epochs):
+            self._take(trainer, step=max(0, _logger_step(trainer) - 1), epoch=epochs)
+
+    def _take(self, trainer: Trainer, *, step: int, epoch: int, initial: bool = False, always: bool = False) -> None:
+        """Takes a snapshot, unless this step has one or the price is too high."""
+        visualizer = self._visualizer
+        if visualizer is None or (step == self._last_step and not initial):
+            return
+        self._left_out = not (always or initial or self._schedule.affords(behind=visualizer.is_full))
+        if self._left_out:
+            return
+        # The first snapshot shares its step with the end of an epoch of one batch, which is another moment.
+        self._last_step = None if initial else step
+        visualizer.loggers = trainer.loggers
+        with self._schedule.blocking():
+            visualizer.log(step, epoch=epoch, initial=initial)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Waits for what is not drawn yet, draws the views over time up to the last snapshot, and writes all."""
+        if self._visualizer is None:
+            return
+        if self._left_out:
+            step = max(0, _logger_step(trainer) - 1)
+            self._take(trainer, step=step, epoch=trainer.current_epoch, always=True)
+        self._visualizer.finish()
+        if self._schedule.left_out:
+            warnings.warn(
+                f"{self._schedule.left_out} snapshots were left out, as they would have taken more than "
+                f"max_overhead={self._settings.max_overhead} of the training time; max_overhead=None takes them all",
+                stacklevel=2,
+            )
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Writes what was measured."""
+        if self._visualizer is not None:
+            # The training has its exception already; a further one would hide it.
+            with suppress(WeightAlert):
+                self._visualizer.finish()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs: tensors and primitives, so that it loads with ``weights_only=True``."""
+        if self._visualizer is None:
+            return self._state or {}
+        return {"last_step": self._last_step, "visualizer": self._visualizer.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes in the state; it is used when training starts, as the model may not be there yet."""
+        if state_dict:
+            self._state = state_dict
+            self._last_step = state_dict["last_step"]
+
+
+def _logger_step(trainer: Trainer) -> int:
+    """The step that Lightning gives to what is logged in a batch; at the end of an epoch it takes one less."""
+    loop = trainer.fit_loop.epoch_loop
+    return int(getattr(loop, "_batches_that_stepped", trainer.global_step))
+
+
+def _loss_scale(trainer: Trainer, optimizer: Optimizer) -> float:
+    """What gradients are still multiplied by: fused optimizers divide by it themselves, in their step."""
+    scaler = getattr(trainer.precision_plugin, "scaler", None)
+    fused = getattr(optimizer, "_step_supports_amp_scaling", False)
+    return float(scaler.get_scale()) if scaler is not None and fused else 1.0
+
+
+def _class_names_of(trainer: Trainer) -> Sequence[str] | None:
+    """Those of the data module, else of the data set, under the names that torchvision uses."""
+    sources: list[Any] = [getattr(trainer, "datamodule", None)]
+    dataset = getattr(trainer.train_dataloader, "dataset", None)
+    while dataset is not None:
+        sources.append(dataset)
+        dataset = getattr(dataset, "dataset", None)
+    for source in sources:
+        for attribute in ("class_names", "classes"):
+            names = getattr(source, attribute, None)
+            if isinstance(names, (list, tuple)) and names and all(isinstance(name, str) for name in names):
+                return names
+    return None

@@ -1,0 +1,217 @@
+"""Parts of charts: scales with few round ticks, smooth bands and lines, bars, labels that keep apart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+
+from lightning_weightviz.draw.color import GAP, INFINITE, NAN, Pixels, Rgb
+from lightning_weightviz.draw.matrix import Box
+from lightning_weightviz.draw.number import number
+from lightning_weightviz.draw.page import BODY, GREY, INK, LINE, SMALL, Page, font
+
+Values = npt.NDArray[np.float64]
+
+SMOOTH = 2
+"""Curves are drawn this many times larger and averaged down, so that their edges are smooth."""
+
+BLUE: Rgb = (33, 102, 172)
+PALE: Rgb = (209, 224, 240)
+NAVY: Rgb = (8, 48, 107)
+
+_ALONE = 2.0
+"""Half the width in pixels of a band at a point that has no neighbour."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Places values on a line of pixels.
+
+    Attributes:
+        low: The value at `start`.
+        high: The value at `end`.
+        start: In pixels.
+        end: In pixels; below `start` for an axis that rises.
+    """
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def at(self, value: float) -> float:
+        """The place of a value, in pixels; the middle where the scale has no length."""
+        return float(self.places(np.array([value]))[0])
+
+    def places(self, values: npt.NDArray[np.floating]) -> Values:
+        """The places of many values, float64 of the same shape; NaN stays NaN."""
+        exact = np.asarray(values, np.float64)
+        length = self.high - self.low
+        share = (exact - self.low) / length if length > 0 else np.where(np.isnan(exact), np.nan, 0.5)
+        return self.start + share * (self.end - self.start)
+
+
+def ticks(low: float, high: float, most: int = 4, *, whole: bool = False) -> list[float]:
+    """At most `most` round values from `low` to `high`, evenly spaced by 1, 2, 2.5 or 5 times a power of ten.
+
+    Args:
+        low: Finite.
+        high: Finite, at least `low`.
+        most: At least 2.
+        whole: Whether to give whole numbers alone.
+
+    >>> ticks(-0.31, 0.27), ticks(0, 20, whole=True), ticks(3, 3)
+    ([-0.2, 0.0, 0.2], [0.0, 10.0, 20.0], [3.0])
+    """
+    span = high - low
+    if not span > 0 or not math.isfinite(span):
+        return [float(low)]
+    power = math.floor(math.log10(span / most)) if span / most > 1e-300 else -300
+    for step in (multiple * 10.0**exponent for exponent in range(power, power + 3) for multiple in (1, 2, 2.5, 5)):
+        if whole and step != round(step):
+            continue
+        # A hair of tolerance, so that an end that is a tick itself is not lost to rounding.
+        first, last = math.ceil(low / step - 1e-6), math.floor(high / step + 1e-6)
+        if last - first + 1 <= most:
+            decimals = 2 - math.floor(math.log10(step))
+            found = [round(index * step, decimals) + 0.0 for index in range(first, last + 1)]
+            return found or [float(low)]
+    return [float(low)]
+
+
+class Plot:
+    """A rectangle of the page for bands and lines, clipped to it.
+
+    Attributes:
+        x: Scale of the abscissa, in pixels of the page.
+        y: Scale of the ordinate.
+    """
+
+    def __init__(self, box: Box, x: tuple[float, float], y: tuple[float, float]) -> None:
+        """Takes the place on the page and the values at the edges of it."""
+        self.box = box
+        self.x = Scale(*x, box.left, box.right)
+        self.y = Scale(*y, box.bottom, box.top)
+        self._image = Image.new("RGB", (SMOOTH * box.width, SMOOTH * box.height), "white")
+        self._draw = ImageDraw.Draw(self._image)
+
+    def band(self, xs: Values, lows: Values, highs: Values, color: Rgb) -> None:
+        """Fills between two curves; where one of them is NaN there is a hole."""
+        for x, low, high in self._runs(xs, lows, highs):
+            points = [*zip(x, low, strict=True), *zip(x[::-1], high[::-1], strict=True)]
+            self._draw.polygon(points, fill=color)
+
+    def line(self, xs: Values, ys: Values, color: Rgb, width: float = 2.0) -> None:
+        """A curve, `width` pixels wide, with holes where it is NaN."""
+        for x, y, _ in self._runs(xs, ys, ys):
+            self._draw.line([*zip(x, y, strict=True)], fill=color, width=round(SMOOTH * width), joint="curve")
+
+    def level(self, y: float, color: Rgb = LINE) -> None:
+        """A horizontal line through the whole plot, one pixel wide."""
+        top = SMOOTH * round(self.y.at(y) - self.box.top)
+        self._draw.rectangle((0, top, self._image.width, top + SMOOTH - 1), fill=color)
+
+    def put(self, page: Page) -> None:
+        """Shows what was drawn."""
+        page.paste(np.asarray(self._image.reduce(SMOOTH)), self.box.left, self.box.top, framed=True)
+
+    def _runs(self, xs: Values, *curves: Values) -> list[tuple[list[float], list[float], list[float]]]:
+        """Stretches without NaN in enlarged pixels; a point that stands alone gets a little width."""
+        x = SMOOTH * (self.x.places(xs) - self.box.left)
+        # Pillow takes points far outside, though not infinitely far.
+        ys = [SMOOTH * np.clip(self.y.places(c) - self.box.top, -1e4, 1e4) for c in curves]
+        known = np.flatnonzero(np.isfinite(x + sum(ys)))
+        runs = []
+        for run in np.split(known, np.flatnonzero(np.diff(known) > 1) + 1):
+            if run.size == 1:
+                wide = x[run[0]] + SMOOTH * np.array([-_ALONE, _ALONE])
+                runs.append((wide.tolist(), *(np.repeat(y[run], 2).tolist() for y in ys)))
+            elif run.size:
+                runs.append((x[run].tolist(), *(y[run].tolist() for y in ys)))
+        return runs
+
+
+def draw_ticks_left(page: Page, plot: Plot, values: Sequence[float]) -> None:
+    """Short lines at the left of a plot, with their values."""
+    for value in values:
+        y = round(plot.y.at(value))
+        page.line([(plot.box.left - 6, y), (plot.box.left - 1, y)], color=GREY)
+        page.text(plot.box.left - 10, y, number(value), size=SMALL, color=GREY, anchor="rm")
+
+
+def draw_ticks_below(page: Page, plot: Plot, labels: Sequence[tuple[float, str]]) -> None:
+    """Short lines below a plot, with their texts, kept within the page's margins by their anchors."""
+    for value, text in labels:
+        x = round(plot.x.at(value))
+        page.line([(x, plot.box.bottom + 1), (x, plot.box.bottom + 6)], color=GREY)
+        page.text(x, plot.box.bottom + 9, text, size=SMALL, color=GREY, anchor="ma")
+
+
+def apart(places: Sequence[float], distance: float, low: float, high: float) -> list[float]:
+    """Moves places, sorted upwards, as little as it takes to keep them `distance` apart and in [low, high].
+
+    >>> apart([5.0, 6.0, 40.0], 10, 0, 100)
+    [5.0, 15.0, 40.0]
+    """
+    moved: list[float] = []
+    for place in places:
+        moved.append(max(place, moved[-1] + distance if moved else low))
+    ceiling = high
+    for index in range(len(moved) - 1, -1, -1):
+        moved[index] = min(moved[index], ceiling)
+        ceiling = moved[index] - distance
+    return moved
+
+
+def draw_bar(page: Page, scale: Scale, value: float, top: int, height: int, color: Rgb) -> None:
+    """A horizontal bar from 0 to `value`; magenta and short for NaN, black and long for an infinity."""
+    zero = round(scale.at(0.0))
+    if math.isnan(value):
+        page.rectangle((zero - 2, top, zero + 12, top + height - 1), NAN)
+        return
+    color = INFINITE if math.isinf(value) else color
+    end = round(scale.at(min(max(value, scale.low), scale.high)))
+    if end != zero:
+        page.rectangle((min(zero, end), top, max(zero, end) - 1, top + height - 1), color)
+
+
+def draw_profile(page: Page, box: Box, values: Values, *, signed: bool) -> Plot:
+    """Many values in falling order as one filled curve from 0, with three or four ticks at the left.
+
+    Args:
+        page: To draw on.
+        box: Where.
+        values: (n,), in any order; what is not finite is left out.
+        signed: Whether the axis goes as far below 0 as above; else it starts at 0.
+    """
+    ordered = np.sort(values[np.isfinite(values)])[::-1]
+    top = float(np.abs(ordered).max(initial=0.0)) * 1.05 or 1.0
+    plot = Plot(box, (0.0, max(ordered.size - 1.0, 1.0)), (-top if signed else 0.0, top))
+    ranks = np.arange(ordered.size, dtype=np.float64)
+    plot.band(ranks, np.zeros(ordered.size), ordered, PALE)
+    plot.line(ranks, ordered, BLUE)
+    if signed:
+        plot.level(0.0, GAP)
+    plot.put(page)
+    draw_ticks_left(page, plot, ticks(plot.y.low, plot.y.high))
+    return plot
+
+
+def vertical(text: str, *, size: int = SMALL, color: Rgb = INK) -> Pixels:
+    """A text that reads upwards: uint8, (its width, its height, 3), on white."""
+    height = round(1.3 * size)
+    ink = Image.new("L", (math.ceil(font(size).getlength(text)) + 2, height))
+    ImageDraw.Draw(ink).text((1, height / 2), text, font=font(size), fill=255, anchor="lm")
+    # As few greys as on the page, which has to fit a palette.
+    ink = ink.point([round(round(alpha / 255 * 7) / 7 * 255) for alpha in range(256)])
+    turned = np.asarray(ink.transpose(Image.Transpose.ROTATE_90), np.float64)[:, :, None] / 255
+    return np.rint(255 * (1 - turned) + np.array(color) * turned).astype(np.uint8)
+
+
+LINE_HEIGHT = round(1.35 * BODY)
+"""From one line of the page's text to the next, in pixels."""

@@ -1,0 +1,103 @@
+"""Colour tables: signed values diverge from 0 in the middle, magnitudes rise from 0; what is broken stands out.
+
+A table leaves room for the page's few other colours within the 256 of a PNG palette.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib import colormaps
+
+Pixels = npt.NDArray[np.uint8]
+Rgb = tuple[int, int, int]
+
+STEPS = 100
+"""Colours on each side of 0, so that a step is a hundredth of R. 0 has a colour of its own, in the middle."""
+
+NAN: Rgb = (255, 0, 255)
+INFINITE: Rgb = (0, 0, 0)
+GAP: Rgb = (216, 217, 220)
+"""No value here; a grey that neither the default signed map nor cividis holds."""
+
+MAGNITUDE = "cividis"
+
+
+@lru_cache(maxsize=16)
+def signed_table(colormap: str) -> Pixels:
+    """uint8 (2 · STEPS + 3, 3): from −R to +R with 0 at row `STEPS`, then NaN's colour and the infinities'.
+
+    Args:
+        colormap: Any matplotlib name.
+    """
+    return _table(colormap, 2 * STEPS + 1)
+
+
+@lru_cache(maxsize=4)
+def magnitude_table(colormap: str = MAGNITUDE) -> Pixels:
+    """uint8 (STEPS + 3, 3): from 0 to the top, then NaN's colour and the infinities'."""
+    return _table(colormap, STEPS + 1)
+
+
+def _table(colormap: str, size: int) -> Pixels:
+    # A map of matplotlib has 256 colours by itself, none of them its middle.
+    colors = colormaps[colormap].resampled(size)(np.arange(size))[:, :3]
+    table = np.empty((size + 2, 3), np.uint8)
+    table[:size] = np.rint(255 * colors)
+    table[size:] = NAN, INFINITE
+    return table
+
+
+def paint_signed(values: npt.NDArray[Any], limit: float, colormap: str) -> Pixels:
+    """Colours of values between −`limit` and +`limit`; beyond them, the end's colour.
+
+    Args:
+        values: Any shape.
+        limit: R, positive.
+        colormap: Any matplotlib name.
+
+    Returns:
+        uint8, ``values.shape + (3,)``. A value v has row ``rint(v / limit · STEPS) + STEPS`` of the table.
+    """
+    with np.errstate(over="ignore"):
+        positions = values / limit * STEPS + STEPS
+    return _paint(values, positions, signed_table(colormap))
+
+
+def paint_magnitude(values: npt.NDArray[Any], top: float) -> Pixels:
+    """Colours of values between 0 and `top`; beyond it, the end's colour. Shapes as in `paint_signed`."""
+    with np.errstate(over="ignore"):
+        positions = values / top * STEPS if top > 0 else np.zeros_like(values)
+    return _paint(values, positions, magnitude_table())
+
+
+def _paint(values: npt.NDArray[Any], positions: npt.NDArray[Any], table: Pixels) -> Pixels:
+    last = len(table) - 3
+    # fmax and fmin drop a NaN, which has no place in the table until the next lines give it one.
+    rows = np.rint(np.fmin(np.fmax(positions, 0.0), float(last))).astype(np.uint8)
+    finite = np.isfinite(values)
+    if not finite.all():
+        rows[~finite] = last + 2
+        rows[np.isnan(values)] = last + 1
+    colors: Pixels = np.take(table, rows, axis=0)
+    return colors
+
+
+def enlarge(pixels: Pixels, vertical: int, horizontal: int) -> Pixels:
+    """Repeats each pixel: nearest neighbour by whole numbers, so that a cell stays a cell."""
+    return np.repeat(np.repeat(pixels, horizontal, axis=1), vertical, axis=0)
+
+
+def signed_bar(height: int, width: int, colormap: str) -> Pixels:
+    """A vertical colour bar, +R at the top."""
+    column = paint_signed(np.linspace(1.0, -1.0, height), 1.0, colormap)
+    return np.repeat(column[:, None], width, axis=1)
+
+
+def magnitude_bar(height: int, width: int) -> Pixels:
+    """A horizontal colour bar from 0 at the left to the top at the right."""
+    row = paint_magnitude(np.linspace(0.0, 1.0, width), 1.0)
+    return np.repeat(row[None], height, axis=0)

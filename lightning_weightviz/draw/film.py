@@ -1,0 +1,78 @@
+"""A film strip: pictures of one thing over time, side by side, in one range."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lightning_weightviz.draw.color import enlarge, paint_signed
+from lightning_weightviz.draw.matrix import Box, cell_size, draw_flat_bar
+from lightning_weightviz.draw.page import BODY, CONTENT, GREY, MARGIN, SMALL, Page
+
+SPACE = 18
+LOWEST, TALLEST, SINGLE = 90, 220, 48
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One picture of the strip.
+
+    Attributes:
+        title: In bold above it, for instance ``epoch 4``.
+        note: In grey below the title, for instance ``moved 58%``; may be empty.
+        values: float32, (h, w), of one shape in all tiles.
+    """
+
+    title: str
+    note: str
+    values: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class FilmLayout:
+    """Where the tiles are.
+
+    Attributes:
+        tiles: In the order of time.
+        factor: Height and width of a cell in pixels.
+    """
+
+    tiles: tuple[Box, ...]
+    factor: tuple[int, int]
+
+    def cell(self, tile: int, row: int, column: int) -> Box:
+        """The pixels of one cell of a tile."""
+        vertical, horizontal = self.factor
+        left, top = self.tiles[tile].left + column * horizontal, self.tiles[tile].top + row * vertical
+        return Box(left, top, left + horizontal, top + vertical)
+
+
+def draw_film(page: Page, tiles: Sequence[Tile], limit: float, colormap: str, words: Sequence[str]) -> FilmLayout:
+    """Puts the tiles on the page, two or three in a row, and moves `page.y` below them.
+
+    One colour bar and `words`, a paragraph each, take the free end of the last row, or go below.
+    """
+    in_row = 2 if len(tiles) <= 4 else 3
+    pitch = (CONTENT + SPACE) // in_row
+    rows, columns = tiles[0].values.shape
+    factor = cell_size(rows, columns, pitch - SPACE, lowest=LOWEST, tallest=TALLEST, single=SINGLE)
+    caption = round(1.3 * BODY) + (round(1.4 * SMALL) if any(tile.note for tile in tiles) else 0) + 2
+    height = caption + rows * factor[0]
+    boxes: list[Box] = []
+    for index, tile in enumerate(tiles):
+        left, top = MARGIN + index % in_row * pitch, page.y + index // in_row * (height + SPACE)
+        page.text(left, top, tile.title, size=BODY, bold=True)
+        page.text(left, top + round(1.3 * BODY), tile.note, size=SMALL, color=GREY)
+        boxes.append(Box(left, top + caption, left + columns * factor[1], top + height))
+        page.paste(enlarge(paint_signed(tile.values, limit, colormap), *factor), left, top + caption, framed=True)
+    used = len(tiles) % in_row
+    left, width = MARGIN + used * pitch, CONTENT - used * pitch
+    page.y = boxes[-1].bottom + SPACE if used == 0 else boxes[-1].top - caption + 4
+    draw_flat_bar(page, limit, colormap, left, width)
+    for paragraph in words:
+        page.paragraph(paragraph, size=SMALL, left=left, width=width)
+    page.y = max(page.y, boxes[-1].bottom + SPACE // 2)
+    return FilmLayout(tuple(boxes), factor)

@@ -1,0 +1,273 @@
+"""A signed map with its axes, its colour bar and the norms of its rows and columns, over the whole width of a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from lightning_weightviz.draw.caption import Fact
+from lightning_weightviz.draw.color import Pixels, Rgb, enlarge, paint_signed, signed_bar
+from lightning_weightviz.draw.number import number
+from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, SMALL, WIDTH, Page, fit, text_width
+
+MAX_CELLS = 512
+"""Along an axis: more would not fit the page at one pixel each."""
+
+TALLEST, LOWEST, SINGLE = 520, 150, 96
+"""Heights in pixels: no map is taller, none lower, but one row alone is low."""
+TALLEST_CELL = 40
+WIDEST_LABEL, LABEL_HEIGHT = 130, SMALL + 4
+
+STRIP = 34
+SIDE = 132
+"""What the words beside the column strip need."""
+BAR = 14
+GAP = 4
+STRIP_PAPER: Rgb = (240, 241, 243)
+STRIP_ALL: Rgb = (112, 131, 166)
+STRIP_SOME: Rgb = (186, 197, 215)
+DEAD: Rgb = (213, 94, 0)
+"""A row or column of zeros; told from both maps' ends by colour-blind readers too."""
+
+Norms = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Box:
+    """Pixels of a page from (left, top) to (right, bottom), these two excluded."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+        return self.right - self.left
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+        return self.bottom - self.top
+
+    def of(self, pixels: Pixels) -> Pixels:
+        """That part of a picture."""
+        return pixels[self.top : self.bottom, self.left : self.right]
+
+
+@dataclass(frozen=True)
+class MatrixLayout:
+    """Where the parts of a drawn matrix are.
+
+    Attributes:
+        cells: The map.
+        factor: Height and width of a cell in pixels.
+        bar: The colour bar, +R at the top.
+        row_strip: Norms of the rows, beside the map; None where not drawn.
+        column_strip: Norms of the columns, below the map; None where not drawn.
+        strip_tops: The norm that fills the row strip, and the one that fills the column strip.
+    """
+
+    cells: Box
+    factor: tuple[int, int]
+    bar: Box
+    row_strip: Box | None = None
+    column_strip: Box | None = None
+    strip_tops: tuple[float, float] = (0.0, 0.0)
+
+    def cell(self, row: int, column: int) -> Box:
+        """The pixels of one cell."""
+        vertical, horizontal = self.factor
+        left, top = self.cells.left + column * horizontal, self.cells.top + row * vertical
+        return Box(left, top, left + horizontal, top + vertical)
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """What to draw.
+
+    Attributes:
+        values: float32, (h, w), at most `MAX_CELLS` each.
+        limit: R, positive: drawn from −R to +R.
+        colormap: Any matplotlib name.
+        row_words: What the rows are, for instance ``output unit 0…127``; empty where there is one alone.
+        column_words: What the columns are.
+        row_norms: float32, (h, 2): smallest and largest norm of the rows in each row of cells.
+        column_norms: float32, (w, 2).
+        row_labels: Rows and the texts to the left of them; left out where they would take the map's width.
+        missing: bool, (h,): rows of which nothing is known.
+        tallest: Height of the map in pixels that it may not pass.
+        lowest: Height of the map in pixels that it reaches, if it has more than one row.
+    """
+
+    values: npt.NDArray[np.float32]
+    limit: float
+    colormap: str
+    row_words: str
+    column_words: str
+    row_norms: Norms | None = None
+    column_norms: Norms | None = None
+    row_labels: Sequence[tuple[int, str]] = ()
+    missing: npt.NDArray[np.bool_] | None = None
+    tallest: int = TALLEST
+    lowest: int = LOWEST
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of cells."""
+        return self.values.shape[0], self.values.shape[1]
+
+
+def cell_size(
+    rows: int, columns: int, width: int, *, lowest: int = LOWEST, tallest: int = TALLEST, single: int = SINGLE
+) -> tuple[int, int]:
+    """Whole-number height and width of a cell: as wide as fits, square where that is neither flat nor too tall."""
+    horizontal = max(1, width // columns)
+    if rows == 1:
+        return single, horizontal
+    low, high = -(-lowest // rows), max(1, tallest // rows)
+    return max(1, min(max(horizontal, low), high, max(TALLEST_CELL, low))), horizontal
+
+
+def is_dead(norms: Norms) -> npt.NDArray[np.bool_]:
+    """Which cells of a strip hold a row of norm ≤ 1e-6 × the median; bool, (h,)."""
+    return np.asarray(norms[:, 0] <= 1e-6 * np.median(norms[:, 1]))
+
+
+def dead_facts(matrix: Matrix, pooled: bool = False) -> list[Fact]:
+    """How many rows and columns, or cells with such in them, are marked as dead; nothing where none is."""
+    facts: list[Fact] = []
+    for word, norms in (("rows", matrix.row_norms), ("columns", matrix.column_norms)):
+        if norms is not None and (dead := int(is_dead(norms).sum())):
+            facts.append((f"zero {word}: in {dead} of {len(norms)} cells" if pooled else f"zero {word}: {dead}", DEAD))
+    return facts
+
+
+def pool_norms(norms: Norms, limit: int) -> Norms:
+    """Smallest and largest norms, pooled to at most `limit` cells as `pool_extreme` pools the values."""
+    length = len(norms)
+    if length <= limit:
+        return norms
+    starts = -(-np.arange(limit) * length // limit)
+    return np.stack([np.minimum.reduceat(norms[:, 0], starts), np.maximum.reduceat(norms[:, 1], starts)], axis=1)
+
+
+def round_up(value: float) -> float:
+    """The next of 1, 1.5, 2, 3, 5, 7 times a power of ten; 1 for 0. A scale that moves seldom and reads easily."""
+    if not value > 0:
+        return 1.0
+    power = 10.0 ** np.floor(np.log10(value))
+    return float(next((m * power for m in (1, 1.5, 2, 3, 5, 7) if value <= m * power * (1 + 1e-6)), 10 * power))
+
+
+def draw_matrix(page: Page, matrix: Matrix) -> MatrixLayout:
+    """Puts a matrix on the page, over its whole width, and moves `page.y` below it."""
+    rows, columns = matrix.shape
+    strips = matrix.row_norms is not None and matrix.column_norms is not None
+    beside = 3 * GAP + bar_width(matrix.limit)
+    room = CONTENT - (max(beside + STRIP + GAP, SIDE) if strips else beside)
+    labels = [(row, fit(text, WIDEST_LABEL, SMALL)) for row, text in matrix.row_labels]
+    indent = round(max((text_width(text, SMALL) + 8 for _, text in labels), default=0))
+    if columns > room - indent:
+        labels, indent = [], 0
+    factor = cell_size(rows, columns, room - indent, lowest=matrix.lowest, tallest=matrix.tallest)
+    left, top = MARGIN + indent, page.y + (round(1.4 * SMALL) if matrix.row_words else 0)
+    cells = Box(left, top, left + columns * factor[1], top + rows * factor[0])
+    # What the map leaves of the page's width goes to the row strip, so that no page has a blank side.
+    bar_left = MARGIN + CONTENT - bar_width(matrix.limit) if strips else cells.right + 3 * GAP
+    bar = Box(bar_left, cells.top, bar_left + BAR, cells.bottom)
+
+    pixels = paint_signed(matrix.values, matrix.limit, matrix.colormap)
+    if matrix.missing is not None:
+        pixels[matrix.missing] = STRIP_PAPER
+    if matrix.row_words:
+        page.text(left, page.y, f"↓ {matrix.row_words}", size=SMALL, color=GREY)
+    page.paste(enlarge(pixels, *factor), cells.left, cells.top, framed=True)
+    _draw_row_labels(page, labels, cells, factor[0])
+    draw_bar(page, bar, matrix.limit, matrix.colormap)
+    layout = MatrixLayout(cells, factor, bar)
+    page.y = cells.bottom + 2 * GAP
+    if matrix.row_norms is not None and matrix.column_norms is not None:
+        layout = _draw_strips(page, layout, matrix.row_norms, matrix.column_norms, bar.left - 3 * GAP)
+    page.text(cells.left, page.y, f"→ {matrix.column_words}", size=SMALL, color=GREY)
+    page.y += round(1.5 * SMALL)
+    return layout
+
+
+def bar_width(limit: float) -> int:
+    """Pixels that a colour bar takes with its labels."""
+    return BAR + GAP + round(max(text_width(number(end, signed=True), SMALL) for end in (limit, -limit)))
+
+
+def draw_flat_bar(page: Page, limit: float, colormap: str, left: int = MARGIN, width: int = CONTENT) -> None:
+    """A horizontal colour bar, −R at its left, and moves `page.y` below it."""
+    ends = number(-limit, signed=True), number(limit, signed=True)
+    start = left + round(text_width(ends[0], SMALL)) + 8
+    stop = left + width - round(text_width(ends[1], SMALL)) - 8
+    page.paste(signed_bar(stop - start, BAR, colormap)[::-1].swapaxes(0, 1), start, page.y + 4, framed=True)
+    page.text(start - 8, page.y + 11, ends[0], size=SMALL, color=GREY, anchor="rm")
+    page.text(stop + 8, page.y + 11, ends[1], size=SMALL, color=GREY, anchor="lm")
+    page.text((start + stop) // 2, page.y + 33, "0", size=SMALL, color=GREY, anchor="mm")
+    page.y += 46
+
+
+def draw_bar(page: Page, box: Box, limit: float, colormap: str) -> None:
+    """A vertical colour bar with +R, 0 and −R to the right of it."""
+    page.paste(signed_bar(box.height, box.width, colormap), box.left, box.top, framed=True)
+    for text, y in (
+        (number(limit, signed=True), box.top + 8),
+        ("0", (box.top + box.bottom) // 2),
+        (number(-limit, signed=True), box.bottom - 8),
+    ):
+        page.text(box.right + GAP, y, text, size=SMALL, color=GREY, anchor="lm")
+
+
+def _draw_row_labels(page: Page, labels: Sequence[tuple[int, str]], cells: Box, height: int) -> None:
+    """The last label, and of the others those that have room above it and below the one before."""
+    places = [(min(max(cells.top + (row + 0.5) * height, cells.top + 8), cells.bottom - 8), t) for row, t in labels]
+    above: float = cells.top - SMALL
+    for y, text in places:
+        if (y - above >= LABEL_HEIGHT and places[-1][0] - y >= LABEL_HEIGHT) or y == places[-1][0]:
+            page.text(cells.left - 8, y, text, size=SMALL, color=GREY, anchor="rm")
+            above = y
+
+
+def _draw_strips(page: Page, layout: MatrixLayout, row_norms: Norms, column_norms: Norms, right: int) -> MatrixLayout:
+    cells, (vertical, horizontal) = layout.cells, layout.factor
+    row_strip = Box(cells.right + GAP + 1, cells.top, right, cells.bottom)
+    column_strip = Box(cells.left, cells.bottom + GAP + 1, cells.right, cells.bottom + GAP + 1 + STRIP + 6)
+    row_top, column_top = _scale(row_norms), _scale(column_norms)
+    bars = _bars(row_norms, row_top, row_strip.width)
+    page.paste(enlarge(bars, vertical, 1), row_strip.left, row_strip.top)
+    bars = _bars(column_norms, column_top, column_strip.height)
+    page.paste(enlarge(bars[:, ::-1].swapaxes(0, 1), 1, horizontal), column_strip.left, column_strip.top)
+
+    scale = f"0 to {number(row_top)}"
+    text = next(
+        (t for t in (f"row norm {scale}", f"norm {scale}") if row_strip.left + text_width(t, SMALL) < WIDTH), scale
+    )
+    x: float = min(row_strip.left, WIDTH - MARGIN - text_width(text, SMALL))
+    page.text(x, cells.top - round(1.4 * SMALL), text, size=SMALL, color=GREY)
+    x = column_strip.right + 2 * GAP
+    page.text(x, column_strip.top - 3, "column norm", size=SMALL, color=GREY)
+    page.text(x, column_strip.bottom + 3, f"0 to {number(column_top)}", size=SMALL, color=GREY, anchor="ld")
+    page.y = column_strip.bottom + 2 * GAP
+    return replace(layout, row_strip=row_strip, column_strip=column_strip, strip_tops=(row_top, column_top))
+
+
+def _scale(norms: Norms) -> float:
+    return round_up(float(norms.max(where=np.isfinite(norms), initial=0.0)))
+
+
+def _bars(norms: Norms, top: float, length: int) -> Pixels:
+    """One bar a cell, from 0 at the left: dark to the smallest norm in it, light on to the largest."""
+    ends = np.rint(np.clip(norms / top, 0, 1) * length)
+    places = np.arange(length)
+    levels = (places < ends[:, :1]).astype(np.uint8) + (places < ends[:, 1:])
+    levels[is_dead(norms)] = 3
+    bars: Pixels = np.take(np.array([STRIP_PAPER, STRIP_SOME, STRIP_ALL, DEAD], np.uint8), levels, axis=0)
+    return bars

@@ -1,0 +1,142 @@
+"""Filters of a first convolution as a grid of tiles: in colour where the input has colours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lightning_weightviz.draw.color import INFINITE, NAN, Pixels, Rgb, enlarge, paint_signed
+from lightning_weightviz.draw.matrix import BAR, Box, bar_width, draw_bar
+from lightning_weightviz.draw.matrix import GAP as SPACE
+from lightning_weightviz.draw.number import number
+from lightning_weightviz.draw.page import CONTENT, MARGIN, SMALL, Page
+
+TALLEST = 520
+LARGEST_TILE = 220
+SMALLEST_TILE = 24
+EDGE = 3
+"""Pixels of grey around a tile."""
+EDGE_COLOR: Rgb = (158, 160, 164)
+
+
+@dataclass(frozen=True)
+class TileLayout:
+    """Where the tiles are.
+
+    Attributes:
+        left: Of the grid, on the page.
+        top: Of the grid, on the page.
+        columns: Tiles side by side.
+        shown: How many of the filters are drawn: the first ones.
+        factor: Height and width of one weight in pixels.
+        kernel: Height and width of a filter in weights.
+    """
+
+    left: int
+    top: int
+    columns: int
+    shown: int
+    factor: int
+    kernel: tuple[int, int]
+
+    @property
+    def pitch(self) -> tuple[int, int]:
+        """Height and width of a tile with its edge."""
+        return self.kernel[0] * self.factor + 2 * EDGE, self.kernel[1] * self.factor + 2 * EDGE
+
+    @property
+    def box(self) -> Box:
+        """The whole grid."""
+        rows = -(-self.shown // self.columns)
+        return Box(self.left, self.top, self.left + self.columns * self.pitch[1], self.top + rows * self.pitch[0])
+
+    def cell(self, index: int, row: int, column: int) -> Box:
+        """The pixels of one weight (all its channels) of one filter."""
+        top = self.top + index // self.columns * self.pitch[0] + EDGE + row * self.factor
+        left = self.left + index % self.columns * self.pitch[1] + EDGE + column * self.factor
+        return Box(left, top, left + self.factor, top + self.factor)
+
+
+def plan_tiles(count: int, kernel: tuple[int, int], left: int, top: int, width: int) -> TileLayout:
+    """A grid of large tiles that shows all filters, or as many as fit at a size that can be seen.
+
+    Of the grids whose tiles are at least four fifths of the largest possible, the one that is filled best.
+    """
+    longest = max(kernel)
+    smallest = -(-SMALLEST_TILE // longest)
+    plans = []
+    for factor in range(max(smallest, LARGEST_TILE // longest), smallest - 1, -1):
+        columns = max(1, width // (kernel[1] * factor + 2 * EDGE))
+        rows = max(1, TALLEST // (kernel[0] * factor + 2 * EDGE))
+        shown = min(count, columns * rows)
+        if shown == count or factor == smallest:
+            plans.append(TileLayout(left, top, min(columns, shown), shown, factor, kernel))
+    large = [plan for plan in plans if plan.factor >= 0.8 * plans[0].factor]
+    return max(large, key=lambda plan: plan.shown * plan.pitch[0] * plan.pitch[1] / (width * plan.box.height))
+
+
+def draw_tiles(page: Page, filters: npt.NDArray[np.float32], limit: float, colormap: str) -> TileLayout:
+    """Puts filters, (n, 1 or 3, height, width), on the page and moves `page.y` below them."""
+    count, channels, height, width = filters.shape
+    in_color = channels == 3
+    beside = 0 if in_color else bar_width(limit) + 3 * SPACE
+    layout = plan_tiles(count, (height, width), MARGIN, page.y, CONTENT - beside)
+    box = layout.box
+    page.paste(paint_tiles(filters, limit, colormap, layout), box.left, box.top)
+    if not in_color:
+        draw_bar(page, Box(box.right + 3 * SPACE, box.top, box.right + 3 * SPACE + BAR, box.bottom), limit, colormap)
+    page.y = box.bottom + 8
+    which = f"filters 0…{count - 1}" if layout.shown == count else f"first {layout.shown} of {count} filters"
+    words = f"{which if count > 1 else 'filter 0'}, {height}×{width}, in rows from the top left"
+    if in_color:
+        words += f" · in each colour {number(-limit)} is dark, 0 is middle grey, {number(limit, signed=True)} is bright"
+    page.paragraph(words, size=SMALL)
+    return layout
+
+
+def paint_tiles(filters: npt.NDArray[np.float32], limit: float, colormap: str, layout: TileLayout) -> Pixels:
+    """The grid.
+
+    Args:
+        filters: (n, channels, height, width) with 1 or 3 channels.
+        limit: R, one for all filters.
+        colormap: For filters of one channel.
+        layout: From `plan_tiles`.
+
+    Returns:
+        uint8, of the size of ``layout.box``.
+    """
+    cells = paint_tile(filters[: layout.shown], limit, colormap)
+    grid = np.full((layout.box.height, layout.box.width, 3), 255, np.uint8)
+    height, width = layout.pitch
+    for index, tile in enumerate(cells):
+        top, left = index // layout.columns * height, index % layout.columns * width
+        grid[top : top + height, left : left + width] = EDGE_COLOR
+        grid[top + EDGE : top + height - EDGE, left + EDGE : left + width - EDGE] = enlarge(
+            tile, layout.factor, layout.factor
+        )
+    return grid
+
+
+def paint_tile(values: npt.NDArray[np.float32], limit: float, colormap: str) -> Pixels:
+    """Colours of values with channels.
+
+    Args:
+        values: (…, channels, height, width). Of 3 channels each colour is 0.5 + 0.5 · w / R, so that grey is 0; 1
+            channel is painted as a signed map.
+        limit: R, positive.
+        colormap: For 1 channel.
+
+    Returns:
+        uint8, (…, height, width, 3).
+    """
+    if values.shape[-3] == 1:
+        return paint_signed(values[..., 0, :, :], limit, colormap)
+    with np.errstate(over="ignore"):
+        shares = 0.5 + 0.5 * np.clip(values / limit, -1, 1)
+    pixels: Pixels = np.moveaxis(np.rint(255 * np.nan_to_num(shares)).astype(np.uint8), -3, -1).copy()
+    pixels[np.isinf(values).any(axis=-3)] = INFINITE
+    pixels[np.isnan(values).any(axis=-3)] = NAN
+    return pixels

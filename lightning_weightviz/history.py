@@ -1,0 +1,298 @@
+"""What is remembered between snapshots: colour ranges, film frames, the start, and curves over time.
+
+Memory is flat in the number of snapshots: the film keeps log-spaced frames, the curves thin out as they grow.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from lightning_weightviz.snapshot import TOTAL, Measurement, Snapshot, Target, pool_extreme
+
+ColorRange = Literal["run", "init", "epoch"] | float
+
+MAX_FRAMES = 8
+FRAME_CELLS = (72, 108)
+MAX_POINTS = 64
+VECTOR_CELLS = 256
+OVERVIEW_STATISTICS = ("rms", "absmax", "relative_change", "rotation", "zero_fraction", "nan_count", "inf_count")
+"""What the overview follows over time for every parameter."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of the film strip.
+
+    Attributes:
+        ordinal: Which snapshot it is of, 0 for the first.
+        epoch: Its epoch.
+        step: Its step.
+        cells: float16, at most `FRAME_CELLS`, pooled by signed extreme, in units of `scale`.
+        scale: A power of two, so that weights of any size keep float16's eleven bits.
+        moved: ‖w − w₀‖ / ‖w₀‖ by then; NaN where not known.
+    """
+
+    ordinal: int
+    epoch: int
+    step: int
+    cells: npt.NDArray[np.float16]
+    scale: float
+    moved: float
+
+    @property
+    def values(self) -> npt.NDArray[np.float32]:
+        """The cells in the weights' own unit."""
+        return self.cells.astype(np.float32) * np.float32(self.scale)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What views may see of the history, fixed at the moment of a snapshot. Keys are ``<target>/<parameter>``.
+
+    Attributes:
+        ranges: R of each picture: it is drawn from −R to +R. Also ``classes/templates``.
+        frames: Film strip of pictured parameters of two or more dimensions, the newest last, at most
+            `MAX_FRAMES` + 1; the first is the start.
+        epochs: int64, (T,), epoch of each point of the curves; T ≤ `MAX_POINTS` + 1.
+        steps: int64, (T,).
+        percentiles: float32, (T, 9), for pictured parameters; NaN before a parameter was first seen.
+        vectors: float32, (T, w ≤ 256), for pictured parameters of one dimension.
+        statistics: float32, (T, S) at `OVERVIEW_STATISTICS`, for all parameters and for ``<target>/total``.
+        start: float32 maps of the first snapshot, where they were asked to be kept.
+    """
+
+    ranges: Mapping[str, float]
+    frames: Mapping[str, tuple[Frame, ...]]
+    epochs: npt.NDArray[np.int64]
+    steps: npt.NDArray[np.int64]
+    percentiles: Mapping[str, npt.NDArray[np.float32]]
+    vectors: Mapping[str, npt.NDArray[np.float32]]
+    statistics: Mapping[str, npt.NDArray[np.float32]]
+    start: Mapping[str, npt.NDArray[np.float32]]
+
+
+def key_of(target: Target, name: str) -> str:
+    """The key under which history holds a parameter."""
+    return f"{target}/{name}"
+
+
+def range_for(values: npt.NDArray[Any]) -> float:
+    """The R that shows `values` well: the 99.5th percentile of their nonzero finite magnitudes, up to the next √2 step.
+
+    R = 2^(⌈2·log₂ q⌉ / 2), so that it moves in few, large steps. 0 where nothing is finite and nonzero.
+    """
+    magnitudes = np.abs(values).ravel()
+    magnitudes = magnitudes[np.isfinite(magnitudes) & (magnitudes > 0)]
+    if magnitudes.size == 0:
+        return 0.0
+    rank = magnitudes.size - 1 - _beyond(magnitudes.size)
+    quantile = float(np.partition(magnitudes, rank)[rank])
+    # A value that is a step itself must not move up by a rounding error of the logarithm.
+    return float(2.0 ** (math.ceil(2.0 * math.log2(quantile) - 1e-6) / 2.0))
+
+
+def _beyond(count: int) -> int:
+    """How many of so many magnitudes may lie beyond R."""
+    return count - math.ceil(0.995 * count)
+
+
+def _fits(values: npt.NDArray[Any], limit: float) -> bool:
+    """Whether `range_for` would give no more than `limit`; found by counting, at a tenth of the price."""
+    magnitudes = np.abs(values)
+    over = np.count_nonzero(magnitudes > limit)
+    if over == 0:
+        return True
+    finite = np.isfinite(magnitudes)
+    over -= np.count_nonzero(np.isposinf(magnitudes))
+    return over <= _beyond(np.count_nonzero(finite & (magnitudes > 0)))
+
+
+class History:
+    """Remembers, in the order of the snapshots; give each snapshot to `remember` once.
+
+    Args:
+        color_range: ``"run"``: R only grows. ``"init"``: as at the first snapshot. ``"epoch"``: anew each time. A
+            positive float: that.
+        keep_start: Whether to keep the maps of the first snapshot.
+    """
+
+    def __init__(self, color_range: ColorRange = "run", *, keep_start: bool = False) -> None:
+        self._color_range = color_range
+        self._keep_start = keep_start
+        self._ranges: dict[str, float] = {}
+        self._frames: dict[str, list[Frame]] = {}
+        self._frame_base = 2
+        self._stride = 1
+        self._times: list[tuple[int, int, int]] = []
+        self._curves: dict[str, list[tuple[int, npt.NDArray[Any]]]] = {}
+        self._keys: list[str] = []
+        self._statistics: list[tuple[int, npt.NDArray[np.float32]]] = []
+        self._start: dict[str, npt.NDArray[np.float32]] = {}
+
+    @property
+    def snapshots(self) -> int:
+        """How many snapshots were remembered."""
+        return self._times[-1][0] + 1 if self._times else 0
+
+    @property
+    def last_step(self) -> int | None:
+        """Step of the newest one; None before the first."""
+        return self._times[-1][2] if self._times else None
+
+    def remember(self, snapshot: Snapshot) -> Memory:
+        """Takes a snapshot in and returns what views may see of it and all before."""
+        ordinal = snapshot.ordinal
+        self._times.append((ordinal, snapshot.epoch, snapshot.step))
+        for target, measurements in snapshot.targets.items():
+            for name, measurement in measurements.items():
+                self._remember_one(key_of(target, name), measurement, snapshot)
+        self._remember_statistics(snapshot)
+        if snapshot.head is not None and snapshot.head.templates is not None:
+            self._widen("classes/templates", snapshot.head.templates)
+        self._thin(newest=ordinal)
+        return self._memory()
+
+    def _remember_one(self, key: str, measurement: Measurement, snapshot: Snapshot) -> None:
+        ordinal = snapshot.ordinal
+        picture = measurement.picture
+        if picture is None:
+            return
+        self._widen(key, picture.extreme if picture.filters is None else picture.filters)
+        self._add(f"percentiles:{key}", ordinal, measurement.percentiles.astype(np.float32))
+        if self._keep_start:
+            self._start.setdefault(key, picture.extreme.copy())
+        if measurement.parameter.layout == "vector":
+            self._add(f"vectors:{key}", ordinal, pool_extreme(picture.extreme, 1, VECTOR_CELLS)[0])
+        else:
+            cells, scale = _half(picture.shrink(*FRAME_CELLS))
+            frame = Frame(ordinal, snapshot.epoch, snapshot.step, cells, scale, measurement.moved)
+            self._frames.setdefault(key, []).append(frame)
+
+    def _remember_statistics(self, snapshot: Snapshot) -> None:
+        """One array for all parameters: hundreds of small ones would cost training milliseconds."""
+        rows = {
+            key_of(target, name): measurement.statistics
+            for target, measurements in snapshot.targets.items()
+            for name, measurement in measurements.items()
+        }
+        rows |= {key_of(target, TOTAL): totals for target, totals in snapshot.totals.items()}
+        self._keys += [key for key in rows if key not in set(self._keys)]
+        absent: Mapping[str, float] = {}
+        values = [[rows.get(key, absent).get(name, math.nan) for name in OVERVIEW_STATISTICS] for key in self._keys]
+        self._statistics.append((snapshot.ordinal, np.array(values, np.float32)))
+
+    def _widen(self, key: str, values: npt.NDArray[Any]) -> None:
+        if isinstance(self._color_range, (int, float)):
+            self._ranges[key] = float(self._color_range)
+        elif self._color_range == "epoch":
+            self._ranges[key] = range_for(values) or 1.0
+        elif self._color_range == "run":
+            limit = self._ranges.get(key, 0.0)
+            self._ranges[key] = limit if _fits(values, limit) else max(limit, range_for(values))
+        # A parameter that starts at zero has no range yet: its first nonzero values set it.
+        elif not self._ranges.get(key):
+            self._ranges[key] = range_for(values)
+
+    def _add(self, curve: str, ordinal: int, row: npt.NDArray[Any]) -> None:
+        self._curves.setdefault(curve, []).append((ordinal, row))
+
+    def _keeps_frame(self, ordinal: int) -> bool:
+        while ordinal > 1 and ordinal % self._frame_base == 0:
+            ordinal //= self._frame_base
+        return ordinal <= 1
+
+    def _thin(self, newest: int) -> None:
+        """Drops what is not regular; the newest stays until it is not the newest."""
+        if len(self._times) > MAX_POINTS + 1:
+            self._stride *= 2
+        if any(len(frames) > MAX_FRAMES + 1 for frames in self._frames.values()):
+            self._frame_base **= 2
+
+        def stays(ordinal: int) -> bool:
+            return ordinal == newest or ordinal % self._stride == 0
+
+        self._times = [time for time in self._times if stays(time[0])]
+        self._statistics = [row for row in self._statistics if stays(row[0])]
+        self._curves = {curve: [row for row in rows if stays(row[0])] for curve, rows in self._curves.items()}
+        self._frames = {
+            key: [frame for frame in frames if frame.ordinal == newest or self._keeps_frame(frame.ordinal)]
+            for key, frames in self._frames.items()
+        }
+
+    def _memory(self) -> Memory:
+        ordinals = [time[0] for time in self._times]
+
+        def curves(prefix: str) -> dict[str, npt.NDArray[Any]]:
+            return {
+                curve.removeprefix(prefix): _aligned(rows, ordinals)
+                for curve, rows in self._curves.items()
+                if curve.startswith(prefix)
+            }
+
+        return Memory(
+            ranges={key: value or 1.0 for key, value in self._ranges.items()},
+            frames={key: tuple(frames) for key, frames in self._frames.items()},
+            epochs=np.array([time[1] for time in self._times], np.int64),
+            steps=np.array([time[2] for time in self._times], np.int64),
+            percentiles=curves("percentiles:"),
+            vectors=curves("vectors:"),
+            statistics=self._statistics_over_time(),
+            start=dict(self._start),
+        )
+
+    def _statistics_over_time(self) -> dict[str, npt.NDArray[np.float32]]:
+        values = np.full((len(self._times), len(self._keys), len(OVERVIEW_STATISTICS)), np.nan, np.float32)
+        for point, (_, rows) in enumerate(self._statistics):
+            values[point, : len(rows)] = rows
+        return {key: values[:, index] for index, key in enumerate(self._keys)}
+
+    def state_dict(self) -> dict[str, Any]:
+        """All of it as primitives and numpy arrays, nested in dicts and lists."""
+        return {
+            "ranges": dict(self._ranges),
+            "frame_base": self._frame_base,
+            "stride": self._stride,
+            "times": [list(time) for time in self._times],
+            "keys": list(self._keys),
+            "statistics": [rows for _, rows in self._statistics],
+            "curves": {
+                curve: {"ordinals": [row[0] for row in rows], "rows": np.stack([row[1] for row in rows])}
+                for curve, rows in self._curves.items()
+            },
+            "frames": {key: [vars(frame).copy() for frame in frames] for key, frames in self._frames.items()},
+            "start": dict(self._start),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on where `state_dict` was taken."""
+        self._ranges = dict(state["ranges"])
+        self._frame_base = int(state["frame_base"])
+        self._stride = int(state["stride"])
+        self._times = [(time[0], time[1], time[2]) for time in state["times"]]
+        self._keys = list(state["keys"])
+        self._statistics = [(time[0], rows) for time, rows in zip(self._times, state["statistics"], strict=True)]
+        self._curves = {
+            curve: list(zip(rows["ordinals"], rows["rows"], strict=True)) for curve, rows in state["curves"].items()
+        }
+        self._frames = {key: [Frame(**frame) for frame in frames] for key, frames in state["frames"].items()}
+        self._start = dict(state["start"])
+
+
+def _half(values: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float16], float]:
+    """As float16 in units of a power of two that brings the largest finite magnitude to at most 1."""
+    largest = float(np.max(np.abs(values), where=np.isfinite(values), initial=0.0))
+    scale = 2.0 ** math.frexp(largest)[1]
+    return (values / np.float32(scale)).astype(np.float16), scale
+
+
+def _aligned(rows: list[tuple[int, npt.NDArray[Any]]], ordinals: list[int]) -> npt.NDArray[Any]:
+    """The rows at `ordinals`; NaN where a parameter was not measured then."""
+    by_ordinal = dict(rows)
+    missing = np.full_like(rows[-1][1], np.nan)
+    return np.stack([by_ordinal.get(ordinal, missing) for ordinal in ordinals])

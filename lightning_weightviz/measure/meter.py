@@ -1,0 +1,217 @@
+"""The meter: everything that is measured of a model's parameters, one copy to the host, and what it remembers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lightning_weightviz.measure import head as heads
+from lightning_weightviz.measure.change import Drift, Known, Step
+from lightning_weightviz.measure.device import looks
+from lightning_weightviz.measure.drift import Subset, shares
+from lightning_weightviz.measure.head import HeadSource
+from lightning_weightviz.measure.packing import Arrays, Packer
+from lightning_weightviz.measure.part import Enqueued, Part
+from lightning_weightviz.measure.pending import Pending
+from lightning_weightviz.measure.report import Measured, gather, report
+from lightning_weightviz.measure.spectrum import Lanczos
+from lightning_weightviz.measure.statistics import STATISTICS
+from lightning_weightviz.snapshot import Head, Parameter
+
+SPECTRAL_STATE = 1 << 16
+"""Elements of singular vectors that go into the state, as float16; what does not fit is found anew."""
+
+
+class Meter:
+    """Measures the same parameters again and again.
+
+    Args:
+        parameters: What each is; values come in this order.
+        image_size: Pictures have at most this many cells an axis.
+
+    Example:
+        >>> weight = torch.tensor([[3.0, 0.0], [0.0, -4.0]])
+        >>> meter = Meter([Parameter("fc.weight", "linear", "Linear", (2, 2), "float32", "matrix")])
+        >>> measured = meter.measure([weight]).result()
+        >>> measured.measurements["fc.weight"].statistics["norm"]
+        5.0
+        >>> measured.totals["absmax"]
+        4.0
+    """
+
+    def __init__(self, parameters: Sequence[Parameter], *, image_size: int = 256) -> None:
+        self._parameters = tuple(parameters)
+        self._image_size = image_size
+        self._sizes = [parameter.size for parameter in parameters]
+        unknown: Known = [None] * len(self._parameters)
+        self._begin(shares(self._sizes), unknown, unknown, unknown)
+
+    def _begin(self, kept: list[int], start: Known, previous: Known, vectors: Known) -> None:
+        """Goes on from what is known of each parameter."""
+        self._kept, self._start, self._previous = kept, start, previous
+        self._lanczos = [
+            Lanczos(min(parameter.matrix_shape), vector)
+            for parameter, vector in zip(self._parameters, vectors, strict=True)
+        ]
+        self._step = Step(self._sizes, kept)
+        self._parts: list[Part] = []
+
+    def measure(self, tensors: Sequence[Tensor], head: HeadSource | None = None) -> Pending:
+        """Enqueues all reductions and one copy a device to the host; waits for nothing.
+
+        Args:
+            tensors: The parameters' values, any float dtype and memory layout, on one device or several. They may
+                change as soon as the call returns.
+            head: The layer whose rows are the classes.
+        """
+        with torch.no_grad(), ExitStack() as stack:
+            values = [tensor.detach() for tensor in tensors]
+            parts = self._place(values)
+            steps = self._step.take()
+            devices = {part.device for part in parts} | set(steps) | ({head.weight.device} if head else set())
+            for kind in {device.type for device in devices}:
+                if torch.amp.is_autocast_available(kind):
+                    stack.enter_context(torch.autocast(kind, enabled=False))
+            packers = {device: Packer() for device in devices}
+            enqueued = [Enqueued(part, [values[i] for i in part.indices], packers[part.device]) for part in parts]
+            for device, seen in steps.items():
+                for number, (_, sums) in enumerate(seen):
+                    packers[device].add(("step", number), sums)
+            later = _enqueue_head(head, packers[head.weight.device], self._image_size) if head else None
+            arrivals = {device: packer.send() for device, packer in packers.items()}
+
+        def finish() -> Measured:
+            if not parts:
+                return Measured({}, dict.fromkeys(STATISTICS, float("nan")), None)
+            arrays = {device: arrival.arrays() for device, arrival in arrivals.items()}
+            found = [one.collect(arrays[part.device]) for part, one in zip(parts, enqueued, strict=True)]
+            update = np.full((len(self._parameters), 2), np.nan)
+            for device, seen in steps.items():
+                for number, (owners, _) in enumerate(seen):
+                    update[list(owners)] = arrays[device]["step", number]
+            order = np.array([index for part in parts for index in part.indices], np.intp)
+            weight = np.array(self._sizes) / np.maximum(self._kept, 1)
+            pictures = {index: picture for _, drawn in found for index, picture in drawn.items()}
+            shown = _finish_head(head, arrays[head.weight.device], later, self._image_size) if head else None
+            return report(
+                self._parameters, gather([numbers for numbers, _ in found], order), update, weight, pictures, shown
+            )
+
+        return Pending(list(arrivals.values()), finish)
+
+    def before_step(self, tensors: Sequence[Tensor], which: Sequence[int]) -> None:
+        """Remembers some parameters just before one optimizer step.
+
+        Args:
+            tensors: The values of parameters `which`, in the order of `which`.
+            which: Places among the meter's parameters.
+        """
+        with torch.no_grad():
+            self._step.before(tensors, which)
+
+    def after_step(self, tensors: Sequence[Tensor], which: Sequence[int]) -> None:
+        """Measures that step, for ``update_ratio`` of the next `measure`; arguments as of `before_step`."""
+        with torch.no_grad():
+            self._step.after(tensors, which)
+
+    def _place(self, tensors: Sequence[Tensor]) -> list[Part]:
+        """The parameters by device; what is remembered moves with them."""
+        groups: dict[torch.device, list[int]] = {}
+        for index, tensor in enumerate(tensors):
+            groups.setdefault(tensor.device, []).append(index)
+        if {part.device: part.indices for part in self._parts} != groups:
+            self._remember()
+            self._parts = [self._part(device, indices) for device, indices in groups.items()]
+        return self._parts
+
+    def _part(self, device: torch.device, indices: list[int]) -> Part:
+        subset = Subset([self._sizes[i] for i in indices], [self._kept[i] for i in indices], device)
+        drift = Drift(subset, [self._start[i] for i in indices], [self._previous[i] for i in indices])
+        parameters = [self._parameters[i] for i in indices]
+        return Part(device, indices, parameters, self._image_size, [self._lanczos[i] for i in indices], drift)
+
+    def _remember(self) -> None:
+        """Takes from the parts what is to outlive them."""
+        self._start, self._previous = list(self._start), list(self._previous)
+        for part in self._parts:
+            for index, start, previous in zip(part.indices, part.drift.start, part.drift.previous, strict=True):
+                self._start[index], self._previous[index] = start, previous
+
+    def state_dict(self) -> dict[str, Any]:
+        """The start, the snapshot before and singular vectors, as CPU tensors and primitives; below 1.5 MB.
+
+        Waits for the device. All that belongs to one parameter is under its name.
+        """
+        with torch.no_grad():
+            self._remember()
+            vectors: list[Tensor] = []
+            left = SPECTRAL_STATE
+            for lanczos in self._lanczos:
+                vector = lanczos.vector
+                fits = vector is not None and len(vector) <= left
+                vectors.append(vector.to(torch.float16) if vector is not None and fits else torch.empty(0))
+                left -= len(vectors[-1])
+            return {
+                "names": [parameter.name for parameter in self._parameters],
+                "sizes": list(self._sizes),
+                "kept": list(self._kept),
+                "vector_sizes": [len(vector) for vector in vectors],
+                "start": _pack(self._start, self._kept),
+                "previous": _pack(self._previous, self._kept),
+                "vectors": torch.cat([vector.to(torch.float16) for vector in vectors] or [torch.empty(0)]),
+            }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on where `state_dict` was taken; parameters that are new or of another size start afresh."""
+        places = {name: index for index, name in enumerate(state["names"])}
+        starts = state["start"].split(state["kept"])
+        previous = state["previous"].split(state["kept"])
+        vectors = state["vectors"].split(state["vector_sizes"])
+        own = shares(self._sizes)
+        kept: list[int] = []
+        known: list[tuple[Tensor | None, Tensor | None, Tensor | None]] = []
+        for parameter, size, share in zip(self._parameters, self._sizes, own, strict=True):
+            place = places.get(parameter.name)
+            if place is None or state["sizes"][place] != size:
+                kept.append(share)
+                known.append((None, None, None))
+                continue
+            vector = vectors[place].to(torch.float32)
+            usable = len(vector) == min(parameter.matrix_shape)
+            kept.append(state["kept"][place])
+            known.append((starts[place], previous[place], vector if usable else None))
+        self._begin(kept, [one[0] for one in known], [one[1] for one in known], [one[2] for one in known])
+
+
+def _pack(known: Known, kept: Sequence[int]) -> Tensor:
+    """The kept elements of all parameters in one tensor on the host; NaN where they are not known."""
+    parts = [
+        torch.full((count,), torch.nan) if values is None else values.to("cpu", torch.float32)
+        for values, count in zip(known, kept, strict=True)
+    ]
+    return torch.cat(parts) if parts else torch.empty(0)
+
+
+def _enqueue_head(head: HeadSource, packer: Packer, limit: int) -> Tensor | None:
+    """Enqueues the head; returns what is still to be compared on the host, where no stream would do it meanwhile."""
+    centre = heads.centred(head)
+    arrays = heads.rows(head, limit, centre)
+    compared = 1 < len(centre) <= heads.MOST_COMPARED
+    later = looks(centre.device)
+    if compared and not later:
+        arrays |= heads.compare(centre, limit)
+    for key, values in arrays.items():
+        packer.add(("head", key), values)
+    return centre if compared and later else None
+
+
+def _finish_head(head: HeadSource, arrays: Arrays, centre: Tensor | None, limit: int) -> Head:
+    mine = {key[1]: values for key, values in arrays.items() if key[0] == "head"}
+    if centre is not None:
+        mine |= {key: values.numpy() for key, values in heads.compare(centre, limit).items()}
+    return heads.build(head, mine)

@@ -1,0 +1,249 @@
+"""Extremes, power sums and histograms of many tensors: each is read once or twice, piece by piece.
+
+Sums are taken over (w - shift) * scale: the shift near the piece's mean keeps the spread of weights that lie close
+together far from 0, the scale keeps fourth powers inside float32. What arrives is merged in
+`lightning_weightviz.measure.distribution`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lightning_weightviz.measure import histogram
+from lightning_weightviz.measure.device import accumulator, looks
+from lightning_weightviz.measure.distribution import NUMBERS, Distribution, merge
+from lightning_weightviz.measure.layout import flat, power_above, widen
+from lightning_weightviz.measure.packing import Arrays, Packer
+from lightning_weightviz.snapshot import PERCENTILES
+
+SMALL = 1 << 14
+"""Parameters of fewer elements are measured together, as the rows of one matrix."""
+HOST_PIECE = 1 << 17
+"""Elements of a piece on the host: half a MiB of float32 and two buffers like it stay in cache."""
+STREAM_PIECE = 1 << 24
+"""Elements of a piece elsewhere: few launches, and buffers that do not grow with the parameter."""
+# Between these a piece needs no scale: 1e-8 ** 4 and 1e8 ** 4 times its elements are normal float32 numbers.
+_PLAIN = (1e-8, 1e7)
+
+
+@dataclass(frozen=True)
+class Extremes:
+    """What is known of a parameter before its sums are taken.
+
+    Attributes:
+        magnitude: Largest finite magnitude, 0-d, on the device; 0 where nothing is finite.
+        plain: Whether all values are known to be finite and of a size whose squares float32 holds. Never known on a
+            device with a stream.
+    """
+
+    magnitude: Tensor
+    plain: bool
+
+
+class MomentsPass:
+    """Measures the tensors of one device; `collect` reads what arrived on the host.
+
+    Args:
+        sizes: Elements of each tensor.
+        packer: Where results go.
+    """
+
+    def __init__(self, sizes: Sequence[int], packer: Packer) -> None:
+        self._sizes = sizes
+        self._packer = packer
+        self._owners: list[int] = []
+        self._padding: list[int] = []
+        self._counted: list[int] = []
+        self._sorted: list[int] = []
+
+    def run(self, tensors: Sequence[Tensor]) -> list[Extremes]:
+        """Enqueues all reductions; no synchronisation. One result a tensor, in their order."""
+        device = tensors[0].device
+        sums = accumulator(device)
+        extremes = [Extremes(torch.zeros((), device=device), plain=False)] * len(tensors)
+        numbers: list[Tensor] = []
+        counts: list[Tensor] = []
+        tops: list[Tensor] = []
+        fans: list[Tensor] = []
+        for group in self._groups(tensors):
+            rows = _padded([tensors[index] for index in group])
+            low, high = _extremes(rows)
+            magnitude = torch.maximum(-low, high).clamp(min=0)
+            numbers.append(_row_sums(rows, low, high, power_above(magnitude), sums))
+            fans.append(_fan(rows, sums))
+            self._owners += group
+            self._padding += [rows.shape[1] - tensors[index].numel() for index in group]
+            self._sorted += group
+            top = histogram.octave(magnitude)
+            tops.append(top)
+            counts.append(histogram.count_slots(histogram.slots(rows, rows.isfinite(), top.unsqueeze(1))))
+            self._counted += group
+            for index, value in zip(group, magnitude.unbind(), strict=True):
+                extremes[index] = Extremes(value, plain=False)
+        buckets: list[Tensor] = []
+        folded: list[int] = []
+        for index, tensor in enumerate(tensors):
+            if tensor.numel() < SMALL:
+                continue
+            values = flat(tensor)
+            extremes[index], fine = self._large(index, values, numbers, counts, tops, sums)
+            if fine is not None:
+                buckets.append(fine)
+                folded.append(index)
+        if buckets:
+            top = histogram.octave(torch.stack([extremes[index].magnitude.to(torch.float32) for index in folded]))
+            tops.append(top)
+            counts.append(histogram.fold(torch.stack(buckets), top))
+            self._counted += folded
+        if numbers:
+            self._packer.add("numbers", torch.cat(numbers))
+            self._packer.add("slots", torch.cat(counts))
+            self._packer.add("tops", torch.cat(tops))
+        if fans:
+            self._packer.add("fans", torch.cat(fans))
+        return extremes
+
+    def _groups(self, tensors: Sequence[Tensor]) -> list[list[int]]:
+        """Small tensors of one dtype and similar size: padding at most quadruples them."""
+        groups: dict[tuple[bool, int], list[int]] = {}
+        for index, tensor in enumerate(tensors):
+            if 0 < tensor.numel() < SMALL:
+                wide = tensor.dtype == torch.float64
+                groups.setdefault((wide, (tensor.numel().bit_length() + 1) // 2), []).append(index)
+        return list(groups.values())
+
+    def _large(
+        self,
+        index: int,
+        values: Tensor,
+        numbers: list[Tensor],
+        counts: list[Tensor],
+        tops: list[Tensor],
+        sums: torch.dtype,
+    ) -> tuple[Extremes, Tensor | None]:
+        """Measures one tensor; its counts come back as buckets where it took the host's short way."""
+        host = looks(values.device)
+        pieces = values.split(HOST_PIECE if host else STREAM_PIECE)
+        if host and values.dtype != torch.float64:
+            lowest, highest = _aminmax(pieces)
+            if -math.inf < lowest and highest < math.inf and _PLAIN[0] < max(-lowest, highest) < _PLAIN[1]:
+                fine = _plain_buckets(pieces)
+                if fine is not None:
+                    numbers.append(_plain_sums(pieces, lowest, highest))
+                    self._owners += [index] * len(pieces)
+                    self._padding += [0] * len(pieces)
+                    return Extremes(torch.tensor(max(-lowest, highest)), plain=True), fine
+        bounds = [_extremes(widen(piece).unsqueeze(0)) for piece in pieces]
+        low = torch.cat([bound[0] for bound in bounds]).amin(0, keepdim=True)
+        high = torch.cat([bound[1] for bound in bounds]).amax(0, keepdim=True)
+        magnitude = torch.maximum(-low, high).clamp(min=0)
+        top = histogram.octave(magnitude)
+        scale = power_above(magnitude)
+        counted = torch.zeros(1, histogram.SLOTS + 1, dtype=torch.int64, device=values.device)
+        for piece in pieces:
+            row = widen(piece).unsqueeze(0)
+            numbers.append(_row_sums(row, low, high, scale, sums))
+            self._owners.append(index)
+            self._padding.append(0)
+            counted = counted + histogram.count_slots(histogram.slots(row, row.isfinite(), top.unsqueeze(1)))
+        tops.append(top)
+        counts.append(counted)
+        self._counted.append(index)
+        return Extremes(magnitude[0], plain=False), None
+
+    def collect(self, arrays: Arrays) -> Distribution:
+        """Merges the pieces."""
+        count = len(self._sizes)
+        slots = np.zeros((count, histogram.SLOTS + 1), np.int64)
+        tops = np.ones(count, np.int32)
+        fan = np.full((count, len(PERCENTILES)), np.nan)
+        numbers = np.zeros((0, len(NUMBERS)))
+        if self._owners:
+            slots[self._counted] = arrays["slots"]
+            tops[self._counted] = arrays["tops"]
+            numbers = arrays["numbers"].astype(np.float64)
+            numbers[:, NUMBERS.index("nan")] -= self._padding
+        if self._sorted:
+            fan[self._sorted] = arrays["fans"]
+        moments = merge(numbers, np.array(self._owners, np.intp), np.array(self._sizes, np.int64), slots)
+        return Distribution(moments, slots[:, : histogram.SLOTS], tops, fan)
+
+
+def _padded(tensors: Sequence[Tensor]) -> Tensor:
+    """The tensors as rows, (k, largest), filled up with NaN."""
+    values = [widen(flat(tensor)) for tensor in tensors]
+    return torch.nn.utils.rnn.pad_sequence(values, batch_first=True, padding_value=math.nan)
+
+
+def _fan(rows: Tensor, sums: torch.dtype) -> Tensor:
+    """Exact percentiles of the finite values of each row, (k, 9), as numpy's linear ones; NaN where there are none."""
+    finite = rows.isfinite()
+    filled = torch.where(finite, rows, math.inf)
+    # numpy sorts rows with vector instructions, many times as fast.
+    ordered = torch.from_numpy(np.sort(filled.numpy(), axis=1)) if looks(rows.device) else filled.sort(1).values
+    share = torch.tensor(PERCENTILES, dtype=sums, device=rows.device) / 100
+    place = (finite.sum(1, keepdim=True) - 1).clamp(min=0) * share
+    below = place.floor()
+    low, high = ordered.gather(1, below.long()).to(sums), ordered.gather(1, place.ceil().long()).to(sums)
+    return torch.where(finite.any(1, keepdim=True), low + (place - below) * (high - low), torch.nan)
+
+
+def _extremes(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Smallest and largest finite value of each row, (k,); +Inf and -Inf where there is none."""
+    finite = rows.isfinite()
+    return torch.where(finite, rows, math.inf).amin(1), torch.where(finite, rows, -math.inf).amax(1)
+
+
+def _row_sums(rows: Tensor, low: Tensor, high: Tensor, scale: Tensor, sums: torch.dtype) -> Tensor:
+    """The numbers of each row, (k, 10), `sums`; what is not finite is counted and left out."""
+    finite = rows.isfinite()
+    count = finite.sum(1)
+    scaled = torch.where(finite, rows * scale.unsqueeze(1), 0.0)
+    shift = scaled.sum(1) / count.clamp(min=1)
+    first = torch.where(finite, scaled - shift.unsqueeze(1), 0.0)
+    second = first * first
+    powers = [first, second, second * first, second * second]
+    columns = [count, rows.isnan().sum(1), low, high, scale, shift, *(power.sum(1, dtype=sums) for power in powers)]
+    return torch.stack([column.to(sums) for column in columns], 1)
+
+
+def _aminmax(pieces: Sequence[Tensor]) -> tuple[float, float]:
+    """Smallest and largest value on the host; NaN if there is one."""
+    bounds = torch.stack([torch.stack(torch.aminmax(widen(piece))) for piece in pieces])
+    return float(bounds[:, 0].amin().numpy()), float(bounds[:, 1].amax().numpy())
+
+
+def _plain_buckets(pieces: Sequence[Tensor]) -> Tensor | None:
+    """Counts by bucket, int64, (2 * `histogram.BUCKETS`,); None where some values are too small for a bucket."""
+    fine = torch.zeros(2 * histogram.BUCKETS, dtype=torch.int64)
+    for piece in pieces:
+        fine += histogram.bucket_counts(widen(piece))
+    view = fine.numpy()
+    # The buckets of subnormal numbers are folded only where they hold nothing but zeros.
+    near_zero = int(view[0] + view[histogram.BUCKETS])
+    subnormal = int(view[1:16].sum() + view[histogram.BUCKETS + 1 : histogram.BUCKETS + 16].sum())
+    zeros = sum(piece.numel() - int(torch.count_nonzero(widen(piece)).numpy()) for piece in pieces) if near_zero else 0
+    return fine if subnormal == 0 and near_zero == zeros else None
+
+
+def _plain_sums(pieces: Sequence[Tensor], low: float, high: float) -> Tensor:
+    """The numbers of pieces of finite values of ordinary size, (pieces, 10), float64."""
+    length = pieces[0].numel()
+    first, second = torch.empty(length), torch.empty(length)
+    sums: list[Tensor] = []
+    for piece in pieces:
+        values = widen(piece)
+        y, y2 = first[: len(values)], second[: len(values)]
+        # A mean of some elements all over the piece is near enough to the mean, and cheap.
+        shift = values[:: max(1, len(values) // 1024)].mean()
+        torch.sub(values, shift, out=y)
+        torch.mul(y, y, out=y2)
+        sums += [shift, y.sum(), y2.sum(), torch.dot(y, y2), torch.dot(y2, y2)]
+    known = torch.tensor([[piece.numel(), 0.0, low, high, 1.0] for piece in pieces], dtype=torch.float64)
+    return torch.cat([known, torch.stack(sums).view(len(pieces), 5).to(torch.float64)], 1)

@@ -1,0 +1,126 @@
+"""Pictures: a matrix pooled to at most so many cells an axis, with the norms of its rows and columns.
+
+The outer block dimension is reduced first, along whole rows, then the inner one on the smaller result.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from lightning_weightviz.measure.device import accumulator
+from lightning_weightviz.measure.layout import widen
+
+BAND = 1 << 18
+"""Elements that are pooled at a time."""
+
+
+class Blocks:
+    """The partition of an axis in which element i falls into cell ``i * cells // length``.
+
+    Attributes:
+        cells: Number of cells.
+        most: Elements in the largest one.
+        uniform: Whether all cells have as many.
+        index: int64, (cells, most): their elements, the last one repeated where there are fewer.
+        real: bool, (cells, most): which are not such a repetition.
+    """
+
+    def __init__(self, length: int, limit: int, device: torch.device) -> None:
+        self.cells = min(limit, length)
+        self.most = -(-length // self.cells)
+        self.uniform = length % self.cells == 0
+        bounds = (torch.arange(self.cells + 1, device=device) * length + self.cells - 1) // self.cells
+        index = bounds[:-1, None] + torch.arange(self.most, device=device)
+        self.real = index < bounds[1:, None]
+        self.index = torch.minimum(index, bounds[1:, None] - 1)
+
+    def gather(self, values: Tensor, first: int, last: int) -> Tensor:
+        """The rows of cells first to last, (last - first, most, columns); a view where the cells are uniform."""
+        if self.uniform:
+            return values[first * self.most : last * self.most].view(last - first, self.most, -1)
+        return values[self.index[first:last]]
+
+    def gather_columns(self, values: Tensor) -> Tensor:
+        """(rows, cells, most) of (rows, columns)."""
+        return values.view(-1, self.cells, self.most) if self.uniform else values[:, self.index]
+
+
+def pool(values: Tensor, limit: int, scale: Tensor | None) -> dict[str, Tensor]:
+    """A picture's arrays; see `lightning_weightviz.snapshot.Picture`.
+
+    Args:
+        values: (rows, columns), any float dtype, at least one element.
+        limit: Most cells an axis.
+        scale: A power of two, 0-d, that brings the largest finite magnitude near 1; None where all values are known
+            to be finite and their squares to fit float32.
+
+    Returns:
+        ``extreme`` and ``rms``, float32, (h, w), ``row_norms``, float32, (h, 2), and ``column_norms``, float32,
+        (w, 2).
+    """
+    rows = Blocks(values.shape[0], limit, values.device)
+    columns = Blocks(values.shape[1], limit, values.device)
+    high, low, squares, counts, row_squares = [], [], [], [], []
+    column_squares = torch.zeros(values.shape[1], dtype=accumulator(values.device), device=values.device)
+    step = max(1, BAND // (values.shape[1] * rows.most))
+    for first in range(0, rows.cells, step):
+        last = min(first + step, rows.cells)
+        band = widen(rows.gather(values, first, last))
+        squared, count = _squares(band, rows.real[first:last], scale, uniform=rows.uniform)
+        if rows.most == 1:
+            high.append(band[:, 0])
+            low.append(band[:, 0])
+        else:
+            high.append(band.amax(1))
+            low.append(band.amin(1))
+        squares.append(squared.sum(1) if rows.most > 1 else squared[:, 0])
+        counts.append(count)
+        row_squares.append(squared.sum(2))
+        column_squares = column_squares + squares[-1].sum(0)
+    extreme = _extreme(columns.gather_columns(torch.cat(high)), columns.gather_columns(torch.cat(low)))
+    summed, elements = columns.gather_columns(torch.cat(squares)), columns.gather_columns(torch.cat(counts))
+    if not columns.uniform:
+        summed = torch.where(columns.real, summed, 0.0)
+        elements = torch.where(columns.real, elements, 0)
+    unscale = 1.0 if scale is None else 1.0 / scale
+    # A block without a finite value has no root mean square: 0 / 0 is the NaN that says so.
+    rms = (summed.sum(2) / elements.sum(2)).sqrt() * unscale
+    return {
+        "extreme": _narrow(extreme),
+        "rms": _narrow(rms),
+        "row_norms": _narrow(_norm_range(torch.cat(row_squares), rows.real) * unscale),
+        "column_norms": _narrow(_norm_range(column_squares[columns.index], columns.real) * unscale),
+    }
+
+
+def _squares(band: Tensor, real: Tensor, scale: Tensor | None, *, uniform: bool) -> tuple[Tensor, Tensor]:
+    """Squares of the finite elements of a band, 0 elsewhere, and how many of them there are in each cell and column."""
+    if scale is None:
+        squares = band * band
+        if not uniform:
+            squares = squares * real.unsqueeze(2)
+        return squares, real.sum(1, keepdim=True).expand(-1, band.shape[2])
+    counted = band.isfinite() & real.unsqueeze(2)
+    scaled = torch.where(counted, band * scale, 0.0)
+    return scaled * scaled, counted.sum(1)
+
+
+def _extreme(high: Tensor, low: Tensor) -> Tensor:
+    """Of each block, (h, w, most), the value farthest from 0; NaN comes through both ways."""
+    high, low = high.amax(2), low.amin(2)
+    return torch.where(high >= -low, high, low)
+
+
+def _norm_range(squares: Tensor, real: Tensor) -> Tensor:
+    """Smallest and largest norm of each cell's members, (cells, 2), from their squared norms, (cells, most)."""
+    norms = torch.where(real, squares, squares[:, :1]).sqrt()
+    return torch.stack([norms.amin(1), norms.amax(1)], 1)
+
+
+def _narrow(values: Tensor) -> Tensor:
+    """As float32, where a finite value stays finite."""
+    if values.dtype == torch.float32:
+        return values
+    bound = torch.finfo(torch.float32).max
+    return torch.where(values.isfinite(), values.clamp(-bound, bound), values).to(torch.float32)

@@ -1,0 +1,37 @@
+"""Units that have died: rows, or a convolution's filters, whose norm is next to nothing beside the others'."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from lightning_weightviz.measure.layout import row_blocks, widen
+
+DEAD = 1e-6
+"""A row is dead if its norm is at most this times the median row norm."""
+BLOCK = 1 << 22
+"""Elements whose finite part is taken at a time."""
+
+
+def dead_rows(values: Tensor, scale: Tensor | None) -> Tensor:
+    """How many rows are dead, int64, 0-d; norms are over finite values.
+
+    Args:
+        values: (rows, columns), at least one element.
+        scale: As in `lightning_weightviz.measure.pooling.pool`.
+    """
+    if scale is None:
+        norms = _norms(widen(values))
+    else:
+        blocks = (widen(block) for block in row_blocks(values, BLOCK))
+        norms = torch.cat([_norms(torch.where(block.isfinite(), block * scale, 0.0)) for block in blocks])
+    ordered = norms.sort().values
+    middle = len(ordered) // 2
+    median = (ordered[middle] + ordered[(len(ordered) - 1) // 2]) / 2
+    dead: Tensor = norms <= DEAD * median
+    return dead.sum()
+
+
+def _norms(rows: Tensor) -> Tensor:
+    norms: Tensor = torch.linalg.vector_norm(rows, dim=1)
+    return norms

@@ -1,0 +1,180 @@
+"""The statistics of the contract, each from the sums of all parameters at once; the last row is the whole model.
+
+A function under `statistic` is a statistic: it is measured, and may be named by users, without another edit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+from lightning_weightviz.measure.distribution import Moments
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Reductions:
+    """All that statistics are made of, on the host; every array is (parameters + 1,), the whole model last.
+
+    Attributes:
+        moments: Counts, central sums and extremes.
+        median: 50th percentile.
+        dead_units: Rows, or filters, that are dead; NaN below two dimensions.
+        sigma: Largest singular value; NaN below two dimensions and for the whole model.
+        start: (parameters + 1, 3): ‖w - w₀‖², ‖w‖², ‖w₀‖² on the subset.
+        previous: The same with the snapshot before; NaN at the first.
+        update: ‖Δw‖² and ‖w‖² of one optimizer step, (parameters + 1, 2); NaN where none was observed.
+    """
+
+    moments: Moments
+    median: Floats
+    dead_units: Floats
+    sigma: Floats
+    start: Floats
+    previous: Floats
+    update: Floats
+
+
+Statistic = Callable[[Reductions], Floats]
+_STATISTICS: dict[str, Statistic] = {}
+STATISTICS: Mapping[str, Statistic] = MappingProxyType(_STATISTICS)
+"""Every statistic by the name that users write and tags carry."""
+
+
+def statistic(name: str) -> Callable[[Statistic], Statistic]:
+    """Makes a function a statistic under `name`."""
+
+    def register(function: Statistic) -> Statistic:
+        _STATISTICS[name] = function
+        return function
+
+    return register
+
+
+def _ratio(over: Floats, under: Floats) -> Floats:
+    """A quotient that is NaN, not infinite, where there is nothing to divide by."""
+    quotient: Floats = np.divide(over, under, out=np.full(len(over), np.nan), where=under > 0)
+    return quotient
+
+
+@statistic("mean")
+def mean(r: Reductions) -> Floats:
+    """Mean."""
+    return r.moments.mean
+
+
+@statistic("std")
+def std(r: Reductions) -> Floats:
+    """Standard deviation, divided by n."""
+    return np.sqrt(_ratio(r.moments.second, r.moments.finite.astype(np.float64)))
+
+
+@statistic("rms")
+def rms(r: Reductions) -> Floats:
+    """Root mean square."""
+    return np.hypot(mean(r), std(r))
+
+
+@statistic("norm")
+def norm(r: Reductions) -> Floats:
+    """L2 norm; of a matrix, the Frobenius norm."""
+    return np.nan_to_num(rms(r)) * np.sqrt(r.moments.finite)
+
+
+@statistic("min")
+def minimum(r: Reductions) -> Floats:
+    """Smallest value, exact."""
+    return r.moments.minimum
+
+
+@statistic("max")
+def maximum(r: Reductions) -> Floats:
+    """Largest value, exact."""
+    return r.moments.maximum
+
+
+@statistic("absmax")
+def absmax(r: Reductions) -> Floats:
+    """Largest magnitude, exact."""
+    return np.maximum(np.abs(r.moments.minimum), np.abs(r.moments.maximum))
+
+
+@statistic("zero_fraction")
+def zero_fraction(r: Reductions) -> Floats:
+    """Share of the finite values that are exactly 0."""
+    return _ratio(r.moments.zero.astype(np.float64), r.moments.finite.astype(np.float64))
+
+
+@statistic("nan_count")
+def nan_count(r: Reductions) -> Floats:
+    """Number of NaNs."""
+    return r.moments.nan.astype(np.float64)
+
+
+@statistic("inf_count")
+def inf_count(r: Reductions) -> Floats:
+    """Number of infinities of both signs."""
+    return r.moments.inf.astype(np.float64)
+
+
+@statistic("kurtosis")
+def kurtosis(r: Reductions) -> Floats:
+    """Fourth standardised moment: 3 for a normal distribution, 1.8 for a uniform one; NaN for a constant."""
+    n = r.moments.finite.astype(np.float64)
+    variance = _ratio(r.moments.second, n)
+    return _ratio(_ratio(r.moments.fourth, n), variance**2)
+
+
+@statistic("median")
+def median(r: Reductions) -> Floats:
+    """Median, interpolated in a histogram of 16 bins an octave, so at most 1/16 of its value off."""
+    return r.median
+
+
+@statistic("dead_units")
+def dead_units(r: Reductions) -> Floats:
+    """Rows, or filters, with a norm of at most 1e-6 times the median row norm; of the whole model their sum."""
+    return r.dead_units
+
+
+@statistic("stable_rank")
+def stable_rank(r: Reductions) -> Floats:
+    """‖W‖_F² / σ₁²: how many directions carry the matrix; σ₁ as in `spectral_norm`."""
+    return _ratio(norm(r) ** 2, r.sigma**2)
+
+
+@statistic("spectral_norm")
+def spectral_norm(r: Reductions) -> Floats:
+    """Largest singular value σ₁ of the matrix (shape[0], rest), within 1 %."""
+    return r.sigma
+
+
+@statistic("rotation")
+def rotation(r: Reductions) -> Floats:
+    """1 - cos(w, w₀) with w₀ the first snapshot, 0 there, on the subset of `lightning_weightviz.measure.drift`."""
+    distance, now, then = r.start.T
+    # Equal to 1 - cos without the cancellation: what the distance holds beyond the difference of the lengths.
+    turned = np.maximum(distance - (np.sqrt(now) - np.sqrt(then)) ** 2, 0.0)
+    return _ratio(turned, 2.0 * np.sqrt(now) * np.sqrt(then))
+
+
+@statistic("relative_change")
+def relative_change(r: Reductions) -> Floats:
+    """‖w - w_previous‖ / ‖w_previous‖ since the last snapshot, on the subset; NaN at the first."""
+    return np.sqrt(_ratio(r.previous[:, 0], r.previous[:, 2]))
+
+
+@statistic("update_ratio")
+def update_ratio(r: Reductions) -> Floats:
+    """‖Δw‖ / ‖w‖ of one optimizer step, w before it, on the subset; NaN where no step was observed."""
+    return np.sqrt(_ratio(r.update[:, 0], r.update[:, 1]))
+
+
+def moved(r: Reductions) -> Floats:
+    """‖w - w₀‖ / ‖w₀‖, on the subset; NaN where w₀ is 0. Not a statistic of the contract: pictures say it."""
+    return np.sqrt(_ratio(r.start[:, 0], r.start[:, 2]))

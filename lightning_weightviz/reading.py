@@ -1,0 +1,50 @@
+"""Brings what is selected into the form that `measure` takes: whole, dense, real, detached tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from lightning_weightviz import sharding
+from lightning_weightviz.measure import HeadSource
+from lightning_weightviz.selection import HeadSite
+
+
+def readable(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Whole, dense and detached; complex numbers get a last axis of (real, imaginary)."""
+    dense = (tensor.to_dense() if tensor.layout != torch.strided else tensor for tensor in map(sharding.whole, tensors))
+    return [torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor for tensor in dense]
+
+
+def gradients(parameters: Sequence[nn.Parameter], scale: float) -> list[Tensor]:
+    """The gradients, divided by `scale`; where none flows zeros, without their memory."""
+    found = [
+        torch.zeros((), dtype=parameter.dtype, device=parameter.device).expand(parameter.shape)
+        if parameter.grad is None
+        else parameter.grad
+        for parameter in parameters
+    ]
+    return found if scale == 1 else [gradient / scale for gradient in found]
+
+
+def head_source(head: HeadSite, class_names: Sequence[str] | None) -> HeadSource:
+    """The head's tensors as they are now; classes without names are numbered from 0."""
+    weight = _whole(head.module, "weight")
+    bias = head.module._parameters.get("bias")
+    return HeadSource(
+        name=head.name,
+        class_names=tuple(class_names or (str(index) for index in range(head.classes))),
+        weight=weight.reshape(weight.shape[0], -1),
+        bias=None if bias is None else sharding.whole(bias),
+        chain=tuple((name, _whole(module, "weight")) for name, module in head.chain),
+        input_shape=head.input_shape,
+        input_shape_given=head.input_shape_given,
+    )
+
+
+def _whole(module: nn.Module, attribute: str) -> Tensor:
+    tensor = module._parameters[attribute]
+    assert tensor is not None
+    return sharding.whole(tensor)

@@ -1,0 +1,70 @@
+"""When to take a snapshot: by epochs, by optimizer steps, and never at a higher price than the user allows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+FREE_SECONDS = 5.0
+"""So much blocked time is free, so that a short run shows every epoch, however small its network."""
+
+
+class Schedule:
+    """Decides which moments get a snapshot.
+
+    Args:
+        every_n_epochs: None switches epochs off.
+        every_n_train_steps: Optimizer steps; None switches them off.
+        max_overhead: Share of the training time that snapshots may block; None: any.
+
+    Attributes:
+        left_out: How many snapshots were due and not taken.
+    """
+
+    def __init__(self, every_n_epochs: int | None, every_n_train_steps: int | None, max_overhead: float | None) -> None:
+        self._every_n_epochs = every_n_epochs
+        self._every_n_train_steps = every_n_train_steps
+        self._max_overhead = max_overhead
+        self._started = time.perf_counter()
+        self._blocked = 0.0
+        self.left_out = 0
+
+    def start(self) -> None:
+        """The training begins: shares are of the time from here."""
+        self._started = time.perf_counter()
+
+    @contextmanager
+    def blocking(self) -> Iterator[None]:
+        """Counts the time in here as taken from the training."""
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._blocked += time.perf_counter() - begun
+
+    def is_epoch_due(self, epochs: int) -> bool:
+        """Whether a snapshot is due after so many finished epochs."""
+        return self._every_n_epochs is not None and epochs % self._every_n_epochs == 0
+
+    def is_step_due(self, before: int, after: int) -> bool:
+        """Whether a boundary lies in the optimizer steps behind `before`, up to `after`.
+
+        Several optimizers count several steps a batch, and accumulation none: a boundary is crossed, not hit.
+        """
+        every = self._every_n_train_steps
+        return every is not None and after // every > before // every
+
+    def affords(self, *, behind: bool) -> bool:
+        """Whether a snapshot may be taken now, by the price so far; counts those that may not.
+
+        Args:
+            behind: Whether the renderer has more to do than it may hold.
+        """
+        if self._max_overhead is None:
+            return True
+        elapsed = time.perf_counter() - self._started
+        if self._blocked <= FREE_SECONDS + self._max_overhead * elapsed and not behind:
+            return True
+        self.left_out += 1
+        return False

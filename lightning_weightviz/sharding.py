@@ -1,0 +1,50 @@
+"""Where a parameter's elements live, and every collective: only this file knows of distributed tensors.
+
+A parameter that is split over ranks is gathered, one tensor at a time and on every rank, before it is measured.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
+from torch.distributed.tensor import DTensor
+
+
+def is_sharded(tensor: Tensor) -> bool:
+    """Whether the tensor's elements are spread over ranks, so that all of them must take part in reading it."""
+    return isinstance(tensor, DTensor)
+
+
+def needs_every_rank(module: nn.Module) -> bool:
+    """Whether reading the parameters takes collectives. Replicas (DDP) do not: rank 0 has it all."""
+    settle(module)
+    return any(is_sharded(tensor) for tensor in module.parameters())
+
+
+def reason_unreadable(tensor: Tensor) -> str | None:
+    """Why the elements of a parameter cannot be had here; None where they can."""
+    if any(name.startswith("ds_") for name in vars(tensor)):
+        return "it is partitioned by DeepSpeed ZeRO-3"
+    return None
+
+
+def is_flattened(module: nn.Module) -> bool:
+    """Whether FSDP1 has flattened parameters of the module, so that they are no longer those of the user's layers."""
+    # By name, as importing FSDP1 warns of its deprecation.
+    return any(
+        base.__name__ == "FullyShardedDataParallel" for child in module.modules() for base in type(child).__mro__
+    )
+
+
+def settle(module: nn.Module) -> None:
+    """Gives FSDP2's parameters back as sharded: after validation the root holds them gathered and cast."""
+    for child in module.modules():
+        if isinstance(child, FSDPModule):
+            child.reshard()
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """All elements of a tensor, detached; a collective where `is_sharded`, in which every rank must take part."""
+    with torch.no_grad():
+        return tensor.full_tensor().detach() if isinstance(tensor, DTensor) else tensor.detach()

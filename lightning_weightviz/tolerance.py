@@ -1,0 +1,31 @@
+"""The error policy: what goes wrong is told once and does not reach the training."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Tolerance:
+    """Turns errors into warnings, one for each thing that fails."""
+
+    def __init__(self) -> None:
+        self._told: set[str] = set()
+
+    @contextmanager
+    def of(self, what: str) -> Iterator[None]:
+        """What goes wrong in here is told under the name `what`."""
+        try:
+            yield
+        except Exception as error:
+            self.tell(what, error)
+
+    def tell(self, what: str, error: Exception) -> None:
+        """Warns of an error that was caught elsewhere."""
+        if what not in self._told:
+            self._told.add(what)
+            warnings.warn(
+                f"{what} failed with {type(error).__name__}: {error}. Training goes on; this is said once.",
+                stacklevel=2,
+            )

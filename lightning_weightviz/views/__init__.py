@@ -1,0 +1,93 @@
+"""Views: each turns a scene into artifacts. A file in this folder with a function under `view` is a view."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from lightning_weightviz.artifacts import Artifact
+from lightning_weightviz.history import Memory
+from lightning_weightviz.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class Style:
+    """What the user chose of how things look and which numbers are logged.
+
+    Attributes:
+        colormap: Any matplotlib name, for signed values.
+        image_size: At most this many cells an axis.
+        bins: At most this many bins a histogram.
+        statistics: Names of the statistics to log.
+        log_vectors: Whether parameters of fewer than two dimensions get scalars too.
+        animation: Whether to make the GIF at the end.
+        input_shape: (channels, height, width) of the input where the user gave it.
+    """
+
+    colormap: str = "RdBu_r"
+    image_size: int = 256
+    bins: int = 64
+    statistics: tuple[str, ...] = ()
+    log_vectors: bool = False
+    animation: bool = False
+    input_shape: tuple[int, int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Scene:
+    """All that a view sees.
+
+    Attributes:
+        snapshot: The moment to show.
+        memory: What came before it, this moment included.
+        style: How.
+        milestone: Whether views over time are to be drawn: true at log-spaced snapshots, at the last, and wherever a
+            picture is asked for by itself, as each replaces the one before.
+        last: Whether this is the last snapshot of the run.
+    """
+
+    snapshot: Snapshot
+    memory: Memory
+    style: Style
+    milestone: bool = True
+    last: bool = False
+
+
+View = Callable[[Scene], Iterable[Artifact]]
+_VIEWS: dict[str, View] = {}
+_OVER_TIME: set[str] = set()
+
+
+def view(name: str, *, over_time: bool = False) -> Callable[[View], View]:
+    """Makes a function a view under `name`, the word that users write in ``views=``.
+
+    Args:
+        name: Unique among the views.
+        over_time: Whether its picture replaces the one of the snapshot before, so that it is drawn at log-spaced
+            snapshots and at the last one alone.
+    """
+
+    def register(function: View) -> View:
+        _VIEWS[name] = function
+        if over_time:
+            _OVER_TIME.add(name)
+        return function
+
+    return register
+
+
+def is_over_time(name: str) -> bool:
+    """Whether a view shows the whole time up to its snapshot."""
+    discover()
+    return name in _OVER_TIME
+
+
+@cache
+def discover() -> Mapping[str, View]:
+    """All views by name."""
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
+    return dict(sorted(_VIEWS.items()))

@@ -1,0 +1,180 @@
+"""Distributions: how the percentiles of a parameter's values move over time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lightning_weightviz.artifacts import Artifact, Image
+from lightning_weightviz.draw.caption import describe, moment, value_facts
+from lightning_weightviz.draw.chart import NAVY, Plot, apart, draw_ticks_below, draw_ticks_left, ticks
+from lightning_weightviz.draw.color import INFINITE, NAN, Pixels, Rgb
+from lightning_weightviz.draw.matrix import Box
+from lightning_weightviz.draw.number import number
+from lightning_weightviz.draw.page import GREY, INK, LINE, MARGIN, SMALL, WIDTH, Page, text_width
+from lightning_weightviz.history import OVERVIEW_STATISTICS, Memory, key_of
+from lightning_weightviz.snapshot import Measurement, Target
+from lightning_weightviz.views import Scene, view
+
+BANDS: Mapping[str, tuple[int, int, Rgb]] = {
+    "all": (0, 8, (222, 235, 247)),
+    "87%": (1, 7, (181, 211, 233)),
+    "68%": (2, 6, (129, 180, 217)),
+    "middle 38%": (3, 5, (75, 143, 197)),
+}
+"""Share of the values in a band, by the two `PERCENTILES` at its edges, and its colour."""
+
+HEIGHT = 300
+WIDEST = 3.0
+"""The extremes are drawn in full where they lie within this many times the 87 % band, else cut off and written."""
+MARK = 8
+"""Height in pixels of the line of marks at times with NaN or infinities."""
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """A drawn distribution.
+
+    Attributes:
+        pixels: uint8, (height, 720, 3).
+        plot: The chart, with its scales in pixels of the page.
+        caption: One line of plain text.
+    """
+
+    pixels: Pixels
+    plot: Plot
+    caption: str
+
+
+@view("distribution", over_time=True)
+def distribution(scene: Scene) -> Iterator[Artifact]:
+    """Images ``<target>.distribution/<parameter>`` of every pictured parameter, at milestones."""
+    if not scene.milestone:
+        return
+    for target, measurements in scene.snapshot.targets.items():
+        for name, measurement in measurements.items():
+            if measurement.picture is not None and measurement.parameter.size > 0:
+                drawn = draw_distribution(scene, target, measurement)
+                yield Image(f"{target}.distribution/{name}", drawn.pixels, drawn.caption)
+
+
+def draw_distribution(scene: Scene, target: Target, measurement: Measurement) -> Distribution:
+    """Draws the fan of a pictured parameter."""
+    memory, parameter = scene.memory, measurement.parameter
+    key = key_of(target, parameter.name)
+    percentiles = memory.percentiles[key].astype(np.float64)
+    axis, times = time_axis(memory)
+    low, high = value_range(percentiles)
+    what, when = describe(parameter, target), moment(scene.snapshot)
+
+    page = Page()
+    page.header(parameter.name, what, f"{when} · distribution of the {target} over time")
+    left = MARGIN + 12 + round(max(text_width(number(tick), SMALL) for tick in ticks(low, high)))
+    names = [*_labels(percentiles, low, high)]
+    right = WIDTH - MARGIN - 22 - round(max(text_width(name, SMALL) for name, _ in names))
+    box = Box(left, page.y, right, page.y + HEIGHT)
+    # One moment has no length in time: it is drawn as wide as the plot.
+    span = (float(times[0]), float(times[-1])) if len(times) > 1 else (times[0] - 0.5, times[0] + 0.5)
+    plot = Plot(box, span, (low, high))
+    draw_fan(plot, *((times, percentiles) if len(times) > 1 else (np.array(span), np.repeat(percentiles, 2, axis=0))))
+    plot.put(page)
+    _mark_broken(page, plot, memory.statistics.get(key), times)
+
+    draw_ticks_left(page, plot, ticks(low, high))
+    marks = ticks(times[0], times[-1], most=6, whole=True)
+    draw_ticks_below(page, plot, [(tick, number(tick, digits=9)) for tick in marks])
+    page.text(right + 22, box.bottom + 9, axis, size=SMALL, color=GREY)
+    _write_labels(page, plot, names)
+    page.y = box.bottom + 40
+    page.facts(_facts(measurement))
+    return Distribution(page.pixels(), plot, f"{parameter.name}, {what}, {when}, distribution over time")
+
+
+def time_axis(memory: Memory) -> tuple[str, npt.NDArray[np.float64]]:
+    """What time is counted in, and the time of each snapshot: epochs, or steps where an epoch has several."""
+    by_epoch = bool(np.all(np.diff(memory.epochs) > 0))
+    return ("epoch", memory.epochs.astype(np.float64)) if by_epoch else ("step", memory.steps.astype(np.float64))
+
+
+def value_range(percentiles: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """The values at the chart's edges: all of them, or three times the 87 % band where that is less."""
+    known = percentiles[np.isfinite(percentiles).all(axis=1)]
+    if not known.size:
+        return -1.0, 1.0
+    low, high = float(known[:, 0].min()), float(known[:, 8].max())
+    inner_low, inner_high = float(known[:, 1].min()), float(known[:, 7].max())
+    inner = inner_high - inner_low
+    if inner > 0 and high - low > WIDEST * inner:
+        room = (WIDEST - 1) / 2 * inner
+        low, high = max(low, inner_low - room), min(high, inner_high + room)
+    margin = 0.04 * (high - low) or 0.1 * abs(low) or 1.0
+    return low - margin, high + margin
+
+
+def draw_fan(plot: Plot, times: npt.NDArray[np.float64], percentiles: npt.NDArray[np.float64]) -> None:
+    """Bands from the outermost in, their edges, the line of 0 and the median."""
+    for first, last, color in BANDS.values():
+        plot.band(times, percentiles[:, first], percentiles[:, last], color)
+    for column in (0, 8):
+        plot.line(times, percentiles[:, column], BANDS["68%"][2], 1.0)
+    if plot.y.low < 0 < plot.y.high:
+        plot.level(0.0, GREY)
+    plot.line(times, percentiles[:, 4], NAVY, 2.5)
+
+
+def _labels(percentiles: npt.NDArray[np.float64], low: float, high: float) -> Iterator[tuple[str, float]]:
+    """What stands at the right of the chart, from the top down, and the value that it points to."""
+    known = percentiles[np.isfinite(percentiles).all(axis=1)]
+    if not known.size:
+        yield "no finite value", 0.0
+        return
+    last = known[-1]
+    if last[0] == last[8]:
+        yield f"all {number(last[4])}", last[4]
+        return
+    yield (f"all: to {number(last[8])} ↑", high) if last[8] > high else ("all", last[8])
+    for name, (_, upper, _) in list(BANDS.items())[1:]:
+        yield name, last[upper]
+    yield "median", last[4]
+    if last[0] < low:
+        yield f"all: to {number(last[0])} ↓", low
+
+
+def _write_labels(page: Page, plot: Plot, labels: list[tuple[str, float]]) -> None:
+    """Each beside what it names, with a line to it where it had to move."""
+    ends = [plot.y.at(value) for _, value in labels]
+    places = apart(ends, SMALL + 4, plot.box.top + 8, plot.box.bottom - 8)
+    for (text, _), end, place in zip(labels, ends, places, strict=True):
+        page.line([(plot.box.right + 1, end), (plot.box.right + 16, place)], color=LINE)
+        page.text(plot.box.right + 20, place, text, size=SMALL, color=INK if text == "median" else GREY, anchor="lm")
+
+
+def _mark_broken(
+    page: Page, plot: Plot, statistics: npt.NDArray[np.float32] | None, times: npt.NDArray[np.float64]
+) -> None:
+    """Marks at the bottom of the chart from each time with NaN or infinities to the next time."""
+    if statistics is None:
+        return
+    edges = [*plot.x.places(times[:-1]), plot.box.right] if len(times) > 1 else [plot.box.left, plot.box.right]
+    starts = edges if len(times) > 1 else edges[:1]
+    for name, color in (("inf_count", INFINITE), ("nan_count", NAN)):
+        for index in np.flatnonzero(statistics[:, OVERVIEW_STATISTICS.index(name)] > 0):
+            left = min(starts[index], plot.box.right - MARK)
+            right = edges[index + 1] if index + 1 < len(edges) else plot.box.right
+            page.rectangle((left, plot.box.bottom - MARK, right - 1, plot.box.bottom - 1), color)
+
+
+def _facts(measurement: Measurement) -> list[tuple[str, Rgb | None]]:
+    """The numbers of now."""
+    values = measurement.percentiles
+    facts: list[tuple[str, Rgb | None]] = []
+    if np.isfinite(values).all():
+        facts.append((f"now: median {number(values[4])}", NAVY))
+        for name in ("middle 38%", "68%", "all"):
+            low, high, color = BANDS[name]
+            facts.append((f"{name} {number(values[low])} to {number(values[high])}", color))
+    broken = value_facts(measurement.statistics, np.zeros(0, np.float32), 1.0)
+    return facts + [fact for fact in broken if fact[1] is not None]

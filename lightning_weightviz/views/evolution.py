@@ -1,0 +1,105 @@
+"""Evolution: the start and log-spaced snapshots since, all in one range; at the end as an animation too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lightning_weightviz.artifacts import Animation, Artifact, Image
+from lightning_weightviz.draw.caption import axis_words, cell_meaning, describe, plus_minus, way
+from lightning_weightviz.draw.color import Pixels
+from lightning_weightviz.draw.film import FilmLayout, Tile, draw_film
+from lightning_weightviz.draw.matrix import Matrix, draw_matrix
+from lightning_weightviz.draw.page import Page
+from lightning_weightviz.history import Frame, key_of
+from lightning_weightviz.snapshot import Parameter, Target
+from lightning_weightviz.views import Scene, view
+
+
+@dataclass(frozen=True)
+class Evolution:
+    """A drawn film strip.
+
+    Attributes:
+        pixels: uint8, (height, 720, 3).
+        layout: Where its tiles are.
+        caption: One line of plain text.
+    """
+
+    pixels: Pixels
+    layout: FilmLayout
+    caption: str
+
+
+@view("evolution", over_time=True)
+def evolution(scene: Scene) -> Iterator[Artifact]:
+    """Images ``<target>.evolution/<parameter>`` at milestones and the end, GIFs ``<target>.animation/<parameter>``.
+
+    Of pictured parameters of two or more dimensions, the GIF at the end if it was asked for.
+    """
+    if not (scene.milestone or scene.last):
+        return
+    for target, measurements in scene.snapshot.targets.items():
+        for name, measurement in measurements.items():
+            parameter, frames = measurement.parameter, scene.memory.frames.get(key_of(target, name))
+            if not frames or measurement.picture is None or parameter.size == 0:
+                continue
+            drawn = draw_evolution(scene, target, parameter, frames)
+            yield Image(f"{target}.evolution/{name}", drawn.pixels, drawn.caption)
+            if scene.last and scene.style.animation:
+                yield Animation(
+                    f"{target}.animation/{name}", draw_frames(scene, target, parameter, frames), caption=drawn.caption
+                )
+
+
+def draw_evolution(scene: Scene, target: Target, parameter: Parameter, frames: Sequence[Frame]) -> Evolution:
+    """Draws the film strip of one parameter."""
+    limit = scene.memory.ranges[key_of(target, parameter.name)]
+    titles = frame_titles(frames)
+    what = describe(parameter, target)
+    span = titles[0] if len(titles) == 1 else f"{titles[0]} to {titles[-1]}"
+    page = Page()
+    page.header(parameter.name, what, f"{span} · one range {plus_minus(limit)} for all")
+    tiles = [
+        Tile(title, "" if index == 0 else _moved(frame), frame.values)
+        for index, (title, frame) in enumerate(zip(titles, frames, strict=True))
+    ]
+    words = [cell_meaning(parameter.matrix_shape, (frames[-1].cells.shape[0], frames[-1].cells.shape[1]), target)]
+    if any(tile.note for tile in tiles):
+        words.append("moved: length of the change, relative to the length at the start")
+    layout = draw_film(page, tiles, limit, scene.style.colormap, words)
+    return Evolution(page.pixels(), layout, f"{parameter.name}, {what}, {span}")
+
+
+def draw_frames(scene: Scene, target: Target, parameter: Parameter, frames: Sequence[Frame]) -> tuple[Pixels, ...]:
+    """Draws each frame on a page of its own, all of one size."""
+    limit = scene.memory.ranges[key_of(target, parameter.name)]
+    rows, columns = axis_words(parameter)
+    pages = []
+    for title, frame in zip(frame_titles(frames), frames, strict=True):
+        page = Page()
+        moved = f" · {_moved(frame)}" if _moved(frame) else ""
+        page.header(parameter.name, describe(parameter, target), f"{title} · {plus_minus(limit)}{moved}")
+        draw_matrix(page, Matrix(frame.values, limit, scene.style.colormap, rows, columns))
+        pages.append(page.pixels())
+    height = max(len(pixels) for pixels in pages)
+    return tuple(np.pad(pixels, ((0, height - len(pixels)), (0, 0), (0, 0)), constant_values=255) for pixels in pages)
+
+
+def frame_titles(frames: Sequence[Frame]) -> list[str]:
+    """``start``, then epochs; steps where two frames are of one epoch."""
+    by_epoch = len({frame.epoch for frame in frames}) == len(frames)
+    return [
+        "start"
+        if frame.epoch == 0 and frame.step == 0
+        else f"epoch {frame.epoch}"
+        if by_epoch
+        else f"step {frame.step}"
+        for frame in frames
+    ]
+
+
+def _moved(frame: Frame) -> str:
+    return "" if np.isnan(frame.moved) else f"moved {way(frame.moved)}"

@@ -1,0 +1,355 @@
+"""WeightVisualizer: select, measure, remember, draw and write, without a Trainer."""
+
+from __future__ import annotations
+
+import warnings
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from lightning_weightviz import alerts, sharding
+from lightning_weightviz.artifacts import Animation
+from lightning_weightviz.history import History
+from lightning_weightviz.measure import Meter, Pending
+from lightning_weightviz.output import Output
+from lightning_weightviz.reading import gradients, head_source, readable
+from lightning_weightviz.render import Rendered, render
+from lightning_weightviz.selection import Selection, select
+from lightning_weightviz.settings import Settings
+from lightning_weightviz.snapshot import Snapshot, Target
+from lightning_weightviz.state import to_arrays, to_tensors
+from lightning_weightviz.tolerance import Tolerance
+from lightning_weightviz.views import Scene, is_over_time
+from lightning_weightviz.worker import Worker
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """A snapshot on its way from the device."""
+
+    step: int
+    epoch: int
+    ordinal: int
+    initial: bool
+    pending: Mapping[Target, Pending]
+
+    def ready(self) -> bool:
+        return all(pending.ready() for pending in self.pending.values())
+
+    def arrived(self) -> Snapshot:
+        measured = {target: pending.result() for target, pending in self.pending.items()}
+        return Snapshot(
+            step=self.step,
+            epoch=self.epoch,
+            ordinal=self.ordinal,
+            initial=self.initial,
+            targets={target: result.measurements for target, result in measured.items()},
+            totals={target: result.totals for target, result in measured.items()},
+            head=measured["weights"].head if "weights" in measured else None,
+        )
+
+
+class WeightVisualizer:
+    """Shows the weights of a module in any number of loggers, from any training loop.
+
+    `WeightVisualizationCallback` does the same inside a Lightning Trainer; its docstring explains the arguments, and
+    the README lists the tags that are logged.
+
+    Args:
+        model: The module to look at.
+        loggers: A logger, a ``SummaryWriter``, or a list of them. None or empty: files under `folder`.
+        folder: Where pictures go that a logger cannot take, in ``weightviz/``.
+        settings: Checked arguments, instead of `arguments`.
+        **arguments: Those of `WeightVisualizationCallback`. The ones that set its schedule (``every_n_epochs``,
+            ``every_n_train_steps``, ``log_initial``, ``max_overhead``) have no effect here: `log` is the schedule.
+
+    Raises:
+        TypeError: An argument has the wrong type.
+        ValueError: An argument has a value that is not allowed, or `class_names` are not as many as classes.
+
+    Example:
+        >>> import tempfile
+        >>> from torch import nn
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     visualizer = WeightVisualizer(nn.Linear(4, 3), folder=folder)
+        ...     visualizer.log(step=0)
+        ...     visualizer.finish()
+        ...     sorted(path.name for path in Path(folder, "weightviz").iterdir())[:2]
+        ['classes', 'manifest.jsonl']
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loggers: Any = None,
+        *,
+        folder: str | Path = ".",
+        settings: Settings | None = None,
+        **arguments: Any,
+    ) -> None:
+        self.settings = settings or Settings(**arguments)
+        self._model = model
+        self._selection = self._select()
+        self._class_names = self._check_class_names()
+        parameters = [site.parameter for site in self._selection.sites]
+        self._meters: dict[Target, Meter] = {
+            target: Meter(parameters, image_size=self.settings.image_size) for target in self.settings.targets
+        }
+        self._history = History(self.settings.color_range, keep_start="drift" in self.settings.views)
+        self._worker = Worker(background=self.settings.background)
+        self._tolerance = Tolerance()
+        self._output = Output(
+            _as_list(loggers),
+            Path(folder),
+            self.settings.sinks,
+            report=self.settings.report,
+            tolerance=self._tolerance,
+        )
+        self._taken: deque[_Taken] = deque()
+        self._next_ordinal = 0
+        self._gradients: Pending | None = None
+        self._previous: list[Tensor] | None = None
+        self._last: Scene | None = None
+        self._found: list[alerts.Alert] = []
+        self._alerted: set[tuple[str, str]] = set()
+
+    @property
+    def loggers(self) -> Sequence[Any]:
+        """Those to write to; may be set at any time."""
+        return self._output.loggers
+
+    @loggers.setter
+    def loggers(self, loggers: Sequence[Any]) -> None:
+        self._output.loggers = loggers
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much is waiting to be drawn that a further snapshot would have to wait."""
+        return self._worker.is_full
+
+    @property
+    def needs_every_rank(self) -> bool:
+        """Whether `log` takes collectives, so that every rank must call it."""
+        return sharding.needs_every_rank(self._model)
+
+    @property
+    def tensors(self) -> list[nn.Parameter]:
+        """The parameters shown, as they are now."""
+        return [site.tensor for site in self._selection.sites]
+
+    def log(self, step: int, *, epoch: int = 0, initial: bool = False) -> None:
+        """Takes a snapshot, and writes what earlier ones have become since.
+
+        What goes wrong is warned of once and stops nothing.
+
+        Args:
+            step: On the loggers' axis, rising from call to call.
+            epoch: Epochs finished, for the captions.
+            initial: Whether no step was taken yet.
+
+        Raises:
+            WeightAlert: With ``on_alert="raise"``, where a rule found something; all was written before.
+        """
+        with self._tolerance.of("measuring the weights"):
+            self._measure(step, epoch, initial)
+        self.collect()
+
+    def collect(self, *, wait: bool = False) -> None:
+        """Writes what has been drawn since, without waiting for the rest; with `wait` for all of it.
+
+        Raises:
+            WeightAlert: As `log`.
+        """
+        self._arrive(wait=wait)
+        found, self._found = self._found, []
+        raising = self.settings.on_alert == "raise" and bool(found)
+        self._write(self._worker.drain() if wait or raising else self._worker.finished())
+        if raising:
+            raise alerts.WeightAlert("; ".join(alert.message for alert in found))
+
+    def finish(self) -> None:
+        """Draws the views over time up to the last snapshot, waits for all and writes it; may be called again."""
+        try:
+            self.collect(wait=True)
+        finally:
+            if self._last is not None:
+                self._draw_last(self._last)
+                self._last = None
+            self._write(self._worker.drain())
+            self._output.flush()
+
+    def observe_gradients(self, *, scale: float = 1.0) -> None:
+        """Measures the gradients as they are now; the next `log` shows them. For ``targets=("gradients",)``.
+
+        Args:
+            scale: What the loss was multiplied by and the gradients are not yet divided by.
+        """
+        with self._tolerance.of("measuring the gradients"):
+            self._gradients = self._meters["gradients"].measure(readable(gradients(self.tensors, scale)))
+
+    def before_step(self, parameters: Sequence[Tensor]) -> list[int]:
+        """Remembers some weights just before an optimizer step; returns what to give to `after_step`."""
+        stepped = {id(parameter) for parameter in parameters}
+        which = [index for index, tensor in enumerate(self.tensors) if id(tensor) in stepped]
+        if "weights" in self._meters and not self.needs_every_rank:
+            with self._tolerance.of("measuring the optimizer's step"):
+                self._meters["weights"].before_step(readable([self.tensors[index] for index in which]), which)
+                return which
+        return []
+
+    def after_step(self, which: list[int]) -> None:
+        """Compares with `before_step`: ``update_ratio`` at the next `log`."""
+        if which:
+            with self._tolerance.of("measuring the optimizer's step"):
+                self._meters["weights"].after_step(readable([self.tensors[index] for index in which]), which)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs, as primitives and tensors: colour ranges, film strip, curves, the start."""
+        self._arrive(wait=True)
+        return {
+            "history": to_tensors(self._history.state_dict()),
+            "meters": {target: meter.state_dict() for target, meter in self._meters.items()},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on where `state_dict` was taken; what does not fit any more starts anew, with a warning."""
+        with self._tolerance.of("restoring the state"):
+            self._history.load_state_dict(to_arrays(state["history"]))
+            self._next_ordinal = self._history.snapshots
+            for target, meter in self._meters.items():
+                if target in state["meters"]:
+                    meter.load_state_dict(state["meters"][target])
+
+    def suggest_class_names(self, names: Sequence[str]) -> None:
+        """Names the classes where the user did not; names that are not as many as classes are left out."""
+        head = self._selection.head
+        if head is not None and self._class_names is None and len(names) == head.classes:
+            self._class_names = tuple(names)
+
+    def _select(self) -> Selection:
+        settings = self.settings
+        selection = select(
+            self._model,
+            layers=settings.layers,
+            exclude=settings.exclude,
+            max_layers=settings.max_layers,
+            head=settings.head,
+            input_shape=settings.input_shape,
+        )
+        if selection.skipped:
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in selection.skipped.items())
+            warnings.warn(f"weights that are not shown: {reasons}", stacklevel=4)
+        if "classes" not in settings.views:
+            return replace(selection, head=None)
+        return selection
+
+    def _check_class_names(self) -> tuple[str, ...] | None:
+        names, head = self.settings.class_names, self._selection.head
+        if names is None or head is None:
+            return None
+        # One output decides between two classes; its row is the second one's.
+        if head.classes == 1 and len(names) == 2:
+            return (names[1],)
+        if len(names) != head.classes:
+            raise ValueError(
+                f"class_names must hold one name for each of the {head.classes} rows of {head.name!r}, "
+                f"got {len(names)} names: {names!r}"
+            )
+        return tuple(names)
+
+    def _measure(self, step: int, epoch: int, initial: bool) -> None:
+        sharding.settle(self._model)
+        tensors = readable(self.tensors)
+        pending: dict[Target, Pending] = {}
+        if "weights" in self._meters:
+            head = self._selection.head
+            source = None if head is None else head_source(head, self._class_names)
+            pending["weights"] = self._meters["weights"].measure(tensors, source)
+        if self._gradients is not None:
+            pending["gradients"], self._gradients = self._gradients, None
+        if "updates" in self._meters:
+            if self._previous is not None:
+                changes = [now - before for now, before in zip(tensors, self._previous, strict=True)]
+                pending["updates"] = self._meters["updates"].measure(changes)
+            self._previous = [tensor.clone() for tensor in tensors]
+        if pending:
+            self._taken.append(_Taken(step, epoch, self._next_ordinal, initial, pending))
+            self._next_ordinal += 1
+
+    def _arrive(self, *, wait: bool) -> None:
+        """Takes in the snapshots that have left the device."""
+        while self._taken and (wait or self._taken[0].ready()):
+            taken = self._taken.popleft()
+            with self._tolerance.of("reading the measured weights"):
+                self._show(taken.arrived())
+
+    def _show(self, snapshot: Snapshot) -> None:
+        """Remembers a snapshot, looks for what is wrong, and hands it to the renderer."""
+        scene = Scene(
+            snapshot=snapshot,
+            memory=self._history.remember(snapshot),
+            style=self.settings.style,
+            milestone=_is_milestone(snapshot.ordinal),
+        )
+        found = alerts.check(snapshot)
+        self._found += found
+        for alert in found:
+            if self.settings.on_alert == "warn" and (alert.rule, alert.parameter) not in self._alerted:
+                warnings.warn(alert.message, stacklevel=2)
+            self._alerted.add((alert.rule, alert.parameter))
+        views = [name for name in self.settings.views if scene.milestone or not is_over_time(name)]
+        extra = list(alerts.scalars(found))
+        self._worker.submit(
+            partial(render, scene, views, prefix=self.settings.prefix, extra=extra), _bytes_of(snapshot)
+        )
+        self._last = scene
+
+    def _draw_last(self, scene: Scene) -> None:
+        """Views over time as of the last snapshot; where they are drawn already, what moves alone."""
+        views = [name for name in self.settings.views if is_over_time(name)]
+        drawn = scene.milestone
+        last = replace(scene, milestone=True, last=True)
+        job = partial(
+            render,
+            last,
+            views,
+            prefix=self.settings.prefix,
+            keep=lambda artifact: not drawn or isinstance(artifact, Animation),
+        )
+        if not drawn or self.settings.animation:
+            self._worker.submit(job, 0)
+
+    def _write(self, futures: Iterator[Future[Rendered]]) -> None:
+        for future in futures:
+            with self._tolerance.of("drawing"):
+                rendered = future.result()
+                for view, error in rendered.errors.items():
+                    self._tolerance.tell(f"the view {view!r}", error)
+                self._output.write(rendered.batch)
+
+
+def _as_list(loggers: Any) -> list[Any]:
+    if loggers is None:
+        return []
+    return list(loggers) if isinstance(loggers, (list, tuple)) else [loggers]
+
+
+def _is_milestone(ordinal: int) -> bool:
+    """Whether views over time are drawn: at 0, 1, 2, 4, 8, …, as each picture replaces the one before."""
+    return ordinal & (ordinal - 1) == 0
+
+
+def _bytes_of(snapshot: Snapshot) -> int:
+    """What keeps the memory of a snapshot: its pictures."""
+    return sum(
+        measurement.picture.extreme.nbytes + measurement.picture.rms.nbytes
+        for measurements in snapshot.targets.values()
+        for measurement in measurements.values()
+        if measurement.picture is not None
+    )

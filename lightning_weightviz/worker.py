@@ -1,0 +1,59 @@
+"""The background renderer: one thread that draws while training goes on, in order, never ahead of its bounds."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from lightning_weightviz.render import Rendered
+
+MAX_WAITING_BYTES = 64 * 2**20
+"""How much measured, not yet drawn data may wait. A snapshot of a small network takes a third of a megabyte."""
+
+
+class Worker:
+    """Renders scenes in the order in which they were handed in; training takes out what is finished.
+
+    Args:
+        background: Whether to use a thread; else each scene is rendered when it is handed in.
+    """
+
+    def __init__(self, *, background: bool = True) -> None:
+        self._background = background
+        self._executor: ThreadPoolExecutor | None = None
+        self._waiting: deque[tuple[Future[Rendered], int]] = deque()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much is waiting that a further snapshot should not be taken now."""
+        return sum(size for future, size in self._waiting if not future.done()) > MAX_WAITING_BYTES
+
+    def submit(self, render: Callable[[], Rendered], size: int) -> None:
+        """Hands in work that holds on to `size` bytes until it is done."""
+        if self._background:
+            # Made here, not in the constructor: a callback must pickle before training starts (ddp_spawn).
+            self._executor = self._executor or ThreadPoolExecutor(1, thread_name_prefix="weightviz")
+            self._waiting.append((self._executor.submit(render), size))
+            return
+        future: Future[Rendered] = Future()
+        try:
+            future.set_result(render())
+        except Exception as error:
+            future.set_exception(error)
+        self._waiting.append((future, size))
+
+    def finished(self) -> Iterator[Future[Rendered]]:
+        """What is done and comes before all that is not, in order; without waiting."""
+        while self._waiting and self._waiting[0][0].done():
+            yield self._waiting.popleft()[0]
+
+    def drain(self) -> Iterator[Future[Rendered]]:
+        """All that was handed in, in order; waits for it, and lets the thread go."""
+        while self._waiting:
+            future, _ = self._waiting.popleft()
+            future.exception()
+            yield future
+        if self._executor is not None:
+            self._executor.shutdown()
+            self._executor = None

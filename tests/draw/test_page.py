@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lightning_weightviz.draw.page import BODY, CONTENT, GREY, INK, MARGIN, WIDTH, Page, broken, fit, text_width
+
+NAMES = ["fc1.weight", "x" * 80, "model." * 13 + "w", "a" * 40 + "." + "b" * 39, "模型.层" * 20, "_" * 80, "W" * 200]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("what", ["Linear 128×784", "MultiheadAttention " + "9999×" * 12 + "1"])
+def test_header_stays_within_the_margins(name: str, what: str) -> None:
+    page = Page()
+    page.header(
+        name, what, "epoch 20 · step 899 · ±0.25 · each cell: largest of up to 1×4 weights, and more words on it"
+    )
+    pixels = page.pixels()
+    columns = np.flatnonzero((pixels != 255).any(axis=(0, 2)))
+    assert columns.min() >= MARGIN - 2 and columns.max() <= WIDTH - MARGIN + 1
+    assert (pixels[-4:] == 255).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_broken_loses_no_character(name: str) -> None:
+    lines = broken(name, CONTENT, BODY, bold=True, behind="./_")
+    assert "".join(lines) == name
+    assert all(0 < text_width(line, BODY, bold=True) <= CONTENT for line in lines)
+
+
+def test_broken_between_words() -> None:
+    text = "each cell: largest of up to 1×4 weights"
+    lines = broken(text, 200)
+    assert len(lines) > 1
+    assert " ".join(lines) == text
+
+
+def test_a_number_is_not_broken() -> None:
+    for width in range(80, 300, 7):
+        assert "−2.83" in " ".join(broken("each colour is dark at −2.83 and bright at +2.83", width))
+
+
+@pytest.mark.parametrize("text", ["", "a", "a" * 50])
+def test_broken_where_nothing_fits_ends(text: str) -> None:
+    assert "".join(broken(text, 1)) == text
+
+
+def test_fit() -> None:
+    assert fit("short", 200) == "short"
+    shortened = fit("a" * 60 + "z", 200)
+    assert shortened.startswith("aa") and shortened.endswith("z") and "…" in shortened
+    assert text_width(shortened) <= 200
+
+
+def test_header_moves_down_by_lines() -> None:
+    """A second line that is a little too wide is set smaller and takes the same height."""
+    heights = set()
+    for epoch in ("epoch 1", "epoch 20", "epoch 300"):
+        page = Page()
+        page.header("fc1.weight", "Linear", f"{epoch} · step 899 · ±0.25 · each cell: largest of up to 1×4 weights")
+        heights.add(page.y)
+    assert len(heights) == 1
+
+
+def test_paper_grows() -> None:
+    page = Page()
+    page.y = 3000
+    page.text(MARGIN, page.y, "deep down")
+    page.y += 30
+    pixels = page.pixels()
+    assert pixels.shape == (3038, WIDTH, 3)
+    assert (pixels[3000:] != 255).any()
+    assert (pixels[:3000] == 255).all()
+
+
+def test_few_colours_of_text() -> None:
+    page = Page()
+    page.header("Name", "what it is", "a line of text with many curves: 0123456789 @ & §")
+    assert len(np.unique(page.pixels().reshape(-1, 3), axis=0)) <= 15
+    assert {tuple(color) for color in page.pixels().reshape(-1, 3).tolist()} >= {INK, GREY, (255, 255, 255)}
+
+
+def test_facts_go_on_below_where_there_is_no_room() -> None:
+    page = Page()
+    page.facts([(f"fact number {index}", (213, 94, 0) if index % 2 else None) for index in range(12)])
+    pixels = page.pixels()
+    columns = np.flatnonzero((pixels != 255).any(axis=(0, 2)))
+    assert columns.max() <= WIDTH - MARGIN + 1
+    assert page.y > 3 * 20
+    assert (pixels == (213, 94, 0)).all(axis=2).sum() >= 6 * 100
+
+
+def test_pasted_picture_keeps_its_pixels_inside_its_frame() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
+    page = Page()
+    page.paste(picture, 20, 30, framed=True)
+    page.y = 50
+    pixels = page.pixels()
+    assert np.array_equal(pixels[30:35, 20:27], picture)
+    assert (pixels[29, 19:28] != 255).all() and (pixels[35, 19:28] != 255).all()
+    assert (pixels[:29] == 255).all()

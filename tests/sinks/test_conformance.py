@@ -1,0 +1,51 @@
+"""What every sink must do, whichever are found: one more sink is one more entry in `LOGGERS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.loggers.logger import DummyLogger
+from torch.utils.tensorboard import SummaryWriter
+
+from lightning_weightviz.artifacts import Batch
+from lightning_weightviz.sinks import FALLBACK, discover, sink_for
+from tests.sinks.samples import ODD_NAMES, PARAMETERS, batch
+
+LOGGERS: dict[str, Callable[[Path], Any]] = {
+    FALLBACK: lambda folder: CSVLogger(folder),
+    "DummyLogger": lambda folder: DummyLogger(),
+    "SummaryWriter": lambda folder: SummaryWriter(folder),
+    "TensorBoardLogger": lambda folder: TensorBoardLogger(folder),
+}
+
+pytestmark = [
+    pytest.mark.parametrize("name", sorted(discover())),
+    pytest.mark.filterwarnings("ignore:.*weight pictures and histograms are in"),
+]
+
+
+def _bytes_below(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def test_takes_every_kind_of_artifact_and_odd_tags(name: str, tmp_path: Path) -> None:
+    assert name in LOGGERS, f"a sink for {name} was found, say here how to make such a logger"
+    sink = sink_for(LOGGERS[name](tmp_path / "runs"), tmp_path / "runs")
+    assert isinstance(sink, discover()[name])  # type: ignore[arg-type]
+    sink.write(batch(step=0, epoch=0))
+    sink.write(batch(step=44, epoch=1, names=(*PARAMETERS, *ODD_NAMES)))
+    sink.write(Batch(89, 2, []))
+    sink.flush()
+    sink.flush()
+    if name != "DummyLogger":
+        pictures = sum(len(artifact.png) for artifact in batch(step=44).artifacts if hasattr(artifact, "png"))
+        assert _bytes_below(tmp_path / "runs") > pictures
+    assert {path.name for path in tmp_path.iterdir()} <= {"runs"}
+
+
+def test_can_be_flushed_before_anything_was_written(name: str, tmp_path: Path) -> None:
+    sink_for(LOGGERS[name](tmp_path), tmp_path).flush()

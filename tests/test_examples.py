@@ -1,0 +1,150 @@
+"""Every file in examples/ runs, and prints and writes what it says."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from lightning.pytorch import seed_everything
+from tensorboard.backend.event_processing.event_accumulator import STORE_EVERYTHING_SIZE_GUIDANCE, EventAccumulator
+
+from tests.sinks.samples import decode
+
+ROOT = Path(__file__).parent.parent
+TESTED = {"digits.py", "plain_pytorch.py"}
+EPOCHS = 2
+
+
+def run(script: str, *options: str, folder: Path, ok: bool = True) -> str:
+    """Runs a script of the repository in a folder; what it prints, errors behind."""
+    done = subprocess.run(
+        [sys.executable, ROOT / script, *options],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=300,
+    )
+    assert (done.returncode == 0) == ok, done.stdout + done.stderr
+    assert "failed with" not in done.stderr, done.stderr
+    return done.stdout + done.stderr
+
+
+def read(run_folder: Path) -> EventAccumulator:
+    """The event files of a run, whole."""
+    events = EventAccumulator(str(run_folder), size_guidance=STORE_EVERYTHING_SIZE_GUIDANCE)
+    events.Reload()
+    return events
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder in which the demo ran for a few epochs, and what it printed."""
+    folder = tmp_path_factory.mktemp("digits")
+    return folder, run("examples/digits.py", "--epochs", str(EPOCHS), folder=folder)
+
+
+def test_every_example_is_tested() -> None:
+    assert {path.name for path in (ROOT / "examples").glob("**/*.py")} == TESTED
+
+
+def test_digits_prints_accuracy_files_and_how_to_look(digits: tuple[Path, str]) -> None:
+    folder, printed = digits
+    accuracy = re.search(r"^Test accuracy: (0\.\d+)$", printed, re.MULTILINE)
+    assert accuracy and float(accuracy[1]) > 0.8
+    files = re.search(r"^Files: (.+)$", printed, re.MULTILINE)
+    assert files and list((folder / files[1]).glob("events.out.tfevents.*"))
+    assert re.search(r"tensorboard --logdir demo --samples_per_plugin images=1000$", printed, re.MULTILINE)
+
+
+def test_digits_logs_the_start_and_every_epoch(digits: tuple[Path, str]) -> None:
+    events = read(digits[0] / "demo/digits-good/version_0")
+    epochs = [event.step for event in events.Scalars("train_loss")]
+    assert len(epochs) == EPOCHS
+    for image in ("weights.heatmap/fc1.weight", "classes/weights", "classes/cosine", "classes/templates"):
+        assert [event.step for event in events.Images(image)] == [0, *epochs], image
+    for layer in ("fc1.weight", "fc1.bias", "fc3.weight"):
+        assert [event.step for event in events.Histograms(f"weights.histogram/{layer}")] == [0, *epochs], layer
+    assert [event.step for event in events.Scalars("weights.rms/fc1.weight")] == [0, *epochs]
+    drawn_over_time = {"weights.evolution/fc1.weight", "weights.distribution/fc1.weight", "overview/weights"}
+    assert drawn_over_time | {"classes/norms"} <= set(events.Tags()["images"])
+    for tag in drawn_over_time:
+        assert events.Images(tag)[-1].step == epochs[-1]
+
+
+def test_digits_heatmap_of_the_start_is_not_that_of_the_end(digits: tuple[Path, str]) -> None:
+    events = read(digits[0] / "demo/digits-good/version_0")
+    first, *_, last = (decode(event.encoded_image_string) for event in events.Images("weights.heatmap/fc1.weight"))
+    assert first.shape == last.shape
+    assert np.mean(np.any(first != last, axis=-1)) > 0.1
+
+
+def test_digits_article_recipe_barely_moves_the_weights(tmp_path: Path) -> None:
+    run("examples/digits.py", "--recipe", "article", "--epochs", "2", "--out", "out", folder=tmp_path)
+    events = read(tmp_path / "out/digits-article/version_0")
+    assert events.Scalars("weights.std/fc1.weight")[0].value == pytest.approx(0.01, rel=0.02)
+    # ln 10: what a guess gives.
+    assert events.Scalars("train_loss")[-1].value == pytest.approx(np.log(10), abs=0.01)
+    assert events.Scalars("weights.rotation/fc1.weight")[-1].value < 1e-3
+
+
+def test_digits_writes_files_beside_the_csv_logger(tmp_path: Path) -> None:
+    printed = run("examples/digits.py", "--logger", "csv", "--epochs", "1", folder=tmp_path)
+    assert "tensorboard --logdir" not in printed
+    logged = tmp_path / "demo/digits-good/version_0"
+    assert "weights.rms/fc1.weight" in (logged / "metrics.csv").read_text().splitlines()[0]
+    assert len(list((logged / "weightviz").rglob("weights.heatmap/fc1.weight/step_*.png"))) == 2
+
+
+def test_digits_says_so_where_mnist_cannot_be_had(tmp_path: Path) -> None:
+    # A file lies where the folder for the download should be.
+    (tmp_path / "blocked").write_text("")
+    printed = run("examples/digits.py", "--data", "mnist", "--out", "blocked", folder=tmp_path, ok=False)
+    assert "MNIST could not be downloaded" in printed and "--data digits" in printed
+    assert "Traceback" not in printed
+
+
+def test_digits_data_is_split_evenly_and_without_overlap() -> None:
+    spec = importlib.util.spec_from_file_location("digits_example", ROOT / "examples/digits.py")
+    assert spec and spec.loader
+    example = importlib.util.module_from_spec(spec)
+    sys.modules["digits_example"] = example
+    try:
+        spec.loader.exec_module(example)
+        seed_everything(0, verbose=False)
+        parts = example.digits()
+    finally:
+        del sys.modules["digits_example"]
+    assert sum(len(part) for part in parts) == 1797
+    for part in parts:
+        images, labels = part.tensors
+        assert images.shape[1:] == (1, 28, 28)
+        assert 0 <= images.min() < images.max() <= 1
+        shares = np.bincount(labels.numpy(), minlength=10) / len(labels)
+        np.testing.assert_allclose(shares, 0.1, atol=0.015)
+
+
+def test_plain_pytorch_logs_every_epoch(tmp_path: Path) -> None:
+    printed = run("examples/plain_pytorch.py", "--epochs", str(EPOCHS), "--out", "out", folder=tmp_path)
+    assert "tensorboard --logdir out --samples_per_plugin images=1000" in printed
+    events = read(tmp_path / "out")
+    # 57 batches an epoch.
+    assert [event.step for event in events.Images("weights.heatmap/0.weight")] == [0, 57, 114]
+    assert [event.step for event in events.Histograms("weights.histogram/2.weight")] == [0, 57, 114]
+    assert events.Scalars("train_loss")[-1].step == 114
+
+
+def test_pictures_of_the_readme_can_be_made_again(tmp_path: Path) -> None:
+    run("docs/make_images.py", "--epochs", "1", "--out", "images", folder=tmp_path)
+    made = {path.name for path in (tmp_path / "images").glob("*.png")}
+    shown = set(re.findall(r"docs/images/([\w-]+\.png)", (ROOT / "README.md").read_text()))
+    assert shown <= made
+    for path in (tmp_path / "images").glob("*.png"):
+        assert decode(path.read_bytes()).shape[1] == 720

@@ -1,0 +1,204 @@
+"""Imports point one way, and heavy or optional packages stay out: read from the sources, and seen at run time."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+PACKAGE = "lightning_weightviz"
+ROOT = Path(__file__).parent.parent
+FILES = sorted((ROOT / PACKAGE).rglob("*.py"))
+
+LIGHTNING = {"lightning", "pytorch_lightning", "lightning_fabric"}
+OPTIONAL_LOGGERS = {"aim", "comet_ml", "dvclive", "litlogger", "mlflow", "neptune", "swanlab", "tensorboardX", "wandb"}
+# Which packages a room may never import, at its top or inside a function.
+FORBIDDEN = {
+    "views": {"torch", *LIGHTNING},
+    "draw": {"torch", *LIGHTNING},
+    "snapshot": {"torch", *LIGHTNING},
+    "history": {"torch", *LIGHTNING},
+    "artifacts": {"torch", *LIGHTNING},
+    "measure": {"matplotlib", "PIL", *LIGHTNING},
+}
+# Which other rooms a room may import. A room that is not here is held by `test_rooms_form_no_circle` alone.
+ALLOWED = {
+    "artifacts": set[str](),
+    "snapshot": set[str](),
+    "history": {"snapshot"},
+    "draw": {"snapshot"},
+    "views": {"draw", "snapshot", "history", "artifacts"},
+    "sinks": {"artifacts"},
+    "measure": {"snapshot"},
+    "alerts": {"snapshot", "artifacts"},
+}
+# Who may import the two at the top; `__init__` gives them their public names.
+IMPORTERS = {"callback": {"__init__"}, "visualizer": {"callback", "__init__"}}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported name: ``torch.nn`` of ``from torch import nn``."""
+
+    name: str
+    line: int
+    at_top: bool
+
+    @property
+    def package(self) -> str:
+        return self.name.partition(".")[0]
+
+
+def imports_of(source: str, module: str) -> Iterator[Import]:
+    """Every import of a module's source; what is inside a function is not `at_top`."""
+
+    def visit(node: ast.AST, at_top: bool) -> Iterator[Import]:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(alias.name, node.lineno, at_top)
+        elif isinstance(node, ast.ImportFrom):
+            # One dot is the folder that the module lies in; each further one is a folder above.
+            folder = module.split(".")[: -node.level] if node.level else []
+            base = ".".join([*folder, *([node.module] if node.module else [])])
+            for alias in node.names:
+                yield Import(f"{base}.{alias.name}", node.lineno, at_top)
+        inside = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        for child in ast.iter_child_nodes(node):
+            yield from visit(child, at_top and not inside)
+
+    return visit(ast.parse(source), True)
+
+
+def room_of(path: Path) -> str:
+    """The folder or the file right below the package."""
+    return path.relative_to(ROOT / PACKAGE).with_suffix("").parts[0]
+
+
+def read(path: Path) -> list[Import]:
+    """The imports of a file of the package."""
+    # `__init__` stays in the name, so that one dot is the folder there too.
+    return list(imports_of(path.read_text(), ".".join(path.relative_to(ROOT).with_suffix("").parts)))
+
+
+ROOMS = {room_of(path) for path in FILES}
+
+
+def rooms_imported(path: Path) -> set[str]:
+    """The other rooms that a file imports."""
+    parts = [found.name.split(".") for found in read(path) if found.package == PACKAGE]
+    # A public name, imported from the package itself, is of no room.
+    return {part[1] if part[1] in ROOMS else "__init__" for part in parts} - {room_of(path)}
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("import torch.nn", ["torch.nn"]),
+        ("from torch import nn, optim", ["torch.nn", "torch.optim"]),
+        ("def f():\n    import wandb", ["wandb"]),
+        ("if x:\n    try:\n        import wandb\n    except ImportError:\n        pass", ["wandb"]),
+        ("from . import pooling", ["lightning_weightviz.measure.pooling"]),
+        ("from ..draw.page import Page", ["lightning_weightviz.draw.page.Page"]),
+    ],
+)
+def test_reader_finds_imports(source: str, expected: list[str]) -> None:
+    assert [found.name for found in imports_of(source, f"{PACKAGE}.measure.rows")] == expected
+
+
+def test_reader_tells_top_from_function() -> None:
+    source = "import a\nclass C:\n    import b\n    def f(self):\n        import c\n"
+    assert [(found.name, found.at_top) for found in imports_of(source, "m")] == [("a", True), ("b", True), ("c", False)]
+
+
+def test_rules_name_rooms_that_exist() -> None:
+    assert FORBIDDEN.keys() | ALLOWED.keys() | IMPORTERS.keys() <= ROOMS
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_room_imports_what_it_may(path: Path) -> None:
+    room = room_of(path)
+    for found in read(path):
+        where = f"{relative(path)}:{found.line} imports {found.name}"
+        assert found.package not in FORBIDDEN.get(room, ()), where
+        assert found.package != "torchvision", f"{where}: a broken torchvision must not break the package"
+        assert not found.name.startswith(("matplotlib.pyplot", "pylab")), f"{where}: pyplot is global state"
+        assert found.name != "matplotlib.use", f"{where}: the backend is the user's"
+        if found.package in OPTIONAL_LOGGERS:
+            assert room == "sinks" and not found.at_top, f"{where}: only a sink may, inside a function"
+    rooms = rooms_imported(path)
+    assert rooms <= ALLOWED.get(room, ROOMS | {"__init__"}), f"{relative(path)} imports {sorted(rooms)}"
+    for above, importers in IMPORTERS.items():
+        assert above not in rooms or room in importers, f"{relative(path)} imports {above}"
+
+
+def test_rooms_form_no_circle() -> None:
+    graph: dict[str, set[str]] = {}
+    for path in FILES:
+        graph.setdefault(room_of(path), set()).update(rooms_imported(path))
+    order = list(TopologicalSorter(graph).static_order())
+    assert order.index("snapshot") < order.index("visualizer") < order.index("callback")
+
+
+# Imports every module of the package where torchvision fails as it does beside a wrong torch, and prints which of the
+# watched packages were asked for. Lightning comes first: what it asks for (torchvision too) is no concern of ours.
+IMPORT_ALL = """
+import importlib, json, pkgutil, sys
+import lightning.pytorch
+
+watched = set(json.loads(sys.argv[1]))
+asked = set()
+
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if name in watched:
+            asked.add(name)
+        if name == "torchvision":
+            raise RuntimeError("operator torchvision::nms does not exist")
+
+for name in watched & sys.modules.keys():
+    del sys.modules[name]
+sys.meta_path.insert(0, Watch())
+import lightning_weightviz
+
+for module in pkgutil.walk_packages(lightning_weightviz.__path__, "lightning_weightviz."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+%s
+print(json.dumps(sorted(asked)))
+"""
+
+
+def asked_for(watched: set[str], extra: str = "") -> list[str]:
+    """Which of the watched modules the package asks for in a fresh Python."""
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT_ALL % extra, json.dumps(sorted(watched))],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    asked: list[str] = json.loads(done.stdout.splitlines()[-1])
+    return asked
+
+
+def test_import_asks_for_no_optional_package_and_bears_a_broken_torchvision() -> None:
+    assert asked_for({*OPTIONAL_LOGGERS, "torchvision", "matplotlib.pyplot"}) == []
+
+
+def test_watch_sees_what_is_asked_for() -> None:
+    extra = "try:\n    import wandb\nexcept ImportError:\n    pass\nimport matplotlib.pyplot"
+    assert asked_for({"wandb", "matplotlib.pyplot"}, extra) == ["matplotlib.pyplot", "wandb"]

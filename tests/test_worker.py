@@ -1,0 +1,80 @@
+"""The background renderer: in order, without loss, errors included."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+
+import pytest
+
+from lightning_weightviz import worker
+from lightning_weightviz.artifacts import Batch, Scalar
+from lightning_weightviz.render import Rendered
+from lightning_weightviz.worker import Worker
+
+
+def rendered(step: int) -> Rendered:
+    return Rendered(Batch(step, 0, [Scalar("weights.rms/fc", float(step))]), {})
+
+
+def test_drain_gives_everything_in_order() -> None:
+    background = Worker()
+    for step in range(20):
+        background.submit(lambda step=step: rendered(step), 0)  # type: ignore[misc]
+    assert [future.result().batch.step for future in background.drain()] == list(range(20))
+
+
+def test_nothing_overtakes_what_is_not_finished() -> None:
+    background, gate = Worker(), threading.Event()
+
+    def wait() -> Rendered:
+        gate.wait(10)
+        return rendered(0)
+
+    background.submit(wait, 0)
+    background.submit(lambda: rendered(1), 0)
+    assert list(background.finished()) == []
+    gate.set()
+    assert [future.result().batch.step for future in background.drain()] == [0, 1]
+
+
+def test_an_error_stays_with_its_own_work() -> None:
+    def fail() -> Rendered:
+        raise RuntimeError("no ink")
+
+    for background in (Worker(background=True), Worker(background=False)):
+        background.submit(fail, 0)
+        background.submit(lambda: rendered(1), 0)
+        first, second = background.drain()
+        with pytest.raises(RuntimeError, match="no ink"):
+            first.result()
+        assert second.result().batch.step == 1
+
+
+def test_without_a_background_the_work_is_done_at_once_on_the_same_thread() -> None:
+    seen: list[str] = []
+    foreground = Worker(background=False)
+    foreground.submit(lambda: seen.append(threading.current_thread().name) or rendered(0), 0)  # type: ignore[func-returns-value]
+    assert seen == [threading.current_thread().name]
+    assert len(list(foreground.finished())) == 1
+
+
+def test_it_is_full_by_what_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "MAX_WAITING_BYTES", 100)
+    background, gate = Worker(), threading.Event()
+
+    def wait() -> Rendered:
+        gate.wait(10)
+        return rendered(0)
+
+    background.submit(wait, 60)
+    assert not background.is_full
+    background.submit(wait, 60)
+    assert background.is_full
+    gate.set()
+    list(background.drain())
+    assert not background.is_full
+
+
+def test_it_pickles_before_it_starts() -> None:
+    assert not pickle.loads(pickle.dumps(Worker())).is_full

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from lightning_weightviz.artifacts import Animation, Image
+from lightning_weightviz.draw.page import WIDTH
+from lightning_weightviz.views import Scene, is_over_time
+from lightning_weightviz.views.evolution import draw_evolution, evolution, frame_titles
+from tests.views.pixels import MAGENTA, color_at, decoded, values_of
+from tests.views.scenes import scene
+
+Array = np.ndarray[Any, Any]
+
+
+def normal(*shape: int) -> Array:
+    return np.random.default_rng(0).standard_normal(shape)
+
+
+def drawn(sight: Scene, name: str) -> Any:
+    parameter = sight.snapshot.targets["weights"][name].parameter
+    return draw_evolution(sight, "weights", parameter, sight.memory.frames[f"weights/{name}"])
+
+
+def test_every_tile_shows_its_moment_in_one_range() -> None:
+    values = normal(10, 20)
+    moments = [{"w": t * values} for t in range(5)]
+    sight = scene(moments[-1], before=moments[:-1], color_range=8.0)
+    (image,) = evolution(sight)
+    assert isinstance(image, Image)
+    pixels, layout = decoded(image), drawn(sight, "w").layout
+    epochs = [frame.epoch for frame in sight.memory.frames["weights/w"]]
+    assert epochs == [0, 1, 2, 4]
+    for tile, epoch in enumerate(epochs):
+        for row, column in [(0, 0), (3, 7), (9, 19)]:
+            read = values_of(np.array([[color_at(pixels, layout.cell(tile, row, column))]], np.uint8), 8.0)
+            assert abs(read[0] - np.clip(epoch * values[row, column], -8, 8)) <= 8.0 / 100 + 1e-6
+
+
+def test_nan_is_seen() -> None:
+    values = normal(6, 6)
+    values[2, 4] = np.nan
+    sight = scene({"w": values}, before=[{"w": normal(6, 6)}])
+    (image,) = evolution(sight)
+    assert isinstance(image, Image)
+    assert color_at(decoded(image), drawn(sight, "w").layout.cell(1, 2, 4)) == MAGENTA
+
+
+@pytest.mark.parametrize("epochs", [0, 1, 2, 3, 4, 8, 16, 20, 40, 200])
+def test_tiles_are_large_and_apart(epochs: int) -> None:
+    sight = scene({"w": normal(16, 24)}, epochs=epochs)
+    result = drawn(sight, "w")
+    assert (result.pixels[:, -8:] == 255).all() and (result.pixels[:, :8] == 255).all()
+    tiles = result.layout.tiles
+    assert all(tile.width >= 180 and tile.height >= 90 for tile in tiles)
+    for index, tile in enumerate(tiles):
+        assert tile.right <= WIDTH - 16 and tile.bottom <= len(result.pixels) - 8
+        for other in tiles[index + 1 :]:
+            beside = tile.right + 16 <= other.left
+            below = tile.bottom + 40 <= other.top
+            assert beside or below
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (10, 64), (128, 784), (64, 3, 7, 7)])
+def test_shapes(shape: tuple[int, ...]) -> None:
+    (image,) = evolution(scene({"a.quite.long.name" * 5: normal(*shape)}, epochs=5))
+    assert isinstance(image, Image)
+    assert (image.pixels[:, -8:] == 255).all()
+    assert np.array_equal(decoded(image), image.pixels)
+    assert len(image.pixels) < 1100
+
+
+def test_only_at_milestones_and_at_the_end_and_not_of_vectors() -> None:
+    weights = {"w": normal(3, 3), "b": normal(3), "unpictured": normal(2, 2)}
+
+    def tags(**flags: Any) -> list[str]:
+        return [made.tag for made in evolution(scene(weights, epochs=2, unpictured=["unpictured"], **flags))]
+
+    assert tags(milestone=False) == []
+    assert tags(milestone=True) == ["weights.evolution/w"]
+    assert tags(milestone=False, last=True) == ["weights.evolution/w"]
+    assert tags(milestone=True, animation=True) == ["weights.evolution/w"]
+    assert tags(last=True, animation=True) == ["weights.evolution/w", "weights.animation/w"]
+    assert is_over_time("evolution")
+
+
+@pytest.mark.parametrize(
+    "name", ["w", "model.encoder.layers.11.self_attention.output_projection_with_a_long_name.weight"]
+)
+def test_animation_has_a_frame_a_tile_all_of_one_size(name: str) -> None:
+    sight = scene({name: normal(8, 8)}, epochs=12, last=True, animation=True)
+    _, animation = evolution(sight)
+    assert isinstance(animation, Animation)
+    assert len({frame.shape for frame in animation.frames}) == 1
+    gif = PillowImage.open(io.BytesIO(animation.gif))
+    assert getattr(gif, "n_frames", 1) == len(animation.frames) == len(sight.memory.frames[f"weights/{name}"])
+    assert gif.size == (WIDTH, len(animation.frames[0]))
+    assert len({frame.tobytes() for frame in animation.frames}) == len(animation.frames)
+
+
+def test_titles_are_steps_where_epochs_repeat() -> None:
+    frames = scene({"w": normal(2, 2)}, epochs=4).memory.frames["weights/w"]
+    assert frame_titles(frames) == ["start", "epoch 1", "epoch 2", "epoch 4"]
+    one_epoch = [type(frame)(**{**vars(frame), "epoch": 0}) for frame in frames]
+    assert frame_titles(one_epoch) == ["start", "step 44", "step 89", "step 179"]
