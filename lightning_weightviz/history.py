@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from lightning_weightviz.snapshot import TOTAL, Measurement, Snapshot, Target, pool_extreme
+from lightning_weightviz.snapshot import TOTAL, Measurement, Picture, Snapshot, Target, pool_extreme
 
 ColorRange = Literal["run", "init", "epoch"] | float
 
@@ -57,8 +57,8 @@ class Memory:
 
     Attributes:
         ranges: R of each picture: it is drawn from −R to +R. Also ``classes/templates``.
-        frames: Film strip of pictured parameters of two or more dimensions, the newest last, at most
-            `MAX_FRAMES` + 1; the first is the start.
+        frames: Film strip of pictured parameters of two or more dimensions, the oldest first, at most
+            `MAX_FRAMES`: the start and log-spaced snapshots. The present is among them only where it is one of those.
         epochs: int64, (T,), epoch of each point of the curves; T ≤ `MAX_POINTS` + 1.
         steps: int64, (T,).
         percentiles: float32, (T, 9), for pictured parameters; NaN before a parameter was first seen.
@@ -75,6 +75,12 @@ class Memory:
     vectors: Mapping[str, npt.NDArray[np.float32]]
     statistics: Mapping[str, npt.NDArray[np.float32]]
     start: Mapping[str, npt.NDArray[np.float32]]
+
+
+def frame_of(snapshot: Snapshot, measurement: Measurement, picture: Picture) -> Frame:
+    """The frame that shows a parameter's picture as it is in this snapshot."""
+    cells, scale = _half(picture.shrink(*FRAME_CELLS))
+    return Frame(snapshot.ordinal, snapshot.epoch, snapshot.step, cells, scale, measurement.moved)
 
 
 def key_of(target: Target, name: str) -> str:
@@ -105,12 +111,12 @@ def _beyond(count: int) -> int:
 def _fits(values: npt.NDArray[Any], limit: float) -> bool:
     """Whether `range_for` would give no more than `limit`; found by counting, at a tenth of the price."""
     magnitudes = np.abs(values)
-    over = np.count_nonzero(magnitudes > limit)
+    over = int(np.count_nonzero(magnitudes > limit))
     if over == 0:
         return True
     finite = np.isfinite(magnitudes)
-    over -= np.count_nonzero(np.isposinf(magnitudes))
-    return over <= _beyond(np.count_nonzero(finite & (magnitudes > 0)))
+    over -= int(np.count_nonzero(np.isposinf(magnitudes)))
+    return over <= _beyond(int(np.count_nonzero(finite & (magnitudes > 0))))
 
 
 class History:
@@ -170,9 +176,9 @@ class History:
         if measurement.parameter.layout == "vector":
             self._add(f"vectors:{key}", ordinal, pool_extreme(picture.extreme, 1, VECTOR_CELLS)[0])
         else:
-            cells, scale = _half(picture.shrink(*FRAME_CELLS))
-            frame = Frame(ordinal, snapshot.epoch, snapshot.step, cells, scale, measurement.moved)
-            self._frames.setdefault(key, []).append(frame)
+            frames = self._frames.setdefault(key, [])
+            if not frames or self._keeps_frame(ordinal):
+                frames.append(frame_of(snapshot, measurement, picture))
 
     def _remember_statistics(self, snapshot: Snapshot) -> None:
         """One array for all parameters: hundreds of small ones would cost training milliseconds."""
@@ -211,8 +217,12 @@ class History:
         """Drops what is not regular; the newest stays until it is not the newest."""
         if len(self._times) > MAX_POINTS + 1:
             self._stride *= 2
-        if any(len(frames) > MAX_FRAMES + 1 for frames in self._frames.values()):
+        if any(len(frames) > MAX_FRAMES for frames in self._frames.values()):
             self._frame_base **= 2
+            self._frames = {
+                key: frames[:1] + [frame for frame in frames[1:] if self._keeps_frame(frame.ordinal)]
+                for key, frames in self._frames.items()
+            }
 
         def stays(ordinal: int) -> bool:
             return ordinal == newest or ordinal % self._stride == 0
@@ -220,10 +230,6 @@ class History:
         self._times = [time for time in self._times if stays(time[0])]
         self._statistics = [row for row in self._statistics if stays(row[0])]
         self._curves = {curve: [row for row in rows if stays(row[0])] for curve, rows in self._curves.items()}
-        self._frames = {
-            key: [frame for frame in frames if frame.ordinal == newest or self._keeps_frame(frame.ordinal)]
-            for key, frames in self._frames.items()
-        }
 
     def _memory(self) -> Memory:
         ordinals = [time[0] for time in self._times]

@@ -22,6 +22,7 @@ class Sharded(Classifier):
         self.norm = nn.Identity()  # type: ignore[assignment]  # buffers of a batch norm are not sharded
 
     def configure_model(self) -> None:
+        assert self.device_mesh is not None
         mesh = self.device_mesh["data_parallel"]
         for layer in (self.fc1, self.fc2):
             fully_shard(layer, mesh=mesh)

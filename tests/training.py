@@ -27,7 +27,8 @@ class Classifier(LightningModule):
         self.fc2 = nn.Linear(8, 4)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return self.fc2(self.norm(self.dropout(torch.relu(self.fc1(inputs)))))
+        outputs: Tensor = self.fc2(self.norm(self.dropout(torch.relu(self.fc1(inputs)))))
+        return outputs
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         inputs, labels = batch

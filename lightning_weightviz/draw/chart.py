@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from lightning_weightviz.draw.color import GAP, INFINITE, NAN, Pixels, Rgb
 from lightning_weightviz.draw.matrix import Box
 from lightning_weightviz.draw.number import number
-from lightning_weightviz.draw.page import BODY, GREY, INK, LINE, SMALL, Page, font
+from lightning_weightviz.draw.page import GREY, INK, LINE, SMALL, Page, font
 
 Values = npt.NDArray[np.float64]
 
@@ -211,7 +211,3 @@ def vertical(text: str, *, size: int = SMALL, color: Rgb = INK) -> Pixels:
     ink = ink.point([round(round(alpha / 255 * 7) / 7 * 255) for alpha in range(256)])
     turned = np.asarray(ink.transpose(Image.Transpose.ROTATE_90), np.float64)[:, :, None] / 255
     return np.rint(255 * (1 - turned) + np.array(color) * turned).astype(np.uint8)
-
-
-LINE_HEIGHT = round(1.35 * BODY)
-"""From one line of the page's text to the next, in pixels."""

@@ -58,7 +58,8 @@ def draw_norms(head: Head, when: str, colormap: str) -> NormBars:
         facts.append((f"norm: mean {number(mean)}, spread {percent(float(head.norms.std()) / mean)} of it", None))
     if not head.single:
         facts.append(("a longer row or a higher bias: the class wins more easily", None))
-    page.facts(facts)
+    if facts:
+        page.facts(facts)
     return NormBars(page.pixels(), bars, top)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 
-
 HOSTS = frozenset({"cpu"})
 """Types of devices whose values the program may look at without waiting."""
 

@@ -56,13 +56,13 @@ class Distribution:
     Attributes:
         moments: Sums and extremes.
         slots: int64, (k, `histogram.SLOTS`), counts of finite values.
-        tops: int32, (k,), `histogram.octave` of the largest magnitude.
+        scale: float64, (k,), powers of two by which the values were multiplied before they were counted.
         fan: float64, (k, 9), exact percentiles at `PERCENTILES` of small parameters; NaN for the others.
     """
 
     moments: Moments
     slots: npt.NDArray[np.int64]
-    tops: npt.NDArray[np.int32]
+    scale: Floats
     fan: Floats
 
 

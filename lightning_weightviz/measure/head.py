@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lightning_weightviz.measure.device import accumulator
-from lightning_weightviz.measure.layout import scale_of
+from lightning_weightviz.measure.layout import is_plain, scale_of, widen
 from lightning_weightviz.measure.packing import Arrays
 from lightning_weightviz.measure.pooling import pool
 from lightning_weightviz.snapshot import Head, Picture
@@ -52,27 +52,29 @@ class HeadSource:
 
 
 def centred(source: HeadSource) -> Tensor:
-    """The rows less their mean over the classes, (C, d), in the dtype of sums; the rows as they are where C is 1.
+    """The rows less their mean over the classes, (C, d), float32 or float64; the rows as they are where C is 1.
 
     A copy. What is not finite counts as 0.
     """
-    weight = source.weight.detach()
-    wide = torch.where(weight.isfinite(), weight.to(accumulator(weight.device)), 0.0)
-    return wide - wide.mean(0, keepdim=True) if len(wide) > 1 else wide
+    wide = _finite(widen(source.weight.detach()))
+    return wide - wide.mean(0, keepdim=True) if len(wide) > 1 else wide.clone()
 
 
 def rows(source: HeadSource, limit: int, centre: Tensor) -> dict[str, Tensor]:
     """Arrays that are cheap: the picture's, ``norms``, (C,), ``bias``, (C,), and ``templates`` where there are some."""
     weight = source.weight.detach()
-    arrays = {f"picture.{key}": value for key, value in pool(weight, limit, scale_of(weight)).items()}
+    plain = is_plain(weight)
+    arrays = {
+        f"picture.{key}": value for key, value in pool(weight, limit, None if plain else scale_of(weight)).items()
+    }
     arrays["norms"] = torch.linalg.vector_norm(centre, dim=1)
     if source.bias is not None:
         arrays["bias"] = source.bias.detach().to(centre.dtype)
     if source.has_templates and source.input_shape is not None:
-        product = centre[:MOST_TEMPLATES]
+        product = centre[:MOST_TEMPLATES].to(accumulator(centre.device))
         for _, layer in reversed(source.chain[:-1]):
             layer = layer.detach()
-            product = product @ torch.where(layer.isfinite(), layer.to(centre.dtype), 0.0)
+            product = product @ _finite(layer.to(product.dtype))
         arrays["templates"] = product.to(torch.float32).view(-1, *source.input_shape)
     return arrays
 
@@ -87,7 +89,8 @@ def compare(centre: Tensor, limit: int) -> dict[str, Tensor]:
         matrix, (k,), ``spread`` and ``simplex``, 0-d.
     """
     count = len(centre)
-    gram = centre @ centre.T
+    wide = centre.to(accumulator(centre.device))
+    gram = wide @ wide.T
     norms = gram.diagonal().clamp(min=0).sqrt()
     inverse = torch.where(norms > 0, 1.0 / norms, 0.0)
     cosine = gram * inverse.unsqueeze(1) * inverse
@@ -108,6 +111,11 @@ def compare(centre: Tensor, limit: int) -> dict[str, Tensor]:
         "spread": spread,
         "simplex": simplex,
     }
+
+
+def _finite(values: Tensor) -> Tensor:
+    """The values, with 0 for what is not finite; themselves where the host sees that all are."""
+    return values if is_plain(values) else torch.where(values.isfinite(), values, 0.0)
 
 
 def build(source: HeadSource, arrays: Arrays) -> Head:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lightning_weightviz.measure.layout import power_above
 from lightning_weightviz.snapshot import PERCENTILES, Counts
 
 Floats = npt.NDArray[np.float64]
@@ -27,41 +28,33 @@ ZERO = MAGNITUDES
 """The slot of exact zeros, after the negative ones and before the positive ones."""
 SLOTS = 2 * MAGNITUDES + 1
 """Slots of finite values, in the order of the values."""
-_FIRST_NORMAL = 16
+_TOP = 127 * 16 + 15
+"""The last bucket below 2: that of the largest magnitudes, once scaled to [1, 2)."""
 
 
-def octave(magnitude: Tensor) -> Tensor:
-    """The biased float32 exponent of each magnitude, int32, at most 254: by it the slots are placed."""
-    bounded = magnitude.clamp(max=torch.finfo(torch.float32).max).to(torch.float32)
-    return bounded.view(torch.int32) >> 23
+def _magnitude_slot(below: Tensor) -> Tensor:
+    """Slots of magnitudes that are so many buckets below the top."""
+    below = below.clamp(min=0)
+    return torch.minimum(below, ((below - _FINE) >> 2).clamp_(0, _COARSE) + _FINE)
 
 
-def _magnitude_slot(bucket: Tensor, top: Tensor) -> Tensor:
-    """Slots, int32, of buckets of magnitudes where the largest is in octave `top`."""
-    below = (top * 16 + 15 - bucket).clamp_(min=0)
-    slot = torch.minimum(below, ((below - _FINE) >> 2).clamp_(0, _COARSE) + _FINE)
-    # Subnormal buckets are not a sixteenth of an octave wide: all of them are near 0.
-    return torch.where(bucket < _FIRST_NORMAL, MAGNITUDES - 1, slot)
-
-
-def slots(values: Tensor, finite: Tensor, top: Tensor) -> Tensor:
+def slots(scaled: Tensor, finite: Tensor) -> Tensor:
     """The slot of each value, int32; `SLOTS` where it is not finite.
 
     Args:
-        values: float32 or float64, (k, n).
+        scaled: float32 or float64, (k, n), times a power of two that brings the largest magnitude to [1, 2).
         finite: bool, which of them are.
-        top: int32, (k, 1), `octave` of the largest finite magnitude of each row.
     """
-    if values.dtype == torch.float64:
-        bits = values.view(torch.int64)
-        # The exponents of float64 are brought to float32's bias; what lies beyond its range goes to its ends.
-        bucket = (((bits >> 48) & 0x7FFF) - (1023 - 127) * 16).clamp_(0, 255 * 16 - 1).to(torch.int32)
+    if scaled.dtype == torch.float64:
+        bits = scaled.view(torch.int64)
+        # The exponents of float64 with float32's bias; what is far below 1 is near 0 in any case.
+        bucket = (((bits >> 48) & 0x7FFF) - (1023 - 127) * 16).clamp_(0, BUCKETS - 1).to(torch.int32)
     else:
-        bits = values.view(torch.int32)
+        bits = scaled.view(torch.int32)
         bucket = (bits >> 19) & (BUCKETS - 1)
-    slot = _magnitude_slot(bucket, top)
+    slot = _magnitude_slot(_TOP - bucket)
     slot = torch.where(bits < 0, slot, SLOTS - 1 - slot)
-    slot = torch.where(values == 0, ZERO, slot)
+    slot = torch.where(scaled == 0, ZERO, slot)
     return torch.where(finite, slot, SLOTS)
 
 
@@ -90,44 +83,59 @@ def bucket_counts(values: Tensor) -> Tensor:
     return torch.bincount(buckets, minlength=2 * BUCKETS)
 
 
-def fold(buckets: Tensor, tops: Tensor) -> Tensor:
-    """Brings `bucket_counts` of finite values without subnormals, (k, 2 * `BUCKETS`), to slots, (k, `SLOTS` + 1).
+def fold(buckets: Tensor, magnitudes: Tensor) -> tuple[Tensor, Tensor]:
+    """Brings `bucket_counts` of finite values to slots.
 
     Args:
-        buckets: int64.
-        tops: int32, (k,), `octave` of each row's largest magnitude.
+        buckets: int64, (k, 2 * `BUCKETS`); the first bucket of each sign holds zeros alone.
+        magnitudes: float32, (k,), the largest of each row, normal numbers.
+
+    Returns:
+        Counts, int64, (k, `SLOTS` + 1), and the scale of each row as `slots` would have had it, float32, (k,).
     """
-    slot = _magnitude_slot(torch.arange(BUCKETS, dtype=torch.int32), tops.unsqueeze(1)).to(torch.int64)
+    tops = magnitudes.view(torch.int32).unsqueeze(1) >> 23
+    slot = _magnitude_slot(tops * 16 + 15 - torch.arange(BUCKETS, dtype=torch.int32)).to(torch.int64)
     positive, negative = SLOTS - 1 - slot, slot
     positive[:, 0] = negative[:, 0] = ZERO
-    folded = torch.zeros(len(tops), SLOTS + 1, dtype=torch.int64)
-    return folded.scatter_add_(1, torch.cat([positive, negative], 1), buckets)
-
-
-def _lower_edge(bucket: npt.NDArray[np.integer]) -> Floats:
-    """The smallest magnitude of each normal bucket."""
-    mantissa = 1.0 + (bucket & 15) / 16.0
-    return np.ldexp(mantissa, (bucket >> 4).astype(np.int32) - 127)
+    folded = torch.zeros(len(buckets), SLOTS + 1, dtype=torch.int64)
+    return folded.scatter_add_(1, torch.cat([positive, negative], 1), buckets), power_above(magnitudes)
 
 
 _STARTS = np.concatenate([np.arange(_FINE), np.arange(_FINE, _FINE + 4 * _COARSE + 1, 4)])
 """How many buckets below the top each magnitude slot starts."""
 
 
-def slot_edges(tops: npt.NDArray[np.integer]) -> Floats:
-    """float64, (k, `SLOTS` + 1): slot i lies between edges i and i + 1; the zeros between two edges that are 0."""
-    bucket = np.maximum(tops[:, None].astype(np.int64) * 16 + 16 - _STARTS, _FIRST_NORMAL)
-    upper = _lower_edge(bucket)
-    zero = np.zeros((len(tops), 1))
-    return np.concatenate([-upper, zero, zero, upper[:, ::-1]], axis=1)
+def _lower_edge(bucket: Integers) -> Floats:
+    """The smallest magnitude of each bucket."""
+    edge: Floats = np.ldexp(1.0 + (bucket & 15) / 16.0, (bucket >> 4) - 127)
+    return edge
+
+
+_UPPER = _lower_edge(_TOP + 1 - _STARTS)
+_EDGES = np.concatenate([-_UPPER, [0.0, 0.0], _UPPER[::-1]])
+
+
+def slot_edges(scale: Floats, minimum: Floats, maximum: Floats) -> Floats:
+    """float64, (k, `SLOTS` + 1): slot i lies between edges i and i + 1; the zeros between two edges that are 0.
+
+    Args:
+        scale: (k,), powers of two that the values were multiplied with.
+        minimum: (k,), smallest finite value; NaN where there is none.
+        maximum: (k,), largest.
+    """
+    edges = _EDGES / scale[:, None]
+    # Where no float32 scale is small enough, the outermost slots hold all that is beyond them.
+    edges[:, 0] = np.fmin(edges[:, 0], minimum)
+    edges[:, -1] = np.fmax(edges[:, -1], maximum)
+    return edges
 
 
 def percentiles(
-    counts: npt.NDArray[np.int64], edges: Floats, minimum: Floats, maximum: Floats, at: tuple[float, ...] = PERCENTILES
+    counts: Integers, edges: Floats, minimum: Floats, maximum: Floats, at: tuple[float, ...] = PERCENTILES
 ) -> Floats:
     """Percentiles from counts, interpolated within a slot; 0 and 100 are exact.
 
-    The error is at most one slot: 1/16 of the value within 10 octaves of the largest magnitude.
+    The error is at most one slot: 1/16 of the value within 10 octaves of the largest magnitude, a quarter within 18.
 
     Args:
         counts: int64, (k, n).
@@ -154,31 +162,32 @@ def percentiles(
     return result
 
 
-def total_counts(counts: npt.NDArray[np.int64], tops: npt.NDArray[np.integer]) -> tuple[Integers, Floats]:
-    """Counts of all rows together over the buckets of both signs, with their edges; see `percentiles`.
+def total_counts(counts: Integers, scale: Floats) -> tuple[Integers, Floats]:
+    """Counts of all rows together over the buckets of float32, with their edges; see `percentiles`.
 
     Counts in slots wider than a bucket are put into the bucket in the slot's middle.
+
+    Args:
+        counts: int64, (k, `SLOTS`).
+        scale: As in `slot_edges`.
 
     Returns:
         int64, (1, 2 * `BUCKETS` + 1), and float64, (1, 2 * `BUCKETS` + 2).
     """
+    shift = np.frexp(scale)[1].astype(np.int64) - 1
     middle = _STARTS + np.where(_STARTS >= _FINE, 2, 0)
-    bucket = np.clip(tops[:, None].astype(np.int64) * 16 + 15 - middle, 0, BUCKETS - 1)
-    negative = np.zeros(BUCKETS, np.int64)
-    positive = np.zeros(BUCKETS, np.int64)
+    bucket = np.clip(_TOP - middle - 16 * shift[:, None], 0, BUCKETS - 1)
+    negative, positive = np.zeros((2, BUCKETS), np.int64)
     np.add.at(negative, bucket, counts[:, :MAGNITUDES])
     np.add.at(positive, bucket, counts[:, :MAGNITUDES:-1])
     zeros = counts[:, ZERO].sum(keepdims=True)
-    upper = np.append(_lower_edge(np.maximum(np.arange(BUCKETS), _FIRST_NORMAL)), np.ldexp(1.0, 129))
-    upper[:_FIRST_NORMAL] = 0.0
+    upper = _lower_edge(np.arange(BUCKETS + 1))
     edges = np.concatenate([-upper[::-1], upper])
-    merged = np.concatenate([negative[::-1], zeros, positive])
-    return merged[None], edges[None]
+    edges[BUCKETS : BUCKETS + 2] = 0.0
+    return np.concatenate([negative[::-1], zeros, positive])[None], edges[None]
 
 
-def as_counts(
-    counts: npt.NDArray[np.int64], edges: Floats, minimum: float, maximum: float, total: float, squares: float
-) -> Counts:
+def as_counts(counts: Integers, edges: Floats, minimum: float, maximum: float, total: float, squares: float) -> Counts:
     """The histogram that views draw: empty ends cut off, zeros in the bin that starts at 0.
 
     The number of values below each edge is exact. For negative values a slot holds its outer end and not its inner
@@ -190,9 +199,6 @@ def as_counts(
     inner = np.delete(counts, ZERO)
     inner[ZERO] += counts[ZERO]
     lower = np.where(lower < 0, np.nextafter(lower, 0.0), lower)
-    # Slots below the smallest normal float have no width and no counts.
-    keep = np.diff(lower, append=edges[-1]) > 0
-    lower, inner = lower[keep], inner[keep]
     filled = np.flatnonzero(inner)
     first, last = filled[0], filled[-1] + 1
     bounds = np.append(lower, edges[-1])[first : last + 1]

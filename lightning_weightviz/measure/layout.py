@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
+
+from lightning_weightviz.measure.device import looks
 
 
 def widen(values: Tensor) -> Tensor:
@@ -28,6 +31,18 @@ def matrix(values: Tensor) -> Tensor:
 def row_blocks(rows: Tensor, elements: int) -> Iterator[Tensor]:
     """Whole rows of a matrix, about `elements` at a time, at least one row."""
     return iter(rows.split(max(1, elements // max(1, rows.shape[1]))))
+
+
+PLAIN = (1e-8, 1e7)
+"""Between these lie the largest magnitudes of values whose fourth powers, summed, are normal float32 numbers."""
+
+
+def is_plain(values: Tensor) -> bool:
+    """Whether a float32 tensor is seen to be finite and of ordinary size; never where looking would wait."""
+    if not looks(values.device) or values.dtype != torch.float32 or values.numel() == 0:
+        return False
+    low, high = (float(bound.numpy()) for bound in torch.aminmax(values))
+    return -math.inf < low and high < math.inf and PLAIN[0] < max(-low, high) < PLAIN[1]
 
 
 def scale_of(values: Tensor) -> Tensor:

@@ -86,9 +86,10 @@ class Meter:
             arrivals = {device: packer.send() for device, packer in packers.items()}
 
         def finish() -> Measured:
-            if not parts:
-                return Measured({}, dict.fromkeys(STATISTICS, float("nan")), None)
             arrays = {device: arrival.arrays() for device, arrival in arrivals.items()}
+            shown = _finish_head(head, arrays[head.weight.device], later, self._image_size) if head else None
+            if not parts:
+                return Measured({}, dict.fromkeys(STATISTICS, float("nan")), shown)
             found = [one.collect(arrays[part.device]) for part, one in zip(parts, enqueued, strict=True)]
             update = np.full((len(self._parameters), 2), np.nan)
             for device, seen in steps.items():
@@ -97,7 +98,6 @@ class Meter:
             order = np.array([index for part in parts for index in part.indices], np.intp)
             weight = np.array(self._sizes) / np.maximum(self._kept, 1)
             pictures = {index: picture for _, drawn in found for index, picture in drawn.items()}
-            shown = _finish_head(head, arrays[head.weight.device], later, self._image_size) if head else None
             return report(
                 self._parameters, gather([numbers for numbers, _ in found], order), update, weight, pictures, shown
             )
@@ -184,7 +184,7 @@ class Meter:
             vector = vectors[place].to(torch.float32)
             usable = len(vector) == min(parameter.matrix_shape)
             kept.append(state["kept"][place])
-            known.append((starts[place], previous[place], vector if usable else None))
+            known.append((_known(starts[place]), _known(previous[place]), vector if usable else None))
         self._begin(kept, [one[0] for one in known], [one[1] for one in known], [one[2] for one in known])
 
 
@@ -195,6 +195,11 @@ def _pack(known: Known, kept: Sequence[int]) -> Tensor:
         for values, count in zip(known, kept, strict=True)
     ]
     return torch.cat(parts) if parts else torch.empty(0)
+
+
+def _known(values: Tensor) -> Tensor | None:
+    """The inverse of `_pack` for one parameter."""
+    return None if bool(values.isnan().all()) else values
 
 
 def _enqueue_head(head: HeadSource, packer: Packer, limit: int) -> Tensor | None:

@@ -18,18 +18,16 @@ from torch import Tensor
 from lightning_weightviz.measure import histogram
 from lightning_weightviz.measure.device import accumulator, looks
 from lightning_weightviz.measure.distribution import NUMBERS, Distribution, merge
-from lightning_weightviz.measure.layout import flat, power_above, widen
+from lightning_weightviz.measure.layout import PLAIN, flat, power_above, widen
 from lightning_weightviz.measure.packing import Arrays, Packer
 from lightning_weightviz.snapshot import PERCENTILES
 
 SMALL = 1 << 14
 """Parameters of fewer elements are measured together, as the rows of one matrix."""
-HOST_PIECE = 1 << 17
+HOST_PIECE = 1 << 16
 """Elements of a piece on the host: half a MiB of float32 and two buffers like it stay in cache."""
 STREAM_PIECE = 1 << 24
 """Elements of a piece elsewhere: few launches, and buffers that do not grow with the parameter."""
-# Between these a piece needs no scale: 1e-8 ** 4 and 1e8 ** 4 times its elements are normal float32 numbers.
-_PLAIN = (1e-8, 1e7)
 
 
 @dataclass(frozen=True)
@@ -69,20 +67,21 @@ class MomentsPass:
         extremes = [Extremes(torch.zeros((), device=device), plain=False)] * len(tensors)
         numbers: list[Tensor] = []
         counts: list[Tensor] = []
-        tops: list[Tensor] = []
+        scales: list[Tensor] = []
         fans: list[Tensor] = []
         for group in self._groups(tensors):
             rows = _padded([tensors[index] for index in group])
             low, high = _extremes(rows)
             magnitude = torch.maximum(-low, high).clamp(min=0)
-            numbers.append(_row_sums(rows, low, high, power_above(magnitude), sums))
+            scale = power_above(magnitude)
+            finite = rows.isfinite()
+            numbers.append(_row_sums(rows, low, high, scale, sums))
             fans.append(_fan(rows, sums))
             self._owners += group
             self._padding += [rows.shape[1] - tensors[index].numel() for index in group]
             self._sorted += group
-            top = histogram.octave(magnitude)
-            tops.append(top)
-            counts.append(histogram.count_slots(histogram.slots(rows, rows.isfinite(), top.unsqueeze(1))))
+            scales.append(scale.to(sums))
+            counts.append(histogram.count_slots(histogram.slots(rows * scale.unsqueeze(1), finite)))
             self._counted += group
             for index, value in zip(group, magnitude.unbind(), strict=True):
                 extremes[index] = Extremes(value, plain=False)
@@ -92,19 +91,19 @@ class MomentsPass:
             if tensor.numel() < SMALL:
                 continue
             values = flat(tensor)
-            extremes[index], fine = self._large(index, values, numbers, counts, tops, sums)
+            extremes[index], fine = self._large(index, values, numbers, counts, scales, sums)
             if fine is not None:
                 buckets.append(fine)
                 folded.append(index)
         if buckets:
-            top = histogram.octave(torch.stack([extremes[index].magnitude.to(torch.float32) for index in folded]))
-            tops.append(top)
-            counts.append(histogram.fold(torch.stack(buckets), top))
+            count, scale = histogram.fold(torch.stack(buckets), torch.stack([extremes[i].magnitude for i in folded]))
+            counts.append(count)
+            scales.append(scale.to(sums))
             self._counted += folded
         if numbers:
             self._packer.add("numbers", torch.cat(numbers))
             self._packer.add("slots", torch.cat(counts))
-            self._packer.add("tops", torch.cat(tops))
+            self._packer.add("scale", torch.cat(scales))
         if fans:
             self._packer.add("fans", torch.cat(fans))
         return extremes
@@ -124,7 +123,7 @@ class MomentsPass:
         values: Tensor,
         numbers: list[Tensor],
         counts: list[Tensor],
-        tops: list[Tensor],
+        scales: list[Tensor],
         sums: torch.dtype,
     ) -> tuple[Extremes, Tensor | None]:
         """Measures one tensor; its counts come back as buckets where it took the host's short way."""
@@ -132,7 +131,7 @@ class MomentsPass:
         pieces = values.split(HOST_PIECE if host else STREAM_PIECE)
         if host and values.dtype != torch.float64:
             lowest, highest = _aminmax(pieces)
-            if -math.inf < lowest and highest < math.inf and _PLAIN[0] < max(-lowest, highest) < _PLAIN[1]:
+            if -math.inf < lowest and highest < math.inf and PLAIN[0] < max(-lowest, highest) < PLAIN[1]:
                 fine = _plain_buckets(pieces)
                 if fine is not None:
                     numbers.append(_plain_sums(pieces, lowest, highest))
@@ -143,7 +142,6 @@ class MomentsPass:
         low = torch.cat([bound[0] for bound in bounds]).amin(0, keepdim=True)
         high = torch.cat([bound[1] for bound in bounds]).amax(0, keepdim=True)
         magnitude = torch.maximum(-low, high).clamp(min=0)
-        top = histogram.octave(magnitude)
         scale = power_above(magnitude)
         counted = torch.zeros(1, histogram.SLOTS + 1, dtype=torch.int64, device=values.device)
         for piece in pieces:
@@ -151,8 +149,8 @@ class MomentsPass:
             numbers.append(_row_sums(row, low, high, scale, sums))
             self._owners.append(index)
             self._padding.append(0)
-            counted = counted + histogram.count_slots(histogram.slots(row, row.isfinite(), top.unsqueeze(1)))
-        tops.append(top)
+            counted = counted + histogram.count_slots(histogram.slots(row * scale, row.isfinite()))
+        scales.append(scale.to(sums))
         counts.append(counted)
         self._counted.append(index)
         return Extremes(magnitude[0], plain=False), None
@@ -161,18 +159,18 @@ class MomentsPass:
         """Merges the pieces."""
         count = len(self._sizes)
         slots = np.zeros((count, histogram.SLOTS + 1), np.int64)
-        tops = np.ones(count, np.int32)
+        scale = np.ones(count)
         fan = np.full((count, len(PERCENTILES)), np.nan)
         numbers = np.zeros((0, len(NUMBERS)))
         if self._owners:
             slots[self._counted] = arrays["slots"]
-            tops[self._counted] = arrays["tops"]
+            scale[self._counted] = arrays["scale"]
             numbers = arrays["numbers"].astype(np.float64)
             numbers[:, NUMBERS.index("nan")] -= self._padding
         if self._sorted:
             fan[self._sorted] = arrays["fans"]
         moments = merge(numbers, np.array(self._owners, np.intp), np.array(self._sizes, np.int64), slots)
-        return Distribution(moments, slots[:, : histogram.SLOTS], tops, fan)
+        return Distribution(moments, slots[:, : histogram.SLOTS], scale, fan)
 
 
 def _padded(tensors: Sequence[Tensor]) -> Tensor:
@@ -215,21 +213,20 @@ def _row_sums(rows: Tensor, low: Tensor, high: Tensor, scale: Tensor, sums: torc
 
 def _aminmax(pieces: Sequence[Tensor]) -> tuple[float, float]:
     """Smallest and largest value on the host; NaN if there is one."""
-    bounds = torch.stack([torch.stack(torch.aminmax(widen(piece))) for piece in pieces])
-    return float(bounds[:, 0].amin().numpy()), float(bounds[:, 1].amax().numpy())
+    bounds = [[float(bound.numpy()) for bound in torch.aminmax(widen(piece))] for piece in pieces]
+    low, high = zip(*bounds, strict=True)
+    return (math.nan, math.nan) if any(map(math.isnan, low)) else (min(low), max(high))
 
 
 def _plain_buckets(pieces: Sequence[Tensor]) -> Tensor | None:
-    """Counts by bucket, int64, (2 * `histogram.BUCKETS`,); None where some values are too small for a bucket."""
+    """Counts by bucket, int64, (2 * `histogram.BUCKETS`,); None where not only zeros are in the first one."""
     fine = torch.zeros(2 * histogram.BUCKETS, dtype=torch.int64)
     for piece in pieces:
         fine += histogram.bucket_counts(widen(piece))
     view = fine.numpy()
-    # The buckets of subnormal numbers are folded only where they hold nothing but zeros.
     near_zero = int(view[0] + view[histogram.BUCKETS])
-    subnormal = int(view[1:16].sum() + view[histogram.BUCKETS + 1 : histogram.BUCKETS + 16].sum())
     zeros = sum(piece.numel() - int(torch.count_nonzero(widen(piece)).numpy()) for piece in pieces) if near_zero else 0
-    return fine if subnormal == 0 and near_zero == zeros else None
+    return fine if near_zero == zeros else None
 
 
 def _plain_sums(pieces: Sequence[Tensor], low: float, high: float) -> Tensor:
@@ -241,7 +238,7 @@ def _plain_sums(pieces: Sequence[Tensor], low: float, high: float) -> Tensor:
         values = widen(piece)
         y, y2 = first[: len(values)], second[: len(values)]
         # A mean of some elements all over the piece is near enough to the mean, and cheap.
-        shift = values[:: max(1, len(values) // 1024)].mean()
+        shift = values[:: max(1, len(values) // 128)].mean()
         torch.sub(values, shift, out=y)
         torch.mul(y, y, out=y2)
         sums += [shift, y.sum(), y2.sum(), torch.dot(y, y2), torch.dot(y2, y2)]

@@ -65,7 +65,7 @@ def gather(parts: Sequence[Gathered], order: npt.NDArray[np.intp]) -> Gathered:
         Distribution(
             Moments(*(join([getattr(one, field.name) for one in moments]) for field in fields(Moments))),
             slots=join([one.slots for one in distributions]),
-            tops=join([one.tops for one in distributions]),
+            scale=join([one.scale for one in distributions]),
             fan=join([one.fan for one in distributions]),
         ),
         dead=join([part.dead for part in parts]),
@@ -95,11 +95,12 @@ def report(
     """
     values = found.distribution
     moments = _with_total(values.moments)
-    edges = histogram.slot_edges(values.tops)
-    fan = histogram.percentiles(values.slots, edges, values.moments.minimum, values.moments.maximum)
+    bounds = values.moments.minimum, values.moments.maximum
+    edges = histogram.slot_edges(values.scale, *bounds)
+    fan = histogram.percentiles(values.slots, edges, *bounds)
     fan = np.where(np.isnan(values.fan), fan, values.fan)
     whole = histogram.percentiles(
-        *histogram.total_counts(values.slots, values.tops), moments.minimum[-1:], moments.maximum[-1:], (50.0,)
+        *histogram.total_counts(values.slots, values.scale), moments.minimum[-1:], moments.maximum[-1:], (50.0,)
     )
     reductions = Reductions(
         moments=moments,
@@ -113,11 +114,12 @@ def report(
     with np.errstate(all="ignore"):
         columns = {name: function(reductions).tolist() for name, function in STATISTICS.items()}
         way = moved(reductions).tolist()
+    counts = _counts(values, edges)
     measurements = {
         parameter.name: Measurement(
             parameter=parameter,
             statistics={name: column[index] for name, column in columns.items()},
-            counts=_counts(values, edges, index),
+            counts=counts[index],
             percentiles=fan[index],
             moved=way[index],
             picture=pictures.get(index),
@@ -127,18 +129,14 @@ def report(
     return Measured(measurements, {name: column[-1] for name, column in columns.items()}, head)
 
 
-def _counts(values: Distribution, edges: Floats, index: int) -> Counts:
+def _counts(values: Distribution, edges: Floats) -> list[Counts]:
     moments = values.moments
-    count, center = int(moments.finite[index]), float(moments.mean[index])
-    squares = float(moments.second[index]) + count * center**2 if count else 0.0
-    return histogram.as_counts(
-        values.slots[index],
-        edges[index],
-        float(moments.minimum[index]),
-        float(moments.maximum[index]),
-        count * center if count else 0.0,
-        squares,
-    )
+    some = moments.finite > 0
+    with np.errstate(over="ignore"):
+        total = np.where(some, moments.finite * moments.mean, 0.0).tolist()
+        squares = np.where(some, moments.second + moments.finite * moments.mean**2, 0.0).tolist()
+    ends = zip(moments.minimum.tolist(), moments.maximum.tolist(), total, squares, strict=True)
+    return [histogram.as_counts(values.slots[index], edges[index], *numbers) for index, numbers in enumerate(ends)]
 
 
 def _with_total(moments: Moments) -> Moments:

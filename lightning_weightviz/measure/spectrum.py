@@ -22,6 +22,7 @@ COLD_STEPS = 24
 WARM_STEPS = 4
 """Steps from a vector that was good one snapshot ago, where the program may not look."""
 _FIRST_LOOK = 3
+_FIRST_COLD_LOOK = 10
 _TOLERANCE = 0.01
 _NOISE = 1e-6
 _BLOCK = 1 << 24
@@ -49,13 +50,25 @@ def ritz(alpha: Floats, beta: Floats) -> Ritz:
     steps = len(alpha)
     if not np.isfinite(alpha).all() or not np.isfinite(beta).all():
         return Ritz(float("nan"), np.eye(steps)[0], settled=True)
-    small = np.diag(alpha) + np.diag(beta[: steps - 1], 1) + np.diag(beta[: steps - 1], -1)
-    values, vectors = np.linalg.eigh(small)
-    before = np.linalg.eigvalsh(small[:-1, :-1])[-1] if steps > 1 else 0.0
+    values, vectors = np.linalg.eigh(_tridiagonal(alpha, beta))
     mixture = vectors[:, -1] + (0.3 * vectors[:, -2] if steps > 1 else 0.0)
+    return Ritz(float(max(values[-1], 0.0)), mixture, is_settled(alpha, beta))
+
+
+def is_settled(alpha: Floats, beta: Floats) -> bool:
+    """Whether the largest eigenvalue has stopped growing with the steps."""
+    steps = len(alpha)
+    both = np.zeros((2, steps, steps))
+    both[0] = _tridiagonal(alpha, beta)
+    both[1, :-1, :-1] = both[0, :-1, :-1]
+    now, before = np.linalg.eigvalsh(both)[:, -1]
     # At the edge of a dense spectrum the value still to come is about half a step's growth times the steps done.
-    settled = (values[-1] - before) * max(steps, 4) / 2 <= _TOLERANCE * values[-1]
-    return Ritz(float(max(values[-1], 0.0)), mixture, bool(settled))
+    return bool((now - before) * max(steps, 4) / 2 <= _TOLERANCE * now)
+
+
+def _tridiagonal(alpha: Floats, beta: Floats) -> Floats:
+    side = beta[: len(alpha) - 1]
+    return np.diag(alpha) + np.diag(side, 1) + np.diag(side, -1)
 
 
 class Lanczos:
@@ -88,6 +101,7 @@ class Lanczos:
         look = looks(values.device)
         cold = min(COLD_STEPS, self._length)
         steps = cold if look or not self._settled else min(WARM_STEPS, self._length)
+        first_look = _FIRST_LOOK if self._settled else _FIRST_COLD_LOOK
         blocks = _Blocks(tall, scale)
         vector = self.start(values.device)
         basis = torch.empty(0, self._length, device=values.device)
@@ -97,7 +111,7 @@ class Lanczos:
             basis = torch.cat([basis, vector.unsqueeze(0)])
             product, energy = blocks.multiply(vector)
             alpha.append(energy)
-            if step + 1 == steps or (look and step + 1 >= _FIRST_LOOK and _settled(alpha, beta)):
+            if step + 1 == steps or (look and step + 1 >= first_look and _settled(alpha, beta)):
                 beta.append(torch.zeros_like(energy))
                 break
             rest = _without(basis, product)
@@ -141,7 +155,8 @@ class Lanczos:
 
 
 def _settled(alpha: list[Tensor], beta: list[Tensor]) -> bool:
-    return ritz(_host(alpha), _host(beta)).settled
+    diagonal, side = _host(alpha), _host(beta)
+    return not np.isfinite(diagonal).all() or is_settled(diagonal, side)
 
 
 def _host(scalars: list[Tensor]) -> Floats:

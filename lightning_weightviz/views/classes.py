@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from lightning_weightviz.draw.cosine import draw_cosine
 from lightning_weightviz.draw.matrix import LOWEST, MAX_CELLS, Matrix, MatrixLayout, dead_facts, draw_matrix, pool_norms
 from lightning_weightviz.draw.norms import draw_norms
 from lightning_weightviz.draw.number import shape_text
-from lightning_weightviz.draw.page import SMALL, Page, fit
+from lightning_weightviz.draw.page import SMALL, Page, fit, text_width
 from lightning_weightviz.draw.templates import draw_templates
 from lightning_weightviz.history import key_of, range_for
 from lightning_weightviz.snapshot import Head
@@ -48,6 +49,7 @@ def classes(scene: Scene) -> Iterator[Artifact]:
     head = scene.snapshot.head
     if head is None:
         return
+    head = replace(head, class_names=tuple(written(name, index) for index, name in enumerate(head.class_names)))
     when = moment(scene.snapshot)
     yield Image("classes/weights", draw_weights(scene, head)[0], f"{head.name} by class, {when}")
     if head.cosine is not None and len(head.class_names) > 2:
@@ -70,9 +72,11 @@ def draw_weights(scene: Scene, head: Head) -> tuple[Pixels, MatrixLayout]:
     names = [fit(name, LABEL_WIDTH, SMALL) for name in head.class_names] if count <= MAX_NAMED else []
     with_difference = count == 2 and values.shape == head.picture.shape
     if with_difference:
-        values = np.concatenate([values, values[1:] - values[:1]])
+        with np.errstate(invalid="ignore"):
+            values = np.concatenate([values, values[1:] - values[:1]])
         row_norms = np.concatenate([row_norms, np.full((1, 2), head.norms.sum(), np.float32)])
-        names.append("second − first")
+        difference = f"{head.class_names[1]} − {head.class_names[0]}"
+        names.append(difference if text_width(difference, SMALL) <= LABEL_WIDTH else "second − first")
     page = Page()
     cells = cell_meaning(head.picture.shape, (min(count, len(values)), values.shape[1]))
     line = f"{moment(scene.snapshot)} · {plus_minus(limit)} · {cells}"
@@ -126,12 +130,21 @@ def _scalars(head: Head) -> Iterator[Scalar]:
             yield Scalar(f"classes.{name}/head", float(value))
 
 
+def written(name: str, index: int) -> str:
+    r"""A class name on one line, without what has no glyph; its index where nothing is left.
+
+    >>> written("red\nfox", 0), written(" ", 7)
+    ('red fox', '7')
+    """
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in name).split()) or str(index)
+
+
 def unique(names: tuple[str, ...]) -> list[str]:
-    """The names; where some are equal or empty, all have their index behind them.
+    """The names; where some are equal, all have their index behind them.
 
     >>> unique(("cat", "dog", "cat"))
     ['cat (0)', 'dog (1)', 'cat (2)']
     """
-    if len(set(names)) == len(names) and all(names):
+    if len(set(names)) == len(names):
         return list(names)
     return [f"{name} ({index})" for index, name in enumerate(names)]

@@ -27,6 +27,9 @@ BANDS: Mapping[str, tuple[int, int, Rgb]] = {
 }
 """Share of the values in a band, by the two `PERCENTILES` at its edges, and its colour."""
 
+EDGE: Rgb = (150, 189, 220)
+"""Of the lines at the extremes."""
+
 HEIGHT = 300
 WIDEST = 3.0
 """The extremes are drawn in full where they lie within this many times the 87 % band, else cut off and written."""
@@ -86,7 +89,7 @@ def draw_distribution(scene: Scene, target: Target, measurement: Measurement) ->
     draw_ticks_left(page, plot, ticks(low, high))
     marks = ticks(times[0], times[-1], most=6, whole=True)
     draw_ticks_below(page, plot, [(tick, number(tick, digits=9)) for tick in marks])
-    page.text(right + 22, box.bottom + 9, axis, size=SMALL, color=GREY)
+    page.text(WIDTH - MARGIN, box.bottom + 9, axis, size=SMALL, color=GREY, anchor="ra")
     _write_labels(page, plot, names)
     page.y = box.bottom + 40
     page.facts(_facts(measurement))
@@ -119,7 +122,7 @@ def draw_fan(plot: Plot, times: npt.NDArray[np.float64], percentiles: npt.NDArra
     for first, last, color in BANDS.values():
         plot.band(times, percentiles[:, first], percentiles[:, last], color)
     for column in (0, 8):
-        plot.line(times, percentiles[:, column], BANDS["68%"][2], 1.0)
+        plot.line(times, percentiles[:, column], EDGE, 1.0)
     if plot.y.low < 0 < plot.y.high:
         plot.level(0.0, GREY)
     plot.line(times, percentiles[:, 4], NAVY, 2.5)

@@ -13,8 +13,8 @@ from lightning_weightviz.draw.color import Pixels
 from lightning_weightviz.draw.film import FilmLayout, Tile, draw_film
 from lightning_weightviz.draw.matrix import Matrix, draw_matrix
 from lightning_weightviz.draw.page import Page
-from lightning_weightviz.history import Frame, key_of
-from lightning_weightviz.snapshot import Parameter, Target
+from lightning_weightviz.history import Frame, frame_of, key_of
+from lightning_weightviz.snapshot import Measurement, Parameter, Target
 from lightning_weightviz.views import Scene, view
 
 
@@ -35,16 +35,14 @@ class Evolution:
 
 @view("evolution", over_time=True)
 def evolution(scene: Scene) -> Iterator[Artifact]:
-    """Images ``<target>.evolution/<parameter>`` at milestones and the end, GIFs ``<target>.animation/<parameter>``.
+    """Images ``<target>.evolution/<parameter>``; at the end, where asked for, GIFs ``<target>.animation/<parameter>``.
 
-    Of pictured parameters of two or more dimensions, the GIF at the end if it was asked for.
+    Of pictured parameters of two or more dimensions.
     """
-    if not (scene.milestone or scene.last):
-        return
     for target, measurements in scene.snapshot.targets.items():
         for name, measurement in measurements.items():
-            parameter, frames = measurement.parameter, scene.memory.frames.get(key_of(target, name))
-            if not frames or measurement.picture is None or parameter.size == 0:
+            parameter, frames = measurement.parameter, film_of(scene, target, measurement)
+            if not frames or parameter.size == 0:
                 continue
             drawn = draw_evolution(scene, target, parameter, frames)
             yield Image(f"{target}.evolution/{name}", drawn.pixels, drawn.caption)
@@ -52,6 +50,14 @@ def evolution(scene: Scene) -> Iterator[Artifact]:
                 yield Animation(
                     f"{target}.animation/{name}", draw_frames(scene, target, parameter, frames), caption=drawn.caption
                 )
+
+
+def film_of(scene: Scene, target: Target, measurement: Measurement) -> tuple[Frame, ...]:
+    """What is remembered of a parameter, and the present as the last frame; empty where it has no film."""
+    frames = scene.memory.frames.get(key_of(target, measurement.parameter.name), ())
+    if frames and measurement.picture is not None and frames[-1].ordinal != scene.snapshot.ordinal:
+        return (*frames, frame_of(scene.snapshot, measurement, measurement.picture))
+    return frames if measurement.picture is not None else ()
 
 
 def draw_evolution(scene: Scene, target: Target, parameter: Parameter, frames: Sequence[Frame]) -> Evolution:

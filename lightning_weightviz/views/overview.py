@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_weightviz.artifacts import Artifact, Image
+from lightning_weightviz.draw.blocks import shared_words
 from lightning_weightviz.draw.caption import moment
 from lightning_weightviz.draw.color import INFINITE, NAN, Pixels
 from lightning_weightviz.draw.number import number, percent, shape_text
@@ -20,7 +21,6 @@ from lightning_weightviz.draw.strips import (
     Row,
     StripLayout,
     draw_strips,
-    shared_words,
 )
 from lightning_weightviz.history import OVERVIEW_STATISTICS, key_of
 from lightning_weightviz.snapshot import TOTAL, Target
@@ -201,8 +201,11 @@ def _motion(names: Sequence[str], matrices: npt.NDArray[np.bool_], curves: Mappi
     if curves["rotation"].shape[1] < 2:
         return
     if np.isfinite(angles[-1]):
-        hardly = "hardly " if angles[-1] < STILL else ""
-        yield f"The weights have {hardly}turned since the start: by {_degrees(angles[-1])}."
+        angle = _degrees(angles[-1])
+        hardly = (
+            f"hardly turned since the start: {angle}" if angles[-1] < STILL else f"turned by {angle} since the start"
+        )
+        yield f"The weights have {hardly}."
     if known.size > 1:
         most, least = known[np.argmax(angles[known])], known[np.argmin(angles[known])]
         texts = [f"{_some([names[row]])} ({_degrees(angles[row])})" for row in (most, least)]

@@ -135,7 +135,7 @@ def hard_tensors() -> dict[str, torch.Tensor]:
         "fp8": normal(200, 150).to(torch.float8_e4m3fn),
         "fp8 short": normal(20).to(torch.float8_e5m2),
         "float64": normal(200, 150).double() + 1e-9 * normal(200, 150).double(),
-        "float64 wide": normal(200, 150).double() * 1e80,
+        "float64 wide": normal(200, 150).double() * 1e60,
         "float64 close": 1 + 1e-12 * normal(200, 150).double(),
         "channels last": normal(64, 32, 5, 5).to(memory_format=torch.channels_last),
         "transposed": normal(300, 100).T,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +11,11 @@ from matplotlib import colormaps
 from PIL import Image as PillowImage
 
 from lightning_weightviz.artifacts import Image
-from lightning_weightviz.draw.matrix import Box
+from lightning_weightviz.draw.matrix import Box, MatrixLayout
+from lightning_weightviz.views import Scene
+from lightning_weightviz.views.heatmap import draw_heatmap, heatmap
 
+Array = np.ndarray[Any, Any]
 Pixels = npt.NDArray[np.uint8]
 MAGENTA = (255, 0, 255)
 BLACK = (0, 0, 0)
@@ -44,3 +48,35 @@ def centres(pixels: Pixels, box: Box, factor: tuple[int, int]) -> Pixels:
     cells = part[:: factor[0], :: factor[1]]
     assert np.array_equal(np.repeat(np.repeat(cells, factor[0], axis=0), factor[1], axis=1), part)
     return cells
+
+
+def normal(*shape: int, seed: int = 0) -> Array:
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+def picture_of(sight: Scene) -> tuple[Pixels, MatrixLayout]:
+    """The one heatmap of a scene, decoded from its PNG, and its layout."""
+    (image,) = heatmap(sight)
+    ((target, measurements),) = sight.snapshot.targets.items()
+    (measurement,) = measurements.values()
+    layout = draw_heatmap(sight, target, measurement).layout
+    assert isinstance(image, Image) and isinstance(layout, MatrixLayout)
+    return decoded(image), layout
+
+
+def range_of(sight: Scene) -> float:
+    (limit,) = sight.memory.ranges.values()
+    return limit
+
+
+def expect_color(sight: Scene, value: float) -> tuple[int, int, int]:
+    """The colour that matplotlib gives a value's hundredth of the range."""
+    step = round(100 * value / range_of(sight)) + 100
+    color = np.rint(255 * np.array(colormaps[sight.style.colormap].resampled(201)(step)[:3]))
+    return int(color[0]), int(color[1]), int(color[2])
+
+
+def assert_margins(pixels: Pixels) -> None:
+    """No ink at the page's edges, where it would be cut."""
+    for edge in (pixels[:, :8], pixels[:, -8:], pixels[:4], pixels[-4:]):
+        assert (edge == 255).all()

@@ -9,8 +9,9 @@ from PIL import Image as PillowImage
 
 from lightning_weightviz.artifacts import Animation, Image
 from lightning_weightviz.draw.page import WIDTH
+from lightning_weightviz.history import Frame
 from lightning_weightviz.views import Scene, is_over_time
-from lightning_weightviz.views.evolution import draw_evolution, evolution, frame_titles
+from lightning_weightviz.views.evolution import draw_evolution, evolution, film_of, frame_titles
 from tests.views.pixels import MAGENTA, color_at, decoded, values_of
 from tests.views.scenes import scene
 
@@ -22,8 +23,12 @@ def normal(*shape: int) -> Array:
 
 
 def drawn(sight: Scene, name: str) -> Any:
-    parameter = sight.snapshot.targets["weights"][name].parameter
-    return draw_evolution(sight, "weights", parameter, sight.memory.frames[f"weights/{name}"])
+    measurement = sight.snapshot.targets["weights"][name]
+    return draw_evolution(sight, "weights", measurement.parameter, film(sight, name))
+
+
+def film(sight: Scene, name: str) -> tuple[Frame, ...]:
+    return film_of(sight, "weights", sight.snapshot.targets["weights"][name])
 
 
 def test_every_tile_shows_its_moment_in_one_range() -> None:
@@ -33,7 +38,7 @@ def test_every_tile_shows_its_moment_in_one_range() -> None:
     (image,) = evolution(sight)
     assert isinstance(image, Image)
     pixels, layout = decoded(image), drawn(sight, "w").layout
-    epochs = [frame.epoch for frame in sight.memory.frames["weights/w"]]
+    epochs = [frame.epoch for frame in film(sight, "w")]
     assert epochs == [0, 1, 2, 4]
     for tile, epoch in enumerate(epochs):
         for row, column in [(0, 0), (3, 7), (9, 19)]:
@@ -74,16 +79,19 @@ def test_shapes(shape: tuple[int, ...]) -> None:
     assert len(image.pixels) < 1100
 
 
-def test_only_at_milestones_and_at_the_end_and_not_of_vectors() -> None:
+def test_the_present_is_the_last_frame() -> None:
+    assert [frame.epoch for frame in film(scene({"w": normal(2, 2)}, epochs=7), "w")] == [0, 1, 2, 4, 7]
+
+
+def test_over_time_of_pictured_matrices_and_moving_at_the_end() -> None:
     weights = {"w": normal(3, 3), "b": normal(3), "unpictured": normal(2, 2)}
 
     def tags(**flags: Any) -> list[str]:
         return [made.tag for made in evolution(scene(weights, epochs=2, unpictured=["unpictured"], **flags))]
 
-    assert tags(milestone=False) == []
-    assert tags(milestone=True) == ["weights.evolution/w"]
-    assert tags(milestone=False, last=True) == ["weights.evolution/w"]
-    assert tags(milestone=True, animation=True) == ["weights.evolution/w"]
+    assert tags() == ["weights.evolution/w"]
+    assert tags(last=True) == ["weights.evolution/w"]
+    assert tags(animation=True) == ["weights.evolution/w"]
     assert tags(last=True, animation=True) == ["weights.evolution/w", "weights.animation/w"]
     assert is_over_time("evolution")
 
@@ -97,7 +105,7 @@ def test_animation_has_a_frame_a_tile_all_of_one_size(name: str) -> None:
     assert isinstance(animation, Animation)
     assert len({frame.shape for frame in animation.frames}) == 1
     gif = PillowImage.open(io.BytesIO(animation.gif))
-    assert getattr(gif, "n_frames", 1) == len(animation.frames) == len(sight.memory.frames[f"weights/{name}"])
+    assert getattr(gif, "n_frames", 1) == len(animation.frames) == len(film(sight, name))
     assert gif.size == (WIDTH, len(animation.frames[0]))
     assert len({frame.tobytes() for frame in animation.frames}) == len(animation.frames)
 

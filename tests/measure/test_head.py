@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from lightning_weightviz.measure import HeadSource, Meter, device
+from lightning_weightviz.snapshot import Head
+from tests.measure.oracles import Floats, numbers
+
+
+@pytest.fixture(params=["host", "stream"], autouse=True)
+def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways through the code: with looks at values, and as on a device that must not be waited for."""
+    if request.param == "stream":
+        monkeypatch.setattr(device, "HOSTS", frozenset())
+
+
+def measured(source: HeadSource, image_size: int = 256) -> Head:
+    head = Meter([], image_size=image_size).measure([], source).result().head
+    assert head is not None
+    return head
+
+
+def source(weight: torch.Tensor, **rest: object) -> HeadSource:
+    return HeadSource("fc.weight", tuple(map(str, range(len(weight)))), weight, **rest)  # type: ignore[arg-type]
+
+
+def centred(weight: torch.Tensor) -> Floats:
+    values = numbers(weight)
+    centre: Floats = values - values.mean(0)
+    return centre
+
+
+def cosines(weight: torch.Tensor) -> Floats:
+    unit = centred(weight) / np.linalg.norm(centred(weight), axis=1, keepdims=True)
+    cosine: Floats = unit @ unit.T
+    return cosine
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_ten_classes(dtype: torch.dtype) -> None:
+    weight = torch.randn(10, 64, generator=torch.Generator().manual_seed(0)).to(dtype)
+    bias = torch.randn(10)
+    head = measured(source(weight, bias=bias))
+    expected = cosines(weight)
+    assert head.cosine is not None
+    assert np.isnan(np.diag(head.cosine)).all()
+    off = ~np.eye(10, dtype=bool)
+    np.testing.assert_allclose(head.cosine[off], expected[off], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(head.norms, np.linalg.norm(centred(weight), axis=1), rtol=1e-6)
+    assert head.bias is not None
+    np.testing.assert_allclose(head.bias, bias.numpy(), rtol=1e-6)
+    assert head.cosine_spread == pytest.approx(expected[off].std(), rel=1e-5)
+    pairs = sorted(itertools.combinations(range(10), 2), key=lambda pair: -expected[pair])[:7]
+    assert [pair[:2] for pair in head.closest] == pairs
+    np.testing.assert_allclose([pair[2] for pair in head.closest], [expected[pair] for pair in pairs], rtol=1e-5)
+    gram = centred(weight) @ centred(weight).T
+    frame = (np.eye(10) - 0.1) / 3
+    assert head.simplex_distance == pytest.approx(float(np.linalg.norm(gram / np.linalg.norm(gram) - frame)), rel=1e-5)
+    assert not head.single
+    assert (head.width, head.picture.shape, head.templates) == (64, (10, 64), None)
+    np.testing.assert_array_equal(head.picture.extreme, numbers(weight).astype(np.float32))
+
+
+def test_a_simplex_has_no_distance_from_itself() -> None:
+    head = measured(source(5 * (torch.eye(6) - 1 / 6) + 3.0))
+    assert head.simplex_distance == pytest.approx(0.0, abs=1e-6)
+    assert head.cosine_spread == pytest.approx(0.0, abs=1e-6)
+    assert head.closest[0][2] == pytest.approx(-0.2, rel=1e-5)
+
+
+def test_fewer_dimensions_than_a_simplex_needs() -> None:
+    assert np.isnan(measured(source(torch.randn(10, 8))).simplex_distance)
+    assert np.isfinite(measured(source(torch.randn(10, 9))).simplex_distance)
+
+
+def test_two_classes_are_always_opposite() -> None:
+    head = measured(source(torch.randn(2, 5)))
+    assert [pair[:2] for pair in head.closest] == [(0, 1)]
+    assert head.closest[0][2] == pytest.approx(-1.0)
+    assert head.cosine_spread == pytest.approx(0.0)
+
+
+def test_one_output_is_not_centred() -> None:
+    weight = torch.randn(1, 5)
+    head = measured(source(weight))
+    assert head.single
+    assert head.cosine is None
+    assert head.closest == ()
+    assert np.isnan(head.cosine_spread)
+    assert np.isnan(head.simplex_distance)
+    np.testing.assert_allclose(head.norms, np.linalg.norm(numbers(weight), axis=1), rtol=1e-6)
+
+
+def test_many_classes_are_pooled_and_too_many_not_compared() -> None:
+    weight = torch.randn(300, 20, generator=torch.Generator().manual_seed(1))
+    head = measured(source(weight), image_size=100)
+    assert head.cosine is not None
+    assert head.cosine.shape == (100, 100)
+    expected = cosines(weight)[:3, 3:6]
+    assert head.cosine[0, 1] == pytest.approx(expected.flat[np.abs(expected).argmax()], rel=1e-4)
+    many = measured(source(torch.randn(2049, 3)))
+    assert many.cosine is None
+    assert many.closest == ()
+    assert np.isnan(many.cosine_spread)
+    assert many.norms.shape == (2049,)
+
+
+def test_templates_are_the_product_of_the_weights() -> None:
+    random = torch.Generator().manual_seed(2)
+    first, second, last = (torch.randn(shape, generator=random) for shape in ((32, 48), (16, 32), (10, 16)))
+    chain = (("fc1", first), ("fc2", second), ("fc3", last))
+    head = measured(source(last, chain=chain, input_shape=(3, 4, 4), input_shape_given=True))
+    assert head.templates is not None
+    expected = centred(last) @ numbers(second) @ numbers(first)
+    np.testing.assert_allclose(head.templates.reshape(10, 48), expected, rtol=1e-5, atol=1e-5)
+    assert head.templates.shape == (10, 3, 4, 4)
+    assert head.template_path == ("fc1", "fc2", "fc3")
+    assert head.template_shape_given
+    assert measured(source(last, chain=chain, input_shape=(1, 7, 7))).templates is None
+    alone = measured(source(last, chain=(("fc3", last),), input_shape=(1, 4, 4)))
+    assert alone.templates is not None
+    np.testing.assert_allclose(alone.templates.reshape(10, 16), centred(last), rtol=1e-5, atol=1e-6)
+
+
+def test_at_most_a_hundred_templates_centred_over_all_classes() -> None:
+    weight = torch.randn(150, 4)
+    head = measured(source(weight, chain=(("fc", weight),), input_shape=(1, 2, 2)))
+    assert head.templates is not None
+    np.testing.assert_allclose(head.templates.reshape(100, 4), centred(weight)[:100], rtol=1e-5, atol=1e-6)
+
+
+def test_rows_that_are_zero_or_broken_do_not_hide_the_others() -> None:
+    weight = torch.zeros(4, 3)
+    head = measured(source(weight))
+    assert head.cosine is not None
+    assert np.nanmax(np.abs(head.cosine)) == 0.0
+    assert np.isnan(head.simplex_distance)
+    weight = torch.randn(4, 3)
+    weight[0, 0] = torch.nan
+    broken = measured(source(weight))
+    assert np.isfinite(broken.norms).all()
+    assert np.isnan(broken.picture.extreme[0, 0])

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+from lightning_weightviz.measure import Meter, device
+from lightning_weightviz.snapshot import Layout, Parameter, Picture
+from tests.measure.oracles import numbers
+
+SHAPES = [(1, 1), (3, 5), (8, 8), (16, 24), (17, 29), (9, 8), (100, 7), (7, 100), (1, 50), (31, 1)]
+
+
+@pytest.fixture(params=["host", "stream"], autouse=True)
+def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways through the code: with looks at values, and as on a device that must not be waited for."""
+    if request.param == "stream":
+        monkeypatch.setattr(device, "HOSTS", frozenset())
+
+
+def pooled(tensor: torch.Tensor, limit: int = 8) -> Picture:
+    layout: Layout = "matrix" if tensor.ndim > 1 else "vector"
+    described = Parameter("w", "linear", "Linear", tuple(tensor.shape), "float32", layout)
+    picture = Meter([described], image_size=limit).measure([tensor]).result().measurements["w"].picture
+    assert picture is not None
+    return picture
+
+
+def extreme_of(block: npt.NDArray[np.float64]) -> float:
+    if np.isnan(block).any():
+        return float("nan")
+    return float(block.max() if block.max() >= -block.min() else block.min())
+
+
+def assert_pooled(picture: Picture, values: npt.NDArray[np.float64], limit: int = 8) -> None:
+    """Compares with a loop over the blocks as the docstring of `Picture` tells them."""
+    rows, columns = values.shape
+    height, width = min(limit, rows), min(limit, columns)
+    assert picture.extreme.shape == picture.rms.shape == (height, width)
+    assert picture.shape == (rows, columns)
+    of_row, of_column = np.arange(rows) * height // rows, np.arange(columns) * width // columns
+    kept = np.where(np.isfinite(values), values, 0.0)
+    for i in range(height):
+        norms = np.linalg.norm(kept[of_row == i], axis=1)
+        np.testing.assert_allclose(picture.row_norms[i], [norms.min(), norms.max()], rtol=1e-5)
+        for j in range(width):
+            block = values[of_row == i][:, of_column == j]
+            with np.errstate(all="ignore"):
+                finite = block[np.isfinite(block)]
+                rms = np.sqrt((finite**2).sum() / np.float64(finite.size))
+            np.testing.assert_allclose(picture.extreme[i, j], np.float32(extreme_of(block)), rtol=0)
+            np.testing.assert_allclose(picture.rms[i, j], rms, rtol=1e-5)
+    for j in range(width):
+        norms = np.linalg.norm(kept[:, of_column == j], axis=0)
+        np.testing.assert_allclose(picture.column_norms[j], [norms.min(), norms.max()], rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("repeat", [1, 40])
+def test_blocks_even_and_uneven(shape: tuple[int, int], repeat: int) -> None:
+    tensor = torch.randn(shape, generator=torch.Generator().manual_seed(1)).repeat(repeat, 1)
+    assert_pooled(pooled(tensor), numbers(tensor))
+
+
+def test_a_wide_matrix() -> None:
+    tensor = torch.randn(64, 3000, generator=torch.Generator().manual_seed(1))
+    assert_pooled(pooled(tensor), numbers(tensor))
+
+
+@pytest.mark.parametrize("rows", [40, 800])
+def test_what_is_not_finite_wins_its_block(rows: int) -> None:
+    tensor = torch.randn(rows, 33, generator=torch.Generator().manual_seed(2))
+    tensor[0, 0], tensor[0, 1], tensor[9, 20], tensor[30, 30] = torch.nan, torch.inf, -torch.inf, torch.inf
+    tensor[39, 0], tensor[38, 0] = torch.inf, -torch.inf
+    tensor[16:20, 4:8] = torch.nan
+    assert_pooled(pooled(tensor), numbers(tensor))
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-12, 1e12, 1e30])
+def test_very_small_and_large_weights(scale: float) -> None:
+    tensor = scale * torch.randn(500, 44, generator=torch.Generator().manual_seed(3))
+    assert_pooled(pooled(tensor), numbers(tensor))
+
+
+def test_layouts_in_memory_and_dtypes() -> None:
+    random = torch.Generator().manual_seed(4)
+    convolution = torch.randn(20, 6, 3, 3, generator=random).to(memory_format=torch.channels_last)
+    assert_pooled(pooled(convolution), numbers(convolution).reshape(20, 54))
+    transposed = torch.randn(300, 200, generator=random).T
+    assert_pooled(pooled(transposed), numbers(transposed))
+    for dtype in (torch.bfloat16, torch.float16, torch.float64, torch.float8_e4m3fn):
+        tensor = torch.randn(200, 150, generator=random).to(dtype)
+        assert_pooled(pooled(tensor), numbers(tensor))
+
+
+def test_a_large_float64_stays_finite() -> None:
+    tensor = torch.full((4, 4), -1e300, dtype=torch.float64)
+    assert np.isfinite(pooled(tensor).extreme).all()
+
+
+def test_a_vector_is_one_row() -> None:
+    vector = torch.randn(100)
+    assert_pooled(pooled(vector), numbers(vector)[None])
+    assert pooled(torch.tensor(2.5)).extreme.tolist() == [[2.5]]
+
+
+def test_one_large_weight_in_a_large_matrix_is_seen() -> None:
+    tensor = torch.randn(4096, 1024, generator=torch.Generator().manual_seed(6))
+    tensor[1234, 987] = -60.0
+    picture = pooled(tensor, 256)
+    assert picture.extreme[1234 * 256 // 4096, 987 * 256 // 1024] == -60.0
+    assert (np.abs(picture.extreme) > 50).sum() == 1
+
+
+@pytest.mark.parametrize("shape", [(8, 3, 5, 5), (8, 1, 9), (4, 3, 2, 3, 3)])
+def test_filters_come_whole(shape: tuple[int, ...]) -> None:
+    tensor = torch.randn(shape)
+    described = Parameter("w", "conv", "Conv", shape, "float32", "filters")
+    picture = Meter([described]).measure([tensor]).result().measurements["w"].picture
+    assert picture is not None
+    assert picture.filters is not None
+    assert picture.filters.ndim == 4
+    assert picture.filters.shape[:2] == shape[:2]
+    np.testing.assert_array_equal(picture.filters.ravel(), tensor.numpy().ravel())

@@ -1,0 +1,159 @@
+"""The overview: every parameter's strips at their place, in the colour of their value; what is broken stands out."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib import colormaps
+
+from lightning_weightviz.artifacts import Image
+from lightning_weightviz.draw.color import GAP, STEPS
+from lightning_weightviz.draw.strips import MAX_MIDDLE, MAX_TALL
+from lightning_weightviz.views import Scene
+from lightning_weightviz.views.overview import Overview, decades, degrees, draw_overview, growth, overview
+from tests.views.pixels import BLACK, MAGENTA, Pixels, color_at, decoded, values_of
+from tests.views.scenes import scene
+
+Array = np.ndarray[Any, Any]
+Color = tuple[int, int, int]
+
+
+def normal(*shape: int, seed: int = 0) -> Array:
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+def layers(count: int, *, seed: int = 0) -> dict[str, Array]:
+    return {f"layers.{index}.weight": normal(4, 4, seed=seed + index) for index in range(count)}
+
+
+def picture_of(sight: Scene) -> tuple[Pixels, Overview]:
+    """The one overview of a scene, decoded from its PNG, and its layout."""
+    (image,) = overview(sight)
+    assert isinstance(image, Image)
+    ((target, _),) = sight.snapshot.targets.items()
+    return decoded(image), draw_overview(sight, target)
+
+
+def color_of(pixels: Pixels, drawn: Overview, title: str, row: int, time: int) -> Color:
+    return color_at(pixels, drawn.layout.cell(row, drawn.titles.index(title), time))
+
+
+def magnitude(share: float) -> Color:
+    color = 255 * np.array(colormaps["cividis"].resampled(STEPS + 1)(round(share * STEPS))[:3])
+    red, green, blue = np.rint(color).astype(int).tolist()
+    return red, green, blue
+
+
+def test_one_image_for_each_target_and_only_at_milestones() -> None:
+    weights = {"fc.weight": normal(3, 4), "fc.bias": normal(3)}
+    assert [image.tag for image in overview(scene(weights))] == ["overview/weights"]
+    assert [image.tag for image in overview(scene(weights, target="gradients"))] == ["overview/gradients"]
+    assert list(overview(scene(weights, milestone=False))) == []
+
+
+@pytest.mark.parametrize("count", [1, 3, MAX_TALL + 1, MAX_MIDDLE + 1, 161])
+def test_zeros_have_their_share_of_the_colours_at_their_row(count: int) -> None:
+    weights = layers(count)
+    row = count // 2
+    weights[f"layers.{row}.weight"][:2] = 0.0
+    pixels, drawn = picture_of(scene(weights, unpictured=list(weights)))
+    assert color_of(pixels, drawn, "zeros", row, 0) == magnitude(0.5)
+    others = {color_of(pixels, drawn, "zeros", other, 0) for other in range(count) if other != row}
+    assert others <= {magnitude(0.0)}
+    assert color_of(pixels, drawn, "zeros", -1, 0) == magnitude(0.5 / count)
+
+
+def test_growth_is_white_at_the_start_and_red_at_four_times() -> None:
+    values = normal(6, 6)
+    moments = [{"w": factor * values} for factor in (1.0, 2.0, 0.5, 16.0)]
+    pixels, drawn = picture_of(scene({"w": 4.0 * values}, before=moments))
+    colors = np.array([color_of(pixels, drawn, "size (rms)", 0, time) for time in range(5)], np.uint8)
+    assert values_of(colors, 1.0) == pytest.approx([0.0, 0.5, -0.5, 1.0, 1.0], abs=1 / STEPS)
+
+
+def test_turning_by_a_right_angle_fills_the_scale() -> None:
+    first, other = np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])
+    pixels, drawn = picture_of(scene({"w": other}, before=[{"w": first}, {"w": first + other}]))
+    found = [color_of(pixels, drawn, "turned", 0, time) for time in range(3)]
+    assert found == [magnitude(0.0), magnitude(0.5), magnitude(1.0)]
+
+
+def test_change_is_on_a_logarithmic_scale() -> None:
+    values = normal(6, 6)
+    moments = [{"w": values}, {"w": 1.01 * values}]
+    pixels, drawn = picture_of(scene({"w": 2.02 * values}, before=moments))
+    assert color_of(pixels, drawn, "change", 0, 1) == magnitude(1 / 3)
+    assert color_of(pixels, drawn, "change", 0, 2) == magnitude(1.0)
+
+
+@pytest.mark.parametrize("count", [3, MAX_TALL + 5, 161, 900])
+def test_a_broken_layer_is_found_at_its_row_from_its_time_on(count: int) -> None:
+    good, bad = layers(count), layers(count)
+    row = 2 * count // 3
+    bad[f"layers.{row}.weight"] = np.full((4, 4), math.nan)
+    bad["layers.0.weight"][1, 2] = -math.inf
+    pixels, drawn = picture_of(scene(bad, before=[good, good, bad], unpictured=list(good)))
+    line = row // drawn.layout.per_line
+    for title in drawn.titles:
+        assert color_of(pixels, drawn, title, row, 1) not in {MAGENTA, BLACK}
+        assert color_of(pixels, drawn, title, row, 2) == color_of(pixels, drawn, title, row, 3) == MAGENTA
+        assert color_of(pixels, drawn, title, 0, 3) == BLACK
+        assert color_of(pixels, drawn, title, -1, 3) == MAGENTA
+    magenta = (pixels[:, drawn.layout.lefts[0] + drawn.layout.size[0] - 2] == MAGENTA).all(axis=1)
+    tops = drawn.layout.tops
+    expected = {*range(tops[line], tops[line] + drawn.layout.size[1]), *range(tops[-1], tops[-1] + 18)}
+    assert set(np.flatnonzero(magenta).tolist()) == expected
+
+
+def test_what_is_not_defined_is_grey() -> None:
+    pixels, drawn = picture_of(scene({"b": np.ones(4)}, before=[{"b": np.zeros(4)}] * 2))
+    assert color_of(pixels, drawn, "size (rms)", 0, 1) == GAP
+    assert color_of(pixels, drawn, "size (rms)", 0, 2) != GAP
+    assert color_of(pixels, drawn, "turned", 0, 2) == GAP
+
+
+def test_gradients_share_one_scale_of_sizes() -> None:
+    pixels, drawn = picture_of(scene({"a": np.full((2, 2), 0.1), "b": np.full((2, 2), 10.0)}, target="gradients"))
+    assert color_of(pixels, drawn, "size (rms)", 0, 0) == magnitude(0.5)
+    assert color_of(pixels, drawn, "size (rms)", 1, 0) == magnitude(1.0)
+
+
+def test_scales_by_hand() -> None:
+    assert degrees(np.array([0.0, 1.0, 2.0, 0.5, 2.1])).tolist() == pytest.approx([0, 90, 180, 60, 180])
+    shares = decades(np.array([1.0, 0.1, 1e-3, 0.0, 5.0, math.nan]), 1.0, 3)
+    assert shares.tolist() == pytest.approx([1, 2 / 3, 0, 0, 1, math.nan], nan_ok=True)
+    found = growth(np.array([[0.0, 2.0, 4.0, 0.0, math.nan]]))[0]
+    assert found.tolist() == pytest.approx([math.nan, 0, 0.5, -1, math.nan], nan_ok=True)
+
+
+def test_times_fill_the_strip_without_a_gap() -> None:
+    for times in (1, 2, 7, 65):
+        moments = [{"w": normal(2, 2, seed=seed)} for seed in range(times)]
+        _, drawn = picture_of(scene(moments[-1], before=moments[:-1]))
+        boxes = [drawn.layout.cell(0, 0, time) for time in range(times)]
+        assert boxes[0].left == drawn.layout.lefts[0]
+        assert boxes[-1].right == drawn.layout.lefts[0] + drawn.layout.size[0]
+        assert all(a.right == b.left and a.width > 0 for a, b in itertools.pairwise(boxes))
+
+
+@pytest.mark.parametrize("count", [1, 12, 13, 32, 33, 161, 800, 1700])
+def test_nothing_leaves_the_page_and_nothing_is_too_tall(count: int) -> None:
+    name = "model.encoder.layers.11.self_attention.output_projection_with_a_long_name"
+    weights = {f"{name}.{index}.weight": np.ones(1) for index in range(count)}
+    pixels, _ = picture_of(scene(weights, epochs=1, unpictured=list(weights)))
+    assert 250 < pixels.shape[0] < 1250
+    assert (pixels[:, :8] == 255).all() and (pixels[:, 714:] == 255).all() and (pixels[-6:] == 255).all()
+
+
+@pytest.mark.parametrize("epochs", [0, 2])
+@pytest.mark.parametrize("target", ["weights", "gradients", "updates"])
+@pytest.mark.parametrize("value", [0.0, math.nan, math.inf, 1.0, 1e38, 1e-38])
+@pytest.mark.filterwarnings("ignore:.*:RuntimeWarning:tests.views.scenes")
+def test_degenerate_values_are_drawn(value: float, target: Any, epochs: int) -> None:
+    weights = {"fc.weight": np.full((2, 3), value)}
+    pixels, drawn = picture_of(scene(weights, before=[weights] * epochs, target=target))
+    assert color_of(pixels, drawn, "zeros", 0, epochs) != (255, 255, 255)
