@@ -291,9 +291,10 @@ class History:
 
 
 def _half(values: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float16], float]:
-    """As float16 in units of a power of two that brings the largest finite magnitude to at most 1."""
+    """As float16 in units of a power of two that brings the largest finite magnitude to at most 2."""
     largest = float(np.max(np.abs(values), where=np.isfinite(values), initial=0.0))
-    scale = 2.0 ** math.frexp(largest)[1]
+    # The largest float32 asks for 2^128, which float32 does not hold, and float16 holds 2 as well as 1.
+    scale = 2.0 ** min(math.frexp(largest)[1], 127)
     return (values / np.float32(scale)).astype(np.float16), scale
 
 

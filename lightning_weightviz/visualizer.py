@@ -291,19 +291,15 @@ class WeightVisualizer:
 
     def _show(self, snapshot: Snapshot) -> None:
         """Remembers a snapshot, looks for what is wrong, and hands it to the renderer."""
-        scene = Scene(
-            snapshot=snapshot,
-            memory=self._history.remember(snapshot),
-            style=self.settings.style,
-            milestone=_is_milestone(snapshot.ordinal),
-        )
+        scene = Scene(snapshot, self._history.remember(snapshot), self.settings.style)
         found = alerts.check(snapshot)
         self._found += found
         for alert in found:
             if self.settings.on_alert == "warn" and (alert.rule, alert.parameter) not in self._alerted:
                 warnings.warn(alert.message, stacklevel=2)
             self._alerted.add((alert.rule, alert.parameter))
-        views = [name for name in self.settings.views if scene.milestone or not is_over_time(name)]
+        all_views = _is_milestone(snapshot)
+        views = [name for name in self.settings.views if all_views or not is_over_time(name)]
         extra = list(alerts.scalars(found))
         self._worker.submit(
             partial(render, scene, views, prefix=self.settings.prefix, extra=extra), _bytes_of(snapshot)
@@ -313,11 +309,10 @@ class WeightVisualizer:
     def _draw_last(self, scene: Scene) -> None:
         """Views over time as of the last snapshot; where they are drawn already, what moves alone."""
         views = [name for name in self.settings.views if is_over_time(name)]
-        drawn = scene.milestone
-        last = replace(scene, milestone=True, last=True)
+        drawn = _is_milestone(scene.snapshot)
         job = partial(
             render,
-            last,
+            replace(scene, last=True),
             views,
             prefix=self.settings.prefix,
             keep=lambda artifact: not drawn or isinstance(artifact, Animation),
@@ -340,9 +335,9 @@ def _as_list(loggers: Any) -> list[Any]:
     return list(loggers) if isinstance(loggers, (list, tuple)) else [loggers]
 
 
-def _is_milestone(ordinal: int) -> bool:
+def _is_milestone(snapshot: Snapshot) -> bool:
     """Whether views over time are drawn: at 0, 1, 2, 4, 8, …, as each picture replaces the one before."""
-    return ordinal & (ordinal - 1) == 0
+    return snapshot.ordinal & (snapshot.ordinal - 1) == 0
 
 
 def _bytes_of(snapshot: Snapshot) -> int:

@@ -1,4 +1,4 @@
-"""What a person sees: TensorBoard's page in Chromium, on an event folder that our sink has written."""
+"""What a person sees: TensorBoard's page in Chromium, on the folder of the demo."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lightning.pytorch.loggers import TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from lightning_weightviz.sinks import sink_for
 from tests.browser import CHROMEDRIVER, CHROMIUM, Browser, chromium
-from tests.sinks.samples import batch, decode, read_events
+from tests.conftest import Demo
+from tests.sinks.samples import decode, read_events
 from tests.sinks.tensorboard_server import TensorBoardServer, serve
 
 pytestmark = [
@@ -62,16 +61,9 @@ _TIME_SERIES_TAG = "element.querySelector('tb-truncated-path').textContent.trim(
 
 
 @pytest.fixture(scope="module")
-def events_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one run's event files."""
-    folder = tmp_path_factory.mktemp("run") / "version_0"
-    logger = TensorBoardLogger(folder, name="", version="")
-    sink = sink_for(logger, folder)
-    for step, epoch in ((0, 0), (44, 1), (89, 2)):
-        sink.write(batch(step=step, epoch=epoch))
-    sink.flush()
-    logger.finalize("success")
-    return folder
+def events_folder(demo: Demo) -> Path:
+    """The demo's folder."""
+    return demo.run
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from lightning_weightviz.snapshot import PERCENTILES
 
 SMALL = 1 << 14
 """Parameters of fewer elements are measured together, as the rows of one matrix."""
-HOST_PIECE = 1 << 16
+HOST_PIECE = 1 << 18
 """Elements of a piece on the host: half a MiB of float32 and two buffers like it stay in cache."""
 STREAM_PIECE = 1 << 24
 """Elements of a piece elsewhere: few launches, and buffers that do not grow with the parameter."""

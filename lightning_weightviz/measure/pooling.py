@@ -41,9 +41,21 @@ class Blocks:
             return values[first * self.most : last * self.most].view(last - first, self.most, -1)
         return values[self.index[first:last]]
 
-    def gather_columns(self, values: Tensor) -> Tensor:
-        """(rows, cells, most) of (rows, columns)."""
-        return values.view(-1, self.cells, self.most) if self.uniform else values[:, self.index]
+    def maximum(self, values: Tensor) -> Tensor:
+        """The largest of each row's elements in each cell, (rows, cells); NaN where there is one."""
+        if self.most == 1:
+            return values
+        # The pooling kernel is three times as fast here as a reduction over short rows.
+        spread = values if self.uniform else values[:, self.index].flatten(1)
+        return torch.nn.functional.max_pool1d(spread.unsqueeze(1), self.most).squeeze(1)
+
+    def sum(self, values: Tensor) -> Tensor:
+        """The sum of each row's elements in each cell, (rows, cells)."""
+        if self.most == 1:
+            return values
+        if self.uniform:
+            return values.view(-1, self.cells, self.most).sum(2)
+        return torch.where(self.real, values[:, self.index], 0).sum(2)
 
 
 def pool(values: Tensor, limit: int, scale: Tensor | None) -> dict[str, Tensor]:
@@ -67,7 +79,14 @@ def pool(values: Tensor, limit: int, scale: Tensor | None) -> dict[str, Tensor]:
     for first in range(0, rows.cells, step):
         last = min(first + step, rows.cells)
         band = widen(rows.gather(values, first, last))
-        squared, count = _squares(band, rows.real[first:last], scale, uniform=rows.uniform)
+        real = None if rows.uniform else rows.real[first:last].unsqueeze(2)
+        if scale is None:
+            squared = band * band if real is None else band * band * real
+        else:
+            counted = band.isfinite() if real is None else band.isfinite() & real
+            scaled = torch.where(counted, band * scale, 0.0)
+            squared = scaled * scaled
+            counts.append(counted.sum(1))
         if rows.most == 1:
             high.append(band[:, 0])
             low.append(band[:, 0])
@@ -75,41 +94,23 @@ def pool(values: Tensor, limit: int, scale: Tensor | None) -> dict[str, Tensor]:
             high.append(band.amax(1))
             low.append(band.amin(1))
         squares.append(squared.sum(1) if rows.most > 1 else squared[:, 0])
-        counts.append(count)
         row_squares.append(squared.sum(2))
         column_squares = column_squares + squares[-1].sum(0)
-    extreme = _extreme(columns.gather_columns(torch.cat(high)), columns.gather_columns(torch.cat(low)))
-    summed, elements = columns.gather_columns(torch.cat(squares)), columns.gather_columns(torch.cat(counts))
-    if not columns.uniform:
-        summed = torch.where(columns.real, summed, 0.0)
-        elements = torch.where(columns.real, elements, 0)
+    highest, lowest = columns.maximum(torch.cat(high)), -columns.maximum(-torch.cat(low))
+    # A NaN comes through both ways.
+    extreme = torch.where(highest >= -lowest, highest, lowest)
+    summed = columns.sum(torch.cat(squares))
+    cells = rows.real.sum(1).unsqueeze(1) * columns.real.sum(1)
+    elements = cells if scale is None else columns.sum(torch.cat(counts))
     unscale = 1.0 if scale is None else 1.0 / scale
     # A block without a finite value has no root mean square: 0 / 0 is the NaN that says so.
-    rms = (summed.sum(2) / elements.sum(2)).sqrt() * unscale
+    rms = (summed / elements).sqrt() * unscale
     return {
         "extreme": _narrow(extreme),
         "rms": _narrow(rms),
         "row_norms": _narrow(_norm_range(torch.cat(row_squares), rows.real) * unscale),
         "column_norms": _narrow(_norm_range(column_squares[columns.index], columns.real) * unscale),
     }
-
-
-def _squares(band: Tensor, real: Tensor, scale: Tensor | None, *, uniform: bool) -> tuple[Tensor, Tensor]:
-    """Squares of the finite elements of a band, 0 elsewhere, and how many of them there are in each cell and column."""
-    if scale is None:
-        squares = band * band
-        if not uniform:
-            squares = squares * real.unsqueeze(2)
-        return squares, real.sum(1, keepdim=True).expand(-1, band.shape[2])
-    counted = band.isfinite() & real.unsqueeze(2)
-    scaled = torch.where(counted, band * scale, 0.0)
-    return scaled * scaled, counted.sum(1)
-
-
-def _extreme(high: Tensor, low: Tensor) -> Tensor:
-    """Of each block, (h, w, most), the value farthest from 0; NaN comes through both ways."""
-    high, low = high.amax(2), low.amin(2)
-    return torch.where(high >= -low, high, low)
 
 
 def _norm_range(squares: Tensor, real: Tensor) -> Tensor:

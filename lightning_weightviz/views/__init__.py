@@ -44,15 +44,12 @@ class Scene:
         snapshot: The moment to show.
         memory: What came before it, this moment included.
         style: How.
-        milestone: Whether views over time are to be drawn: true at log-spaced snapshots, at the last, and wherever a
-            picture is asked for by itself, as each replaces the one before.
         last: Whether this is the last snapshot of the run.
     """
 
     snapshot: Snapshot
     memory: Memory
     style: Style
-    milestone: bool = True
     last: bool = False
 
 

@@ -54,9 +54,7 @@ class Distribution:
 
 @view("distribution", over_time=True)
 def distribution(scene: Scene) -> Iterator[Artifact]:
-    """Images ``<target>.distribution/<parameter>`` of every pictured parameter, at milestones."""
-    if not scene.milestone:
-        return
+    """Images ``<target>.distribution/<parameter>`` of every pictured parameter."""
     for target, measurements in scene.snapshot.targets.items():
         for name, measurement in measurements.items():
             if measurement.picture is not None and measurement.parameter.size > 0:

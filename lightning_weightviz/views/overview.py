@@ -64,12 +64,11 @@ class Overview:
 
 @view("overview", over_time=True)
 def overview(scene: Scene) -> Iterator[Artifact]:
-    """Image ``overview/<target>`` of all parameters, at milestones."""
-    if scene.milestone:
-        for target, measurements in scene.snapshot.targets.items():
-            if measurements:
-                drawn = draw_overview(scene, target)
-                yield Image(f"overview/{target}", drawn.pixels, drawn.caption)
+    """Image ``overview/<target>`` of all parameters."""
+    for target, measurements in scene.snapshot.targets.items():
+        if measurements:
+            drawn = draw_overview(scene, target)
+            yield Image(f"overview/{target}", drawn.pixels, drawn.caption)
 
 
 def draw_overview(scene: Scene, target: Target) -> Overview:

@@ -57,7 +57,6 @@ def scene(
     color_range: ColorRange = "run",
     keep_start: bool = True,
     unpictured: Sequence[str] = (),
-    milestone: bool = True,
     last: bool = False,
     image_size: int = 256,
     **style: Any,
@@ -76,7 +75,6 @@ def scene(
         color_range: As the callback's.
         keep_start: Whether memory holds the maps of the first snapshot.
         unpictured: Names that get no picture.
-        milestone: Of the scene.
         last: Of the scene.
         image_size: Pooled map: at most this many cells an axis.
         **style: Further fields of `Style`.
@@ -103,7 +101,7 @@ def scene(
             head=None if head is None else head_of(head, values, class_names, templates, image_size),
         )
         memory = history.remember(snapshot)
-    return Scene(snapshot, memory, Style(image_size=image_size, **style), milestone=milestone, last=last)
+    return Scene(snapshot, memory, Style(image_size=image_size, **style), last=last)
 
 
 def _line(now: Weights, epochs: int) -> list[Weights]:

@@ -13,7 +13,7 @@ from matplotlib import colormaps
 from lightning_weightviz.artifacts import Image
 from lightning_weightviz.draw.color import GAP, STEPS
 from lightning_weightviz.draw.strips import MAX_MIDDLE, MAX_TALL
-from lightning_weightviz.views import Scene
+from lightning_weightviz.views import Scene, is_over_time
 from lightning_weightviz.views.overview import Overview, decades, degrees, draw_overview, growth, overview
 from tests.views.pixels import BLACK, MAGENTA, Pixels, color_at, decoded, values_of
 from tests.views.scenes import scene
@@ -48,11 +48,11 @@ def magnitude(share: float) -> Color:
     return red, green, blue
 
 
-def test_one_image_for_each_target_and_only_at_milestones() -> None:
+def test_one_image_for_each_target_over_time() -> None:
     weights = {"fc.weight": normal(3, 4), "fc.bias": normal(3)}
     assert [image.tag for image in overview(scene(weights))] == ["overview/weights"]
     assert [image.tag for image in overview(scene(weights, target="gradients"))] == ["overview/gradients"]
-    assert list(overview(scene(weights, milestone=False))) == []
+    assert is_over_time("overview")
 
 
 @pytest.mark.parametrize("count", [1, 3, MAX_TALL + 1, MAX_MIDDLE + 1, 161])
