@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?=
+# On networks as small as those of the tests, several threads wait for each other more than they help.
+export OMP_NUM_THREADS ?= 1
 
 BIN := $(VENV)/bin
 REQUIREMENTS := pyproject.toml constraints.txt

@@ -163,6 +163,8 @@ def main() -> None:
     recipe = RECIPES[args.recipe]
     # The images are in memory: processes that load them would only cost time. The other is Lightning's own affair.
     warnings.filterwarnings("ignore", ".*does not have many workers.*|.*LeafSpec.*")
+    # On a network this small, several threads wait for each other more than they help.
+    torch.set_num_threads(1)
     seed_everything(0)
 
     train, validation, test = digits() if args.data == "digits" else mnist(args.out / "mnist")

@@ -74,13 +74,17 @@ def count_slots(slot: Tensor) -> Tensor:
     return counts.view(rows, copies, table).sum(1)
 
 
-def bucket_counts(values: Tensor) -> Tensor:
+def bucket_counts(values: Tensor, scratch: Tensor) -> Tensor:
     """Counts of float32 values by sign and bucket, int64, (2 * `BUCKETS`,), the positive ones first; host only.
 
     Three times as fast as `count_slots`, but ``bincount`` makes a device wait.
+
+    Args:
+        values: (n,).
+        scratch: float32, (n,), overwritten.
     """
-    buckets = torch.bitwise_right_shift(values.view(torch.int32), 19).bitwise_and_(2 * BUCKETS - 1)
-    return torch.bincount(buckets, minlength=2 * BUCKETS)
+    buckets = torch.bitwise_right_shift(values.view(torch.int32), 19, out=scratch.view(torch.int32))
+    return torch.bincount(buckets.bitwise_and_(2 * BUCKETS - 1), minlength=2 * BUCKETS)
 
 
 def fold(buckets: Tensor, magnitudes: Tensor) -> tuple[Tensor, Tensor]:

@@ -25,7 +25,7 @@ from lightning_weightviz.snapshot import PERCENTILES
 SMALL = 1 << 14
 """Parameters of fewer elements are measured together, as the rows of one matrix."""
 HOST_PIECE = 1 << 18
-"""Elements of a piece on the host: half a MiB of float32 and two buffers like it stay in cache."""
+"""Elements of a piece on the host: a MiB of float32, which with two buffers like it stays in a common cache."""
 STREAM_PIECE = 1 << 24
 """Elements of a piece elsewhere: few launches, and buffers that do not grow with the parameter."""
 
@@ -59,6 +59,7 @@ class MomentsPass:
         self._padding: list[int] = []
         self._counted: list[int] = []
         self._sorted: list[int] = []
+        self._scratch = torch.empty(2, HOST_PIECE if max(sizes, default=0) >= SMALL else 0)
 
     def run(self, tensors: Sequence[Tensor]) -> list[Extremes]:
         """Enqueues all reductions; no synchronisation. One result a tensor, in their order."""
@@ -132,9 +133,9 @@ class MomentsPass:
         if host and values.dtype != torch.float64:
             lowest, highest = _aminmax(pieces)
             if -math.inf < lowest and highest < math.inf and PLAIN[0] < max(-lowest, highest) < PLAIN[1]:
-                fine = _plain_buckets(pieces)
+                fine, found = _plain(pieces, lowest, highest, self._scratch)
                 if fine is not None:
-                    numbers.append(_plain_sums(pieces, lowest, highest))
+                    numbers.append(found)
                     self._owners += [index] * len(pieces)
                     self._padding += [0] * len(pieces)
                     return Extremes(torch.tensor(max(-lowest, highest)), plain=True), fine
@@ -218,29 +219,34 @@ def _aminmax(pieces: Sequence[Tensor]) -> tuple[float, float]:
     return (math.nan, math.nan) if any(map(math.isnan, low)) else (min(low), max(high))
 
 
-def _plain_buckets(pieces: Sequence[Tensor]) -> Tensor | None:
-    """Counts by bucket, int64, (2 * `histogram.BUCKETS`,); None where not only zeros are in the first one."""
+def _plain(pieces: Sequence[Tensor], low: float, high: float, scratch: Tensor) -> tuple[Tensor | None, Tensor]:
+    """Measures pieces of finite values of ordinary size.
+
+    Args:
+        pieces: Of one parameter, each at most `HOST_PIECE` elements.
+        low: Smallest value.
+        high: Largest value.
+        scratch: float32, (2, `HOST_PIECE`), overwritten: memory that is used again is in cache, and new memory costs
+            more than the sums.
+
+    Returns:
+        Counts by bucket, int64, (2 * `histogram.BUCKETS`,), or None where not only zeros are in the first one, and
+        the numbers of the pieces, (pieces, 10), float64.
+    """
     fine = torch.zeros(2 * histogram.BUCKETS, dtype=torch.int64)
-    for piece in pieces:
-        fine += histogram.bucket_counts(widen(piece))
-    view = fine.numpy()
-    near_zero = int(view[0] + view[histogram.BUCKETS])
-    zeros = sum(piece.numel() - int(torch.count_nonzero(widen(piece)).numpy()) for piece in pieces) if near_zero else 0
-    return fine if near_zero == zeros else None
-
-
-def _plain_sums(pieces: Sequence[Tensor], low: float, high: float) -> Tensor:
-    """The numbers of pieces of finite values of ordinary size, (pieces, 10), float64."""
-    length = pieces[0].numel()
-    first, second = torch.empty(length), torch.empty(length)
     sums: list[Tensor] = []
     for piece in pieces:
         values = widen(piece)
-        y, y2 = first[: len(values)], second[: len(values)]
+        first, second = scratch[:, : len(values)]
+        fine += histogram.bucket_counts(values, first)
         # A mean of some elements all over the piece is near enough to the mean, and cheap.
         shift = values[:: max(1, len(values) // 128)].mean()
-        torch.sub(values, shift, out=y)
-        torch.mul(y, y, out=y2)
-        sums += [shift, y.sum(), y2.sum(), torch.dot(y, y2), torch.dot(y2, y2)]
+        torch.sub(values, shift, out=first)
+        torch.mul(first, first, out=second)
+        sums += [shift, first.sum(), second.sum(), torch.dot(first, second), torch.dot(second, second)]
+    view = fine.numpy()
+    near_zero = int(view[0] + view[histogram.BUCKETS])
+    zeros = sum(piece.numel() - int(torch.count_nonzero(widen(piece)).numpy()) for piece in pieces) if near_zero else 0
     known = torch.tensor([[piece.numel(), 0.0, low, high, 1.0] for piece in pieces], dtype=torch.float64)
-    return torch.cat([known, torch.stack(sums).view(len(pieces), 5).to(torch.float64)], 1)
+    numbers = torch.cat([known, torch.stack(sums).view(len(pieces), 5).to(torch.float64)], 1)
+    return fine if near_zero == zeros else None, numbers

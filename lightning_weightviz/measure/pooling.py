@@ -8,11 +8,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lightning_weightviz.measure.device import accumulator
+from lightning_weightviz.measure.device import accumulator, looks
 from lightning_weightviz.measure.layout import widen
 
-BAND = 1 << 18
-"""Elements that are pooled at a time."""
+HOST_BAND = 1 << 17
+"""Elements that are pooled at a time on the host, where what comes between stays in cache."""
+STREAM_BAND = 1 << 24
+"""The same elsewhere: few launches."""
 
 
 class Blocks:
@@ -73,9 +75,10 @@ def pool(values: Tensor, limit: int, scale: Tensor | None) -> dict[str, Tensor]:
     """
     rows = Blocks(values.shape[0], limit, values.device)
     columns = Blocks(values.shape[1], limit, values.device)
-    high, low, squares, counts, row_squares = [], [], [], [], []
+    extremes, squares, counts, row_squares = [], [], [], []
     column_squares = torch.zeros(values.shape[1], dtype=accumulator(values.device), device=values.device)
-    step = max(1, BAND // (values.shape[1] * rows.most))
+    elements = HOST_BAND if looks(values.device) else STREAM_BAND
+    step = max(1, elements // (values.shape[1] * rows.most))
     for first in range(0, rows.cells, step):
         last = min(first + step, rows.cells)
         band = widen(rows.gather(values, first, last))
@@ -86,31 +89,31 @@ def pool(values: Tensor, limit: int, scale: Tensor | None) -> dict[str, Tensor]:
             counted = band.isfinite() if real is None else band.isfinite() & real
             scaled = torch.where(counted, band * scale, 0.0)
             squared = scaled * scaled
-            counts.append(counted.sum(1))
-        if rows.most == 1:
-            high.append(band[:, 0])
-            low.append(band[:, 0])
-        else:
-            high.append(band.amax(1))
-            low.append(band.amin(1))
-        squares.append(squared.sum(1) if rows.most > 1 else squared[:, 0])
+            counts.append(columns.sum(counted.sum(1)))
+        extremes.append(_extreme(band, columns))
         row_squares.append(squared.sum(2))
-        column_squares = column_squares + squares[-1].sum(0)
-    highest, lowest = columns.maximum(torch.cat(high)), -columns.maximum(-torch.cat(low))
-    # A NaN comes through both ways.
-    extreme = torch.where(highest >= -lowest, highest, lowest)
-    summed = columns.sum(torch.cat(squares))
+        outer = squared.sum(1) if rows.most > 1 else squared[:, 0]
+        squares.append(columns.sum(outer))
+        column_squares = column_squares + outer.sum(0)
     cells = rows.real.sum(1).unsqueeze(1) * columns.real.sum(1)
-    elements = cells if scale is None else columns.sum(torch.cat(counts))
+    finite = cells if scale is None else torch.cat(counts)
     unscale = 1.0 if scale is None else 1.0 / scale
     # A block without a finite value has no root mean square: 0 / 0 is the NaN that says so.
-    rms = (summed / elements).sqrt() * unscale
+    rms = (torch.cat(squares) / finite).sqrt() * unscale
     return {
-        "extreme": _narrow(extreme),
+        "extreme": _narrow(torch.cat(extremes)),
         "rms": _narrow(rms),
         "row_norms": _narrow(_norm_range(torch.cat(row_squares), rows.real) * unscale),
         "column_norms": _narrow(_norm_range(column_squares[columns.index], columns.real) * unscale),
     }
+
+
+def _extreme(band: Tensor, columns: Blocks) -> Tensor:
+    """Of each block of a band, (cells, most, columns), the value farthest from 0; a NaN comes through both ways."""
+    single = band.shape[1] == 1
+    high, low = (band[:, 0], band[:, 0]) if single else (band.amax(1), band.amin(1))
+    highest, lowest = columns.maximum(high), -columns.maximum(-low)
+    return torch.where(highest >= -lowest, highest, lowest)
 
 
 def _norm_range(squares: Tensor, real: Tensor) -> Tensor:

@@ -19,11 +19,11 @@ from lightning_weightviz.measure.layout import widen
 
 COLD_STEPS = 24
 """At most so many steps where nothing is known of the matrix: σ of a random 2048 x 2048 one to 0.5 %."""
-WARM_STEPS = 4
+WARM_STEPS = 8
 """Steps from a vector that was good one snapshot ago, where the program may not look."""
 _FIRST_LOOK = 3
-_FIRST_COLD_LOOK = 10
-_TOLERANCE = 0.01
+_FIRST_COLD_LOOK = 16
+_TOLERANCE = 0.006
 _NOISE = 1e-6
 _BLOCK = 1 << 24
 
@@ -62,8 +62,9 @@ def is_settled(alpha: Floats, beta: Floats) -> bool:
     both[0] = _tridiagonal(alpha, beta)
     both[1, :-1, :-1] = both[0, :-1, :-1]
     now, before = np.linalg.eigvalsh(both)[:, -1]
-    # At the edge of a dense spectrum the value still to come is about half a step's growth times the steps done.
-    return bool((now - before) * max(steps, 4) / 2 <= _TOLERANCE * now)
+    # At the edge of a dense spectrum the value still to come is about half a step's growth times the steps done,
+    # and a start from an old vector counts for some.
+    return bool((now - before) * max(steps, 16) / 2 <= _TOLERANCE * now)
 
 
 def _tridiagonal(alpha: Floats, beta: Floats) -> Floats:
