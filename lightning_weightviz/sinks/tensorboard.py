@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Scalar
 from lightning_weightviz.sinks import sink
+from lightning_weightviz.sinks.checksum import quicken
 from lightning_weightviz.sinks.names import unicode_tag
 
 
@@ -19,7 +19,7 @@ class SummaryWriterSink:
     """Writes to a ``SummaryWriter`` of ``torch.utils.tensorboard`` or ``tensorboardX``.
 
     Summaries are made here and not by the writer's ``add_image`` and the like: pictures go in as the palette PNGs
-    they are, a third of what ``add_image`` makes of them; all scalars of a snapshot are one event; and tags stay as
+    they are, a third of what ``add_image`` makes of them; a snapshot is one event; and tags stay as
     they are, where tensorboardX replaces characters and so lets tags collide.
 
     Args:
@@ -33,16 +33,15 @@ class SummaryWriterSink:
         self._prefix = prefix
 
     def write(self, batch: Batch) -> None:
-        """Writes all scalars as one event, and each picture and histogram as one."""
+        """Writes all of a snapshot as one event: the writer's queue holds ten, and a full one makes training wait."""
+        if not batch.artifacts:
+            return
         summary = _summary_class(type(self._writer))
         # Both writers' own methods go this way, and so does Lightning's logger; there is no public one.
         file_writer = self._writer._get_file_writer()
-        scalars = [artifact for artifact in batch.artifacts if isinstance(artifact, Scalar)]
-        events: list[Sequence[Artifact]] = [scalars] if scalars else []
-        events += [[artifact] for artifact in batch.artifacts if not isinstance(artifact, Scalar)]
-        for event in events:
-            values = [{"tag": unicode_tag(self._prefix + artifact.tag)} | _value(artifact) for artifact in event]
-            file_writer.add_summary(summary(value=values), batch.step)
+        quicken(file_writer.event_writer)
+        values = [{"tag": unicode_tag(self._prefix + artifact.tag)} | _value(artifact) for artifact in batch.artifacts]
+        file_writer.add_summary(summary(value=values), batch.step)
 
     def flush(self) -> None:
         """Brings the events to the file; nothing to do where the writer is closed.
@@ -72,7 +71,7 @@ class TensorBoardLoggerSink:
         self._sink: SummaryWriterSink | None = None
 
     def write(self, batch: Batch) -> None:
-        """Writes all scalars as one event, and each picture and histogram as one."""
+        """Writes all of a snapshot as one event."""
         experiment = self._logger.experiment
         if type(experiment).__name__ == "_DummyExperiment":
             return
