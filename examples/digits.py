@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import shutil
 import sys
 import warnings
@@ -144,12 +145,19 @@ def command(name: str) -> str:
     return name if shutil.which(name) else os.path.relpath(Path(sys.executable).with_name(name))
 
 
+def at_least_one(text: str) -> int:
+    """A number of epochs from the command line."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
+    return number
+
+
 def arguments() -> argparse.Namespace:
     """What was asked for on the command line."""
     parser = argparse.ArgumentParser(description="Train on handwritten digits and log how the weights are learned.")
     parser.add_argument("--data", choices=("digits", "mnist"), default="digits", help="images (default: %(default)s)")
     parser.add_argument("--recipe", choices=tuple(RECIPES), default="good", help="training (default: %(default)s)")
-    parser.add_argument("--epochs", type=int, help="how many (default: 20, with --recipe article 10)")
+    parser.add_argument("--epochs", type=at_least_one, help="how many (default: 20, with --recipe article 10)")
     parser.add_argument("--out", type=Path, default=Path("demo"), help="folder to write to (default: %(default)s/)")
     parser.add_argument(
         "--logger", choices=("tensorboard", "csv"), default="tensorboard", help="(default: %(default)s)"
@@ -195,7 +203,7 @@ def main() -> None:
     print(f"Files: {logger.log_dir}")
     if args.logger == "tensorboard":
         print("Look at the weights, then open the address that it prints:")
-        print(f"  {command('tensorboard')} --logdir {args.out} --samples_per_plugin images=1000")
+        print(f"  {command('tensorboard')} --logdir {shlex.quote(str(args.out))} --samples_per_plugin images=1000")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,9 @@ from lightning_weightviz.artifacts import Artifact
 from lightning_weightviz.history import Memory
 from lightning_weightviz.snapshot import Snapshot
 
+CROWDED_CELLS = 6 * 256 * 256
+"""From so many cells in all pictures together, each is drawn with half as many an axis."""
+
 
 @dataclass(frozen=True)
 class Style:
@@ -51,6 +54,21 @@ class Scene:
     memory: Memory
     style: Style
     last: bool = False
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether there are so many large pictures that each is drawn with half as many cells an axis.
+
+        A picture of weights is noise to a compressor, near a byte a cell, and an event file keeps all of them: twelve
+        of 256×256 would be a megabyte a snapshot.
+        """
+        sizes = (
+            measurement.picture.extreme.size
+            for measurements in self.snapshot.targets.values()
+            for measurement in measurements.values()
+            if measurement.picture is not None
+        )
+        return sum(sizes) > CROWDED_CELLS
 
 
 View = Callable[[Scene], Iterable[Artifact]]

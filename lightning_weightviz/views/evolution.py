@@ -13,8 +13,8 @@ from lightning_weightviz.draw.color import Pixels
 from lightning_weightviz.draw.film import FilmLayout, Tile, draw_film
 from lightning_weightviz.draw.matrix import Matrix, draw_matrix
 from lightning_weightviz.draw.page import Page
-from lightning_weightviz.history import Frame, frame_of, key_of
-from lightning_weightviz.snapshot import Measurement, Parameter, Target
+from lightning_weightviz.history import FRAME_CELLS, Frame, frame_of, key_of
+from lightning_weightviz.snapshot import Measurement, Parameter, Target, pool_extreme
 from lightning_weightviz.views import Scene, view
 
 
@@ -68,11 +68,13 @@ def draw_evolution(scene: Scene, target: Target, parameter: Parameter, frames: S
     span = titles[0] if len(titles) == 1 else f"{titles[0]} to {titles[-1]}"
     page = Page()
     page.header(parameter.name, what, f"{span} · one range {plus_minus(limit)} for all")
+    height, width = (length // 2 if scene.is_crowded else length for length in FRAME_CELLS)
     tiles = [
-        Tile(title, "" if index == 0 else _moved(frame), frame.values)
+        Tile(title, "" if index == 0 else _moved(frame), pool_extreme(frame.values, height, width))
         for index, (title, frame) in enumerate(zip(titles, frames, strict=True))
     ]
-    words = [cell_meaning(parameter.matrix_shape, (frames[-1].cells.shape[0], frames[-1].cells.shape[1]), target)]
+    rows, columns = tiles[-1].values.shape
+    words = [cell_meaning(parameter.matrix_shape, (rows, columns), target)]
     if any(tile.note for tile in tiles):
         words.append("moved: length of the change, relative to the length at the start")
     layout = draw_film(page, tiles, limit, scene.style.colormap, words)

@@ -28,6 +28,9 @@ from lightning_weightviz.views import Scene, view
 
 _TALLEST_OVER_TIME = 330
 
+UNCROWDED = 128
+"""Axes of so many cells are drawn as they are even on crowded scenes."""
+
 
 @dataclass(frozen=True)
 class Heatmap:
@@ -90,14 +93,18 @@ def draw_heatmap(scene: Scene, target: Target, measurement: Measurement) -> Heat
 
 def _matrix(scene: Scene, parameter: Parameter, picture: Picture, limit: float) -> Matrix:
     rows, columns = axis_words(parameter)
+    height, width = (
+        -(-length // 2) if scene.is_crowded and length > UNCROWDED else min(length, MAX_CELLS)
+        for length in picture.extreme.shape
+    )
     return Matrix(
-        values=picture.shrink(MAX_CELLS, MAX_CELLS),
+        values=picture.shrink(height, width),
         limit=limit,
         colormap=scene.style.colormap,
         row_words=rows,
         column_words=columns,
-        row_norms=pool_norms(picture.row_norms, MAX_CELLS),
-        column_norms=pool_norms(picture.column_norms, MAX_CELLS),
+        row_norms=pool_norms(picture.row_norms, height),
+        column_norms=pool_norms(picture.column_norms, width),
     )
 
 
