@@ -150,7 +150,7 @@ def test_a_resumed_run_goes_on_with_its_ranges_and_film_and_repeats_nothing(tmp_
 
     before, after = history_of(first)._memory(), history_of(second)._memory()
     assert list(after.epochs) == [0, 1, 2, 3, 4, 5]
-    assert [frame.epoch for frame in after.frames["weights/fc1.weight"]] == [0, 1, 2, 4, 5]
+    assert [frame.epoch for frame in after.frames["weights/fc1.weight"]] == [0, 1, 2, 4]
     for old, new in zip(before.frames["weights/fc1.weight"][:3], after.frames["weights/fc1.weight"], strict=False):
         assert (old.cells == new.cells).all()
     for key, value in before.ranges.items():

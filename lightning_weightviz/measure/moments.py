@@ -18,14 +18,15 @@ from torch import Tensor
 from lightning_weightviz.measure import histogram
 from lightning_weightviz.measure.device import accumulator, looks
 from lightning_weightviz.measure.distribution import NUMBERS, Distribution, merge
-from lightning_weightviz.measure.layout import PLAIN, flat, power_above, widen
+from lightning_weightviz.measure.layout import flat, power_above, widen
 from lightning_weightviz.measure.packing import Arrays, Packer
+from lightning_weightviz.measure.sweep import sweep
 from lightning_weightviz.snapshot import PERCENTILES
 
 SMALL = 1 << 14
 """Parameters of fewer elements are measured together, as the rows of one matrix."""
 HOST_PIECE = 1 << 18
-"""Elements of a piece on the host: a MiB of float32, which with two buffers like it stays in a common cache."""
+"""Elements of a piece on the host, which with buffers like it stays in a common cache."""
 STREAM_PIECE = 1 << 24
 """Elements of a piece elsewhere: few launches, and buffers that do not grow with the parameter."""
 
@@ -38,10 +39,12 @@ class Extremes:
         magnitude: Largest finite magnitude, 0-d, on the device; 0 where nothing is finite.
         plain: Whether all values are known to be finite and of a size whose squares float32 holds. Never known on a
             device with a stream.
+        row_norms: float32, (rows,), L2 norms of `lightning_weightviz.measure.layout.matrix`; None where not found yet.
     """
 
     magnitude: Tensor
     plain: bool
+    row_norms: Tensor | None = None
 
 
 class MomentsPass:
@@ -50,16 +53,17 @@ class MomentsPass:
     Args:
         sizes: Elements of each tensor.
         packer: Where results go.
+        powers: How many power sums are wanted; see `lightning_weightviz.measure.sweep.sweep`.
     """
 
-    def __init__(self, sizes: Sequence[int], packer: Packer) -> None:
+    def __init__(self, sizes: Sequence[int], packer: Packer, powers: int = 4) -> None:
         self._sizes = sizes
+        self._powers = powers
         self._packer = packer
         self._owners: list[int] = []
         self._padding: list[int] = []
         self._counted: list[int] = []
         self._sorted: list[int] = []
-        self._scratch = torch.empty(2, HOST_PIECE if max(sizes, default=0) >= SMALL else 0)
 
     def run(self, tensors: Sequence[Tensor]) -> list[Extremes]:
         """Enqueues all reductions; no synchronisation. One result a tensor, in their order."""
@@ -88,14 +92,18 @@ class MomentsPass:
                 extremes[index] = Extremes(value, plain=False)
         buckets: list[Tensor] = []
         folded: list[int] = []
-        for index, tensor in enumerate(tensors):
-            if tensor.numel() < SMALL:
+        large = [index for index, tensor in enumerate(tensors) if tensor.numel() >= SMALL]
+        swept = sweep([tensors[index] for index in large], self._powers)
+        for index, found in zip(large, swept, strict=True):
+            if found is None:
+                extremes[index] = self._large(index, flat(tensors[index]), numbers, counts, scales, sums)
                 continue
-            values = flat(tensor)
-            extremes[index], fine = self._large(index, values, numbers, counts, scales, sums)
-            if fine is not None:
-                buckets.append(fine)
-                folded.append(index)
+            extremes[index] = Extremes(torch.tensor(found.magnitude), plain=True, row_norms=found.row_norms)
+            numbers.append(found.numbers)
+            self._owners += [index] * len(found.numbers)
+            self._padding += [0] * len(found.numbers)
+            buckets.append(found.buckets)
+            folded.append(index)
         if buckets:
             count, scale = histogram.fold(torch.stack(buckets), torch.stack([extremes[i].magnitude for i in folded]))
             counts.append(count)
@@ -126,19 +134,9 @@ class MomentsPass:
         counts: list[Tensor],
         scales: list[Tensor],
         sums: torch.dtype,
-    ) -> tuple[Extremes, Tensor | None]:
-        """Measures one tensor; its counts come back as buckets where it took the host's short way."""
-        host = looks(values.device)
-        pieces = values.split(HOST_PIECE if host else STREAM_PIECE)
-        if host and values.dtype != torch.float64:
-            lowest, highest = _aminmax(pieces)
-            if -math.inf < lowest and highest < math.inf and PLAIN[0] < max(-lowest, highest) < PLAIN[1]:
-                fine, found = _plain(pieces, lowest, highest, self._scratch)
-                if fine is not None:
-                    numbers.append(found)
-                    self._owners += [index] * len(pieces)
-                    self._padding += [0] * len(pieces)
-                    return Extremes(torch.tensor(max(-lowest, highest)), plain=True), fine
+    ) -> Extremes:
+        """Measures one tensor, whatever its values are."""
+        pieces = values.split(HOST_PIECE if looks(values.device) else STREAM_PIECE)
         bounds = [_extremes(widen(piece).unsqueeze(0)) for piece in pieces]
         low = torch.cat([bound[0] for bound in bounds]).amin(0, keepdim=True)
         high = torch.cat([bound[1] for bound in bounds]).amax(0, keepdim=True)
@@ -154,7 +152,7 @@ class MomentsPass:
         scales.append(scale.to(sums))
         counts.append(counted)
         self._counted.append(index)
-        return Extremes(magnitude[0], plain=False), None
+        return Extremes(magnitude[0], plain=False)
 
     def collect(self, arrays: Arrays) -> Distribution:
         """Merges the pieces."""
@@ -210,43 +208,3 @@ def _row_sums(rows: Tensor, low: Tensor, high: Tensor, scale: Tensor, sums: torc
     powers = [first, second, second * first, second * second]
     columns = [count, rows.isnan().sum(1), low, high, scale, shift, *(power.sum(1, dtype=sums) for power in powers)]
     return torch.stack([column.to(sums) for column in columns], 1)
-
-
-def _aminmax(pieces: Sequence[Tensor]) -> tuple[float, float]:
-    """Smallest and largest value on the host; NaN if there is one."""
-    bounds = [[float(bound.numpy()) for bound in torch.aminmax(widen(piece))] for piece in pieces]
-    low, high = zip(*bounds, strict=True)
-    return (math.nan, math.nan) if any(map(math.isnan, low)) else (min(low), max(high))
-
-
-def _plain(pieces: Sequence[Tensor], low: float, high: float, scratch: Tensor) -> tuple[Tensor | None, Tensor]:
-    """Measures pieces of finite values of ordinary size.
-
-    Args:
-        pieces: Of one parameter, each at most `HOST_PIECE` elements.
-        low: Smallest value.
-        high: Largest value.
-        scratch: float32, (2, `HOST_PIECE`), overwritten: memory that is used again is in cache, and new memory costs
-            more than the sums.
-
-    Returns:
-        Counts by bucket, int64, (2 * `histogram.BUCKETS`,), or None where not only zeros are in the first one, and
-        the numbers of the pieces, (pieces, 10), float64.
-    """
-    fine = torch.zeros(2 * histogram.BUCKETS, dtype=torch.int64)
-    sums: list[Tensor] = []
-    for piece in pieces:
-        values = widen(piece)
-        first, second = scratch[:, : len(values)]
-        fine += histogram.bucket_counts(values, first)
-        # A mean of some elements all over the piece is near enough to the mean, and cheap.
-        shift = values[:: max(1, len(values) // 128)].mean()
-        torch.sub(values, shift, out=first)
-        torch.mul(first, first, out=second)
-        sums += [shift, first.sum(), second.sum(), torch.dot(first, second), torch.dot(second, second)]
-    view = fine.numpy()
-    near_zero = int(view[0] + view[histogram.BUCKETS])
-    zeros = sum(piece.numel() - int(torch.count_nonzero(widen(piece)).numpy()) for piece in pieces) if near_zero else 0
-    known = torch.tensor([[piece.numel(), 0.0, low, high, 1.0] for piece in pieces], dtype=torch.float64)
-    numbers = torch.cat([known, torch.stack(sums).view(len(pieces), 5).to(torch.float64)], 1)
-    return fine if near_zero == zeros else None, numbers

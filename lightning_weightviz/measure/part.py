@@ -77,7 +77,7 @@ class Enqueued:
             scale = None if extreme.plain else power_above(extreme.magnitude)
             if tensor.ndim > 1:
                 values = matrix(tensor)
-                dead.append(dead_rows(values, scale))
+                dead.append(dead_rows(values, scale, extreme.row_norms))
                 lanczos = part.lanczos[place]
                 alpha, beta = lanczos.run(values, scale)
                 scales.append(one if scale is None else scale.to(one.dtype))

@@ -13,14 +13,19 @@ BLOCK = 1 << 22
 """Elements whose finite part is taken at a time."""
 
 
-def dead_rows(values: Tensor, scale: Tensor | None) -> Tensor:
+def dead_rows(values: Tensor, scale: Tensor | None, norms: Tensor | None = None) -> Tensor:
     """How many rows are dead, int64, 0-d; norms are over finite values.
 
     Args:
         values: (rows, columns), at least one element.
         scale: As in `lightning_weightviz.measure.pooling.pool`.
+        norms: Of the rows, (rows,), on the host, where they are known already.
     """
-    if scale is None:
+    if norms is not None:
+        low, high = torch.aminmax(norms)
+        if float(low.numpy()) > DEAD * float(high.numpy()):
+            return torch.zeros((), dtype=torch.int64)
+    elif scale is None:
         norms = _norms(widen(values))
     else:
         blocks = (widen(block) for block in row_blocks(values, BLOCK))
