@@ -15,6 +15,7 @@ import pytest
 from sklearn.datasets import load_digits
 from tensorboard.backend.event_processing.event_accumulator import STORE_EVERYTHING_SIZE_GUIDANCE, EventAccumulator
 
+from tests.conftest import Demo
 from tests.sinks.samples import decode
 
 ROOT = Path(__file__).parent.parent
@@ -60,43 +61,12 @@ def read(run_folder: Path) -> EventAccumulator:
     return events
 
 
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The folder in which the demo ran for a few epochs, and what it printed."""
-    folder = tmp_path_factory.mktemp("digits")
-    return folder, run("examples/digits.py", "--epochs", str(EPOCHS), folder=folder)
-
-
 def test_every_example_is_tested() -> None:
     assert {path.name for path in (ROOT / "examples").glob("**/*.py")} == TESTED
 
 
-def test_digits_prints_accuracy_files_and_how_to_look(digits: tuple[Path, str]) -> None:
-    folder, printed = digits
-    accuracy = re.search(r"^Test accuracy: (0\.\d+)$", printed, re.MULTILINE)
-    assert accuracy and float(accuracy[1]) > 0.8
-    files = re.search(r"^Files: (.+)$", printed, re.MULTILINE)
-    assert files and list((folder / files[1]).glob("events.out.tfevents.*"))
-    assert re.search(r"tensorboard --logdir demo --samples_per_plugin images=1000$", printed, re.MULTILINE)
-
-
-def test_digits_logs_the_start_and_every_epoch(digits: tuple[Path, str]) -> None:
-    events = read(digits[0] / "demo/digits-good/version_0")
-    epochs = [event.step for event in events.Scalars("train_loss")]
-    assert len(epochs) == EPOCHS
-    for image in ("weights.heatmap/fc1.weight", "classes/weights", "classes/cosine", "classes/templates"):
-        assert [event.step for event in events.Images(image)] == [0, *epochs], image
-    for layer in ("fc1.weight", "fc1.bias", "fc3.weight"):
-        assert [event.step for event in events.Histograms(f"weights.histogram/{layer}")] == [0, *epochs], layer
-    assert [event.step for event in events.Scalars("weights.rms/fc1.weight")] == [0, *epochs]
-    drawn_over_time = {"weights.evolution/fc1.weight", "weights.distribution/fc1.weight", "overview/weights"}
-    assert drawn_over_time | {"classes/norms"} <= set(events.Tags()["images"])
-    for tag in drawn_over_time:
-        assert events.Images(tag)[-1].step == epochs[-1]
-
-
-def test_digits_heatmap_of_the_start_is_not_that_of_the_end(digits: tuple[Path, str]) -> None:
-    events = read(digits[0] / "demo/digits-good/version_0")
+def test_digits_heatmap_of_the_start_is_not_that_of_the_end(demo: Demo) -> None:
+    events = read(demo.run)
     first, *_, last = (decode(event.encoded_image_string) for event in events.Images("weights.heatmap/fc1.weight"))
     assert first.shape == last.shape
     assert np.mean(np.any(first != last, axis=-1)) > 0.1

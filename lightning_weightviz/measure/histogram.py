@@ -74,17 +74,18 @@ def count_slots(slot: Tensor) -> Tensor:
     return counts.view(rows, copies, table).sum(1)
 
 
-def bucket_counts(values: Tensor, scratch: Tensor) -> Tensor:
+def bucket_counts(values: npt.NDArray[np.float32], scratch: npt.NDArray[np.float32]) -> Tensor:
     """Counts of float32 values by sign and bucket, int64, (2 * `BUCKETS`,), the positive ones first; host only.
 
     Three times as fast as `count_slots`, but ``bincount`` makes a device wait.
 
     Args:
         values: (n,).
-        scratch: float32, (n,), overwritten.
+        scratch: (n,), overwritten.
     """
-    buckets = torch.bitwise_right_shift(values.view(torch.int32), 19, out=scratch.view(torch.int32))
-    return torch.bincount(buckets.bitwise_and_(2 * BUCKETS - 1), minlength=2 * BUCKETS)
+    # numpy shifts unsigned numbers, so that no sign needs to be taken off; torch counts twice as fast.
+    buckets = np.right_shift(values.view(np.uint32), 19, out=scratch.view(np.uint32))
+    return torch.bincount(torch.from_numpy(buckets.view(np.int32)), minlength=2 * BUCKETS)
 
 
 def fold(buckets: Tensor, magnitudes: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -24,6 +26,7 @@ PIECE = 1 << 18
 _ROW = 1 << 13
 """Longest rows whose float32 norms hold five digits whatever the values are."""
 
+Floats = npt.NDArray[np.float32]
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
@@ -51,7 +54,7 @@ class _Found:
 
     numbers: tuple[float, ...]
     buckets: Tensor
-    norms: Tensor | None
+    norms: Floats | None
 
 
 def sweep(tensors: Sequence[Tensor], powers: int) -> list[Swept | None]:
@@ -95,31 +98,32 @@ def _share(work: Callable[[Sequence[_Item]], list[_Result]], items: Sequence[_It
 
 def _measure_all(pieces: Sequence[Tensor], powers: int) -> list[_Found]:
     # Memory that is used again is in cache, and new memory costs more than the sums.
-    scratch = torch.empty(max((piece.numel() for piece in pieces), default=0))
-    with torch.no_grad():
-        return [_measure(piece, scratch[: piece.numel()], powers) for piece in pieces]
+    scratch = np.empty(max((piece.numel() for piece in pieces), default=0), np.float32)
+    return [_measure(piece, scratch[: piece.numel()], powers) for piece in pieces]
 
 
-def _measure(piece: Tensor, scratch: Tensor, powers: int) -> _Found:
-    values = widen(piece)
-    line = values.view(-1)
-    low, high = (float(bound.numpy()) for bound in torch.aminmax(values))
+def _measure(piece: Tensor, scratch: Floats, powers: int) -> _Found:
+    """Measures one piece, with numpy where torch would call up its own threads."""
+    values = widen(piece).numpy()
+    line = values.reshape(-1)
+    low, high = float(line.min()), float(line.max())
     buckets = histogram.bucket_counts(line, scratch)
     shift, norms = 0.0, None
-    if piece.ndim == 2:
-        norms = torch.linalg.vector_norm(values, dim=1)
-        wide = norms.numpy().astype("float64")
-        first, second = float(values.sum().numpy()), float(wide @ wide)
+    if values.ndim == 2:
+        squares = np.einsum("ij,ij->i", values, values)
+        norms = np.sqrt(squares)
+        first, second = float(line.sum()), float(squares.sum(dtype=np.float64))
     else:
         # A mean of some elements all over the piece is near enough to the mean, and cheap.
-        shift = float(line[:: max(1, len(line) // 128)].mean().numpy())
-        line = torch.sub(line, shift, out=scratch)
-        first, second = float(line.sum().numpy()), float((line * line).sum().numpy())
+        shift = float(line[:: max(1, len(line) // 128)].mean())
+        line = line - np.float32(shift)
+        first, second = float(line.sum()), float(np.square(line, out=scratch).sum())
     third = fourth = math.nan
     if powers == 4:
-        squares = line * line
-        third, fourth = float(torch.dot(line, squares).numpy()), float(torch.dot(squares, squares).numpy())
-    return _Found((piece.numel(), 0.0, low, high, 1.0, shift, first, second, third, fourth), buckets, norms)
+        power = np.multiply(np.square(line, out=scratch), line, out=scratch)
+        third = float(power.sum())
+        fourth = float(np.multiply(power, line, out=scratch).sum())
+    return _Found((len(line), 0.0, low, high, 1.0, shift, first, second, third, fourth), buckets, norms)
 
 
 def _judge(pieces: Sequence[Tensor], found: Sequence[_Found], powers: int) -> Swept | None:
@@ -137,7 +141,7 @@ def _judge(pieces: Sequence[Tensor], found: Sequence[_Found], powers: int) -> Sw
         return None
     norms = None
     if pieces[0].ndim == 2:
-        norms = torch.cat([one.norms for one in found if one.norms is not None])
+        norms = torch.from_numpy(np.concatenate([one.norms for one in found if one.norms is not None]))
         count, first, second = (float(numbers[:, column].sum()) for column in (0, 6, 7))
         if 2 * first**2 > count * second:
             # The values lie far from 0 beside their spread: their sums must be taken about their mean.
