@@ -100,7 +100,9 @@ def range_for(values: npt.NDArray[Any]) -> float:
     rank = magnitudes.size - 1 - _beyond(magnitudes.size)
     quantile = float(np.partition(magnitudes, rank)[rank])
     # A value that is a step itself must not move up by a rounding error of the logarithm.
-    return float(2.0 ** (math.ceil(2.0 * math.log2(quantile) - 1e-6) / 2.0))
+    step: float = 2.0 ** (math.ceil(2.0 * math.log2(quantile) - 1e-6) / 2.0)
+    # The last step is above all float32, and so would be no float32 itself.
+    return min(step, float(np.finfo(np.float32).max))
 
 
 def _beyond(count: int) -> int:

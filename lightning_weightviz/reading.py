@@ -29,6 +29,14 @@ def gradients(parameters: Sequence[nn.Parameter], scale: float) -> list[Tensor]:
     return found if scale == 1 else [gradient / scale for gradient in found]
 
 
+def differences(now: Sequence[Tensor], before: Sequence[Tensor]) -> list[Tensor]:
+    """What has changed, in float32 at least: eight bits have no subtraction, and sixteen lose a small change."""
+    wide = (
+        torch.promote_types(tensor.dtype, torch.float32) if tensor.itemsize > 1 else torch.float32 for tensor in now
+    )
+    return [a.to(dtype) - b.to(dtype) for a, b, dtype in zip(now, before, wide, strict=True)]
+
+
 def head_source(head: HeadSite, class_names: Sequence[str] | None) -> HeadSource:
     """The head's tensors as they are now; classes without names are numbered from 0."""
     weight = _whole(head.module, "weight")

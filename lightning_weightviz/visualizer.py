@@ -18,7 +18,7 @@ from lightning_weightviz.artifacts import Animation
 from lightning_weightviz.history import History
 from lightning_weightviz.measure import Meter, Pending
 from lightning_weightviz.output import Output
-from lightning_weightviz.reading import gradients, head_source, readable
+from lightning_weightviz.reading import differences, gradients, head_source, readable
 from lightning_weightviz.render import Rendered, render
 from lightning_weightviz.selection import Selection, select
 from lightning_weightviz.settings import Settings
@@ -275,8 +275,7 @@ class WeightVisualizer:
             pending["gradients"], self._gradients = self._gradients, None
         if "updates" in self._meters:
             if self._previous is not None:
-                changes = [now - before for now, before in zip(tensors, self._previous, strict=True)]
-                pending["updates"] = self._meters["updates"].measure(changes)
+                pending["updates"] = self._meters["updates"].measure(differences(tensors, self._previous))
             self._previous = [tensor.clone() for tensor in tensors]
         if pending:
             self._taken.append(_Taken(step, epoch, self._next_ordinal, initial, pending))

@@ -265,7 +265,8 @@ def _scale(norms: Norms) -> float:
 
 def _bars(norms: Norms, top: float, length: int) -> Pixels:
     """One bar a cell, from 0 at the left: dark to the smallest norm in it, light on to the largest."""
-    ends = np.rint(np.clip(norms / top, 0, 1) * length)
+    # In float64, as the scale of the largest norms is beyond float32.
+    ends = np.rint(np.clip(np.divide(norms, top, dtype=np.float64), 0, 1) * length)
     places = np.arange(length)
     levels = (places < ends[:, :1]).astype(np.uint8) + (places < ends[:, 1:])
     levels[is_dead(norms)] = 3

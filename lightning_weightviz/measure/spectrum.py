@@ -21,11 +21,14 @@ COLD_STEPS = 24
 """At most so many steps where nothing is known of the matrix: σ of a random 2048 x 2048 one to 0.5 %."""
 WARM_STEPS = 8
 """Steps from a vector that was good one snapshot ago, where the program may not look."""
-_FIRST_LOOK = 3
+_FIRST_LOOK = 2
 _FIRST_COLD_LOOK = 16
 _TOLERANCE = 0.006
+_NEAR = 0.012
+_AHEAD = 8
 _NOISE = 1e-6
 _BLOCK = 1 << 24
+_CACHED = 1 << 18
 
 Floats = npt.NDArray[np.float64]
 
@@ -67,9 +70,21 @@ def is_settled(alpha: Floats, beta: Floats) -> bool:
     return bool((now - before) * max(steps, 16) / 2 <= _TOLERANCE * now)
 
 
+def _is_near(alpha: Floats, beta: Floats) -> bool:
+    """Whether the largest eigenvalue is near enough, from what is left of its vector: the last of `beta` counts."""
+    values, vectors = np.linalg.eigh(_tridiagonal(alpha, beta))
+    residual = beta[-1] * vectors[-1, -1] / values[-1]
+    # One step more would add about twice the square of the residual, and the value still to come is `_AHEAD` times it.
+    return bool(2 * residual**2 * _AHEAD <= _NEAR)
+
+
 def _tridiagonal(alpha: Floats, beta: Floats) -> Floats:
     side = beta[: len(alpha) - 1]
-    return np.diag(alpha) + np.diag(side, 1) + np.diag(side, -1)
+    matrix = np.zeros((len(alpha), len(alpha)))
+    matrix.flat[:: len(alpha) + 1] = alpha
+    matrix.flat[1 :: len(alpha) + 1] = side
+    matrix.flat[len(alpha) :: len(alpha) + 1] = side
+    return matrix
 
 
 class Lanczos:
@@ -99,20 +114,24 @@ class Lanczos:
             Diagonal and off-diagonal of the tridiagonal matrix, (steps,) and (steps,), of the scaled values.
         """
         tall = values if values.shape[0] >= values.shape[1] else values.T
-        look = looks(values.device)
-        cold = min(COLD_STEPS, self._length)
-        steps = cold if look or not self._settled else min(WARM_STEPS, self._length)
-        first_look = _FIRST_LOOK if self._settled else _FIRST_COLD_LOOK
         blocks = _Blocks(tall, scale)
-        vector = self.start(values.device)
-        basis = torch.empty(0, self._length, device=values.device)
+        start = self.start(values.device)
+        alpha, beta, basis = self._look(blocks, start) if looks(values.device) else self._enqueue(blocks, start)
+        self._basis, self._mixture = basis, None
+        self._runs += 1
+        return alpha, beta
+
+    def _enqueue(self, blocks: _Blocks, vector: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """A fixed number of steps: diagonal, off-diagonal and basis."""
+        steps = min(WARM_STEPS if self._settled else COLD_STEPS, self._length)
+        basis = torch.empty(0, self._length, device=vector.device)
         alpha: list[Tensor] = []
         beta: list[Tensor] = []
         for step in range(steps):
             basis = torch.cat([basis, vector.unsqueeze(0)])
             product, energy = blocks.multiply(vector)
             alpha.append(energy)
-            if step + 1 == steps or (look and step + 1 >= first_look and _settled(alpha, beta)):
+            if step + 1 == steps:
                 beta.append(torch.zeros_like(energy))
                 break
             rest = _without(basis, product)
@@ -121,9 +140,32 @@ class Lanczos:
             length = torch.where(length > _NOISE * torch.stack(alpha).amax(), length, 0.0)
             beta.append(length)
             vector = torch.where(length > 0, _unit(_without(basis, rest / length)), 0.0)
-        self._basis, self._mixture = basis, None
-        self._runs += 1
-        return torch.stack(alpha), torch.stack(beta)
+        return torch.stack(alpha), torch.stack(beta), basis
+
+    def _look(self, blocks: _Blocks, start: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As many steps as are needed, in numpy, whose small operations take a third of torch's time."""
+        steps = min(COLD_STEPS, self._length)
+        first_look = _FIRST_COLD_LOOK if self._start is None else _FIRST_LOOK
+        basis = np.zeros((steps, self._length), np.float32)
+        basis[0] = start.numpy()
+        alpha, beta = np.zeros((2, steps))
+        for step in range(steps):
+            done = step + 1
+            known = basis[:done]
+            multiplied, energy = blocks.multiply(torch.from_numpy(known[-1]))
+            alpha[step] = float(energy.numpy())
+            product = multiplied.numpy()
+            rest = product - (known @ product) @ known
+            length = float(np.sqrt(rest @ rest))
+            if not length > _NOISE * alpha.max():
+                break
+            beta[step] = length
+            if done == steps or (done >= first_look and _is_near(alpha[:done], beta[:done])):
+                break
+            rest /= length
+            rest -= (known @ rest) @ known
+            basis[done] = rest / np.sqrt(rest @ rest)
+        return torch.from_numpy(alpha[:done]), torch.from_numpy(beta[:done]), torch.from_numpy(basis[:done])
 
     def learn(self, found: Ritz, runs: int) -> None:
         """Takes in what the host found in run number `runs`, if no other has begun since."""
@@ -155,15 +197,6 @@ class Lanczos:
         return None if self._runs == 0 and self._start is None else self.start(torch.device("cpu"))
 
 
-def _settled(alpha: list[Tensor], beta: list[Tensor]) -> bool:
-    diagonal, side = _host(alpha), _host(beta)
-    return not np.isfinite(diagonal).all() or is_settled(diagonal, side)
-
-
-def _host(scalars: list[Tensor]) -> Floats:
-    return torch.stack(scalars).numpy().astype(np.float64)
-
-
 def _without(basis: Tensor, vector: Tensor) -> Tensor:
     """The part of a vector that is orthogonal to the rows of an orthonormal basis."""
     return vector - basis.T @ (basis @ vector)
@@ -188,7 +221,9 @@ class _Blocks:
 
     def __init__(self, tall: Tensor, scale: Tensor | None) -> None:
         self._scale = scale
-        self._parts = tall.split(max(1, _BLOCK // max(1, tall.shape[1])))
+        # On the host both products find a small block in cache; what must be scaled first is kept whole if it can be.
+        block = _CACHED if scale is None and looks(tall.device) else _BLOCK
+        self._parts = tall.split(max(1, block // max(1, tall.shape[1])))
         self._prepared = [self._prepare(self._parts[0])] if len(self._parts) == 1 else None
 
     def multiply(self, vector: Tensor) -> tuple[Tensor, Tensor]:
@@ -196,7 +231,7 @@ class _Blocks:
         product, energy = torch.zeros_like(vector), torch.zeros((), device=vector.device)
         for part in self._prepared or map(self._prepare, self._parts):
             image = part @ vector
-            product = product + part.T @ image
+            product.addmv_(part.T, image)
             energy = energy + image @ image
         return product, energy
 

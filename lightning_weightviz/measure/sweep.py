@@ -21,10 +21,10 @@ from lightning_weightviz.measure import histogram
 from lightning_weightviz.measure.device import looks
 from lightning_weightviz.measure.layout import PLAIN, flat, matrix, widen
 
-PIECE = 1 << 18
-"""Elements of a piece: a MiB of float32, which with a buffer like it stays in a common cache."""
-_ROW = 1 << 13
-"""Longest rows whose float32 norms hold five digits whatever the values are."""
+PIECE = 1 << 19
+"""Elements of a piece: two MiB of float32, which with a buffer like it stay in a common cache."""
+_SPAN = 1 << 10
+"""Most elements whose squares are summed in float32 one after the other: five digits whatever the values are."""
 
 Floats = npt.NDArray[np.float32]
 _Item = TypeVar("_Item")
@@ -73,12 +73,17 @@ def sweep(tensors: Sequence[Tensor], powers: int) -> list[Swept | None]:
 
 
 def _pieces(tensor: Tensor) -> list[Tensor]:
-    """Whole rows where they lie in memory as such and are short enough, (rows, columns); else stretches, (n,)."""
+    """Whole rows where they lie in memory as such and suit, (rows, columns); else stretches, (n,)."""
     if tensor.ndim > 1:
         rows = matrix(tensor)
-        if rows.is_contiguous() and rows.shape[1] <= _ROW:
+        if rows.is_contiguous() and rows.shape[1] <= PIECE and _span(rows.shape[1]) >= min(64, rows.shape[1]):
             return list(rows.split(max(1, PIECE // rows.shape[1])))
     return list(flat(tensor).split(PIECE))
+
+
+def _span(columns: int) -> int:
+    """Into stretches of how many elements a row is cut."""
+    return columns if columns <= _SPAN else math.gcd(columns, _SPAN)
 
 
 def _share(work: Callable[[Sequence[_Item]], list[_Result]], items: Sequence[_Item]) -> list[_Result]:
@@ -99,7 +104,9 @@ def _share(work: Callable[[Sequence[_Item]], list[_Result]], items: Sequence[_It
 def _measure_all(pieces: Sequence[Tensor], powers: int) -> list[_Found]:
     # Memory that is used again is in cache, and new memory costs more than the sums.
     scratch = np.empty(max((piece.numel() for piece in pieces), default=0), np.float32)
-    return [_measure(piece, scratch[: piece.numel()], powers) for piece in pieces]
+    # What overflows or is NaN is judged later.
+    with np.errstate(all="ignore"):
+        return [_measure(piece, scratch[: piece.numel()], powers) for piece in pieces]
 
 
 def _measure(piece: Tensor, scratch: Floats, powers: int) -> _Found:
@@ -110,9 +117,10 @@ def _measure(piece: Tensor, scratch: Floats, powers: int) -> _Found:
     buckets = histogram.bucket_counts(line, scratch)
     shift, norms = 0.0, None
     if values.ndim == 2:
-        squares = np.einsum("ij,ij->i", values, values)
-        norms = np.sqrt(squares)
-        first, second = float(line.sum()), float(squares.sum(dtype=np.float64))
+        parts = values.reshape(len(values), -1, _span(values.shape[1]))
+        squares = np.einsum("ijk,ijk->ij", parts, parts).sum(1, dtype=np.float64)
+        norms = np.sqrt(squares).astype(np.float32)
+        first, second = float(line.sum()), float(squares.sum())
     else:
         # A mean of some elements all over the piece is near enough to the mean, and cheap.
         shift = float(line[:: max(1, len(line) // 128)].mean())
