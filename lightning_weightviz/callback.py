@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import warnings
+import weakref
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from torch import Tensor
 from torch.optim import Optimizer
-from torch.utils.hooks import RemovableHandle
 
 from lightning_weightviz import sharding
 from lightning_weightviz.alerts import WeightAlert
@@ -139,7 +140,8 @@ class WeightVisualizationCallback(Callback):
         self._steps_a_batch = 1
         self._last_step: int | None = None
         self._left_out = False
-        self._step_hooks: list[RemovableHandle] = []
+        self._watched: dict[int, _WatchedStep] = {}
+        self._owners: tuple[weakref.ref[Any], weakref.ref[Any]] | None = None
 
     def _new_schedule(self) -> Schedule:
         settings = self._settings
@@ -148,21 +150,22 @@ class WeightVisualizationCallback(Callback):
     @property
     def state_key(self) -> str:
         """Differs between instances that show different things, so that each finds its own state."""
-        settings = self._settings
-        return self._generate_state_key(
-            layers=settings.layers, exclude=settings.exclude, targets=settings.targets, prefix=settings.prefix
-        )
+        names = ("layers", "exclude", "targets", "views", "every_n_epochs", "every_n_train_steps", "prefix")
+        return self._generate_state_key(**{name: getattr(self._settings, name) for name in names})
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Selects the parameters, and takes the snapshot before the first step."""
         # Asking for the folder is a broadcast: all ranks or none.
         folder = Path(trainer.log_dir or trainer.default_root_dir)
         # A further fit of the same Trainer goes on; a new Trainer starts anew, unless a checkpoint was loaded.
-        if self._visualizer is not None and self._state is None and trainer.global_step > 0:
-            self._state = self.state_dict()
+        same = self._owners is not None and (self._owners[0]() is trainer and self._owners[1]() is pl_module)
+        self._owners = weakref.ref(trainer), weakref.ref(pl_module)
+        if same and self._state is None and trainer.global_step > 0:
+            self._state = self.state_dict() or None
         fresh = trainer.global_step == 0 and self._state is None
-        if fresh:
+        if self._state is None:
             self._last_step = None
+        self._unwatch()
         self._global_step = trainer.global_step
         self._visualizer = self._new_visualizer(trainer, pl_module, folder)
         self._state = None
@@ -183,22 +186,31 @@ class WeightVisualizationCallback(Callback):
             on_alert: OnAlert = "ignore" if settings.on_alert == "warn" else settings.on_alert
             settings = replace(settings, views=(), sinks=(), report=False, on_alert=on_alert)
         visualizer = WeightVisualizer(pl_module, trainer.loggers, folder=folder, settings=settings)
-        names = _class_names_of(trainer)
-        if names is not None:
-            visualizer.suggest_class_names(names)
+        if visualizer.wants_class_names:
+            with suppress(Exception):  # names are a help; a data set that has none yet may say so in any way
+                visualizer.suggest_class_names(_class_names_of(trainer))
         if self._state is not None:
             visualizer.load_state_dict(self._state["visualizer"])
         return visualizer
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
         """Before the last step that comes before a snapshot: measures gradients, and what the step will change."""
-        if self._visualizer is None or not self._is_last_step(trainer):
+        asked = "gradients" in self._settings.targets or "update_ratio" in self._settings.statistics
+        if self._visualizer is None or not asked or not self._is_last_step(trainer):
+            return
+        watched = self._watched.get(id(optimizer))
+        # An optimizer with a closure (LBFGS) comes here several times in one step; it begins with the first.
+        if watched is not None and not watched.is_over:
             return
         with self._schedule.blocking():
+            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             if "gradients" in self._settings.targets:
-                self._visualizer.observe_gradients(scale=_loss_scale(trainer, optimizer))
-            if "update_ratio" in self._settings.statistics:
-                self._watch_step(self._visualizer, optimizer)
+                self._visualizer.observe_gradients(parameters, scale=_loss_scale(trainer, optimizer))
+            # What stands in for an optimizer, such as DeepSpeed's, may not say when it has stepped.
+            if isinstance(optimizer, Optimizer):
+                if watched is not None:
+                    watched.remove()
+                self._watched[id(optimizer)] = _WatchedStep(self._visualizer, optimizer, parameters)
 
     def _is_last_step(self, trainer: Trainer) -> bool:
         """Whether a snapshot will be due when this batch has ended, as far as one can know before."""
@@ -208,26 +220,15 @@ class WeightVisualizationCallback(Callback):
             self._global_step, after
         )
 
-    def _watch_step(self, visualizer: WeightVisualizer, optimizer: Optimizer) -> None:
-        """The optimizer itself says when it has stepped: a step that the gradient scaler skips is none."""
-        if not isinstance(optimizer, Optimizer):
-            return
-        which = visualizer.before_step([tensor for group in optimizer.param_groups for tensor in group["params"]])
-        waiting = [which]
-
-        def after_step(*_: object) -> None:
-            # A further step of this optimizer in the same batch has a hook of its own.
-            if waiting:
-                visualizer.after_step(waiting.pop())
-
-        self._step_hooks.append(optimizer.register_step_post_hook(after_step))
+    def _unwatch(self) -> None:
+        while self._watched:
+            self._watched.popitem()[1].remove()
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Takes a snapshot where one is due by steps; writes what has been drawn meanwhile."""
-        while self._step_hooks:
-            self._step_hooks.pop().remove()
+        self._unwatch()
         before, self._global_step = self._global_step, trainer.global_step
         self._steps_a_batch = max(1, self._global_step - before)
         if self._visualizer is None:
@@ -249,8 +250,9 @@ class WeightVisualizationCallback(Callback):
         visualizer = self._visualizer
         if visualizer is None or (step == self._last_step and not initial):
             return
-        self._left_out = not (always or initial or self._schedule.affords(behind=visualizer.is_full))
+        self._left_out = not (always or initial or self._schedule.affords())
         if self._left_out:
+            visualizer.forget_gradients()
             return
         # The first snapshot shares its step with the end of an epoch of one batch, which is another moment.
         self._last_step = None if initial else step
@@ -275,10 +277,15 @@ class WeightVisualizationCallback(Callback):
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Writes what was measured."""
+        self._unwatch()
         if self._visualizer is not None:
             # The training has its exception already; a further one would hide it.
             with suppress(WeightAlert):
                 self._visualizer.finish()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy, or what another process gets, knows the arguments: a thread and loggers cannot be copied."""
+        return {**vars(self), "_visualizer": None, "_watched": {}, "_owners": None}
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs: tensors and primitives, so that it loads with ``weights_only=True``."""
@@ -291,6 +298,28 @@ class WeightVisualizationCallback(Callback):
         if state_dict:
             self._state = state_dict
             self._last_step = state_dict["last_step"]
+
+
+class _WatchedStep:
+    """One step of an optimizer, from just before it until the optimizer itself says that it has stepped.
+
+    A step that the gradient scaler skips is none, and is not measured.
+    """
+
+    def __init__(self, visualizer: WeightVisualizer, optimizer: Optimizer, parameters: Sequence[Tensor]) -> None:
+        self._visualizer = visualizer
+        self._which = visualizer.before_step(parameters)
+        self._handle = optimizer.register_step_post_hook(self._after)
+        self.is_over = False
+
+    def _after(self, *_: object) -> None:
+        if not self.is_over:
+            self.is_over = True
+            self._visualizer.after_step(self._which)
+
+    def remove(self) -> None:
+        """Takes the hook off the optimizer."""
+        self._handle.remove()
 
 
 def _logger_step(trainer: Trainer) -> int:
@@ -306,11 +335,12 @@ def _loss_scale(trainer: Trainer, optimizer: Optimizer) -> float:
     return float(scaler.get_scale()) if scaler is not None and fused else 1.0
 
 
-def _class_names_of(trainer: Trainer) -> Sequence[str] | None:
-    """Those of the data module, else of the data set, under the names that torchvision uses."""
+def _class_names_of(trainer: Trainer) -> Sequence[str]:
+    """Those of the data module, else of the data set, under the names that torchvision uses; else none."""
     sources: list[Any] = [getattr(trainer, "datamodule", None)]
     dataset = getattr(trainer.train_dataloader, "dataset", None)
-    while dataset is not None:
+    # A subset holds its data set, and a wrapper may hold itself.
+    while dataset is not None and not any(dataset is source for source in sources):
         sources.append(dataset)
         dataset = getattr(dataset, "dataset", None)
     for source in sources:
@@ -318,4 +348,4 @@ def _class_names_of(trainer: Trainer) -> Sequence[str] | None:
             names = getattr(source, attribute, None)
             if isinstance(names, (list, tuple)) and names and all(isinstance(name, str) for name in names):
                 return names
-    return None
+    return ()

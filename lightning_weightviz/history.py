@@ -133,6 +133,7 @@ class History:
     def __init__(self, color_range: ColorRange = "run", *, keep_start: bool = False) -> None:
         self._color_range = color_range
         self._keep_start = keep_start
+        self._shapes: dict[str, tuple[int, ...]] = {}
         self._ranges: dict[str, float] = {}
         self._frames: dict[str, list[Frame]] = {}
         self._frame_base = 2
@@ -167,7 +168,10 @@ class History:
         return self._memory()
 
     def _remember_one(self, key: str, measurement: Measurement, snapshot: Snapshot) -> None:
-        ordinal = snapshot.ordinal
+        ordinal, shape = snapshot.ordinal, measurement.parameter.shape
+        if self._shapes.setdefault(key, shape) != shape:
+            self._forget(key)
+            self._shapes[key] = shape
         picture = measurement.picture
         if picture is None:
             return
@@ -181,6 +185,13 @@ class History:
             frames = self._frames.setdefault(key, [])
             if not frames or self._keeps_frame(ordinal):
                 frames.append(frame_of(snapshot, measurement, picture))
+
+    def _forget(self, key: str) -> None:
+        """Drops what no longer fits: under this name there is another parameter now."""
+        for kept in (self._ranges, self._frames, self._start):
+            kept.pop(key, None)
+        for curve in ("percentiles", "vectors"):
+            self._curves.pop(f"{curve}:{key}", None)
 
     def _remember_statistics(self, snapshot: Snapshot) -> None:
         """One array for all parameters: hundreds of small ones would cost training milliseconds."""
@@ -263,6 +274,7 @@ class History:
     def state_dict(self) -> dict[str, Any]:
         """All of it as primitives and numpy arrays, nested in dicts and lists."""
         return {
+            "shapes": {key: list(shape) for key, shape in self._shapes.items()},
             "ranges": dict(self._ranges),
             "frame_base": self._frame_base,
             "stride": self._stride,
@@ -279,6 +291,7 @@ class History:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Goes on where `state_dict` was taken."""
+        self._shapes = {key: tuple(shape) for key, shape in state["shapes"].items()}
         self._ranges = dict(state["ranges"])
         self._frame_base = int(state["frame_base"])
         self._stride = int(state["stride"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -18,15 +18,14 @@ def readable(tensors: Sequence[Tensor]) -> list[Tensor]:
     return [torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor for tensor in dense]
 
 
-def gradients(parameters: Sequence[nn.Parameter], scale: float) -> list[Tensor]:
-    """The gradients, divided by `scale`; where none flows zeros, without their memory."""
-    found = [
-        torch.zeros((), dtype=parameter.dtype, device=parameter.device).expand(parameter.shape)
-        if parameter.grad is None
-        else parameter.grad
+def gradients(parameters: Sequence[nn.Parameter], observed: Mapping[int, Tensor]) -> list[Tensor]:
+    """The gradients that were observed, by ``id`` of the parameter; elsewhere zeros, without their memory."""
+    return [
+        observed[id(parameter)]
+        if id(parameter) in observed
+        else torch.zeros((), dtype=parameter.dtype, device=parameter.device).expand(parameter.shape)
         for parameter in parameters
     ]
-    return found if scale == 1 else [gradient / scale for gradient in found]
 
 
 def differences(now: Sequence[Tensor], before: Sequence[Tensor]) -> list[Tensor]:

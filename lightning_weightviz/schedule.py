@@ -55,16 +55,12 @@ class Schedule:
         every = self._every_n_train_steps
         return every is not None and after // every > before // every
 
-    def affords(self, *, behind: bool) -> bool:
-        """Whether a snapshot may be taken now, by the price so far; counts those that may not.
-
-        Args:
-            behind: Whether the renderer has more to do than it may hold.
-        """
+    def affords(self) -> bool:
+        """Whether a snapshot may be taken now, by the price so far; counts those that may not."""
         if self._max_overhead is None:
             return True
         elapsed = time.perf_counter() - self._started
-        if self._blocked <= FREE_SECONDS + self._max_overhead * elapsed and not behind:
+        if self._blocked <= FREE_SECONDS + self._max_overhead * elapsed:
             return True
         self.left_out += 1
         return False

@@ -32,14 +32,25 @@ class Site:
     """Where a parameter is found: the tensor itself may be replaced while the module stays.
 
     Attributes:
-        module: The module that owns it.
-        attribute: Its name there.
+        path: Name of the module that owns it, in the model as it is wrapped.
+        module: That module.
+        attribute: The parameter's name there.
         parameter: What it is.
     """
 
+    path: str
     module: nn.Module
     attribute: str
     parameter: Parameter
+
+    def is_in(self, model: nn.Module) -> bool:
+        """Whether the model still has this parameter, in the same module and of the same shape."""
+        try:
+            module = model.get_submodule(self.path)
+        except AttributeError:
+            return False
+        tensor = self.module._parameters.get(self.attribute)
+        return module is self.module and tensor is not None and _shape(tensor) == self.parameter.shape
 
     @property
     def tensor(self) -> nn.Parameter:
@@ -124,20 +135,20 @@ def select(
     Warns:
         UserWarning: A glob matches nothing.
     """
-    found: dict[int, tuple[nn.Module, str, list[str]]] = {}
+    found: dict[int, tuple[str, nn.Module, str, list[str]]] = {}
     for module_name, module in model.named_modules(remove_duplicate=False):
         for attribute, tensor in module._parameters.items():
             if tensor is not None:
                 name = clean_name(f"{module_name}.{attribute}" if module_name else attribute)
-                found.setdefault(id(tensor), (module, attribute, []))[2].append(name)
-    names = [name for _, _, aliases in found.values() for name in aliases]
+                found.setdefault(id(tensor), (module_name, module, attribute, []))[3].append(name)
+    names = [name for *_, aliases in found.values() for name in aliases]
     head_site = _find_head(model, head, input_shape, names)
     _warn_of_unmatched("layers", layers or (), names)
     _warn_of_unmatched("exclude", exclude, names)
 
     sites, skipped = [], {}
     flattened = sharding.is_flattened(model)
-    for module, attribute, aliases in found.values():
+    for path, module, attribute, aliases in found.values():
         if not _wanted(aliases, layers, exclude):
             continue
         name = aliases[0]
@@ -150,7 +161,7 @@ def select(
             skipped[name] = reason
             continue
         is_head = head_site is not None and head_site.module is module and attribute == "weight"
-        sites.append(Site(module, attribute, _describe(module, attribute, aliases, is_head=is_head)))
+        sites.append(Site(path, module, attribute, _describe(module, attribute, aliases, is_head=is_head)))
     return Selection(tuple(_mark_pictured(sites, max_layers)), head_site, skipped)
 
 
@@ -186,8 +197,7 @@ def _reason_to_skip(tensor: Tensor | None) -> str | None:
 def _describe(module: nn.Module, attribute: str, aliases: Sequence[str], *, is_head: bool) -> Parameter:
     tensor = module._parameters[attribute]
     assert tensor is not None
-    # A complex number is drawn as two: its last axis is (real, imaginary).
-    shape = tuple(tensor.shape) + ((2,) if tensor.is_complex() else ())
+    shape = _shape(tensor)
     return Parameter(
         name=aliases[0],
         aliases=tuple(aliases[1:]),
@@ -197,6 +207,11 @@ def _describe(module: nn.Module, attribute: str, aliases: Sequence[str], *, is_h
         dtype=str(tensor.dtype).removeprefix("torch."),
         layout=_layout(module, shape),
     )
+
+
+def _shape(tensor: Tensor) -> tuple[int, ...]:
+    """As it is drawn: a complex number is two, its last axis is (real, imaginary)."""
+    return tuple(tensor.shape) + ((2,) if tensor.is_complex() else ())
 
 
 def _kind(module: nn.Module, attribute: str) -> Kind:

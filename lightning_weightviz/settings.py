@@ -6,6 +6,7 @@ import difflib
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any, Literal, get_args
 
 from matplotlib import colormaps
@@ -74,7 +75,7 @@ class Settings:
         put("exclude", _globs("exclude", self.exclude))
         for name in ("every_n_epochs", "every_n_train_steps"):
             if getattr(self, name) is not None:
-                _whole_number(name, getattr(self, name), 1, "or None to switch it off")
+                put(name, _whole_number(name, getattr(self, name), 1, "or None to switch it off"))
         if self.every_n_epochs is None and self.every_n_train_steps is None and not self.log_initial:
             raise ValueError(
                 "every_n_epochs=None, every_n_train_steps=None and log_initial=False would never take a snapshot; "
@@ -86,9 +87,8 @@ class Settings:
         put("targets", _words("targets", self.targets, get_args(Target)))
         put("views", _words("views", self.views, discover(), empty=True))
         put("statistics", _words("statistics", self.statistics, STATISTICS, empty=True))
-        _whole_number("max_layers", self.max_layers, 0)
-        _whole_number("image_size", self.image_size, 8)
-        _whole_number("bins", self.bins, 1)
+        for name, least in (("max_layers", 0), ("image_size", 8), ("bins", 1)):
+            put(name, _whole_number(name, getattr(self, name), least))
         _word("colormap", self.colormap, list(colormaps), "any name in matplotlib.colormaps")
         put("color_range", _color_range(self.color_range))
         put("input_shape", None if self.input_shape is None else _input_shape(self.input_shape))
@@ -114,19 +114,20 @@ class Settings:
         )
 
 
-def _whole_number(name: str, value: object, least: int, otherwise: str = "") -> None:
+def _whole_number(name: str, value: object, least: int, otherwise: str = "") -> int:
     allowed = f"a whole number of at least {least} {otherwise}".strip()
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be {allowed}, got {value!r}")
     if value < least:
         raise ValueError(f"{name} must be {allowed}, got {value!r}")
+    return int(value)
 
 
 def _share(name: str, value: object) -> float:
     allowed = "a share of the training time, above 0 and at most 1, or None for no limit"
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be {allowed}, got {value!r}")
-    if not 0 < value <= 1:
+    if not 0 < float(value) <= 1:
         raise ValueError(f"{name} must be {allowed}, got {value!r}")
     return float(value)
 
@@ -169,9 +170,9 @@ def _color_range(value: object) -> ColorRange:
     if isinstance(value, str):
         _word("color_range", value, words, described)
         return value  # type: ignore[return-value]  # `_word` let only the three pass
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"color_range must be {described}, got {value!r}")
-    if not (value > 0 and math.isfinite(value)):
+    if not (float(value) > 0 and math.isfinite(value)):
         raise ValueError(f"color_range must be {described}, got {value!r}")
     return float(value)
 
@@ -180,9 +181,9 @@ def _input_shape(value: object) -> tuple[int, int, int]:
     described = "(channels, height, width) or (height, width) of the input, with 1 or 3 channels"
     if isinstance(value, str) or not isinstance(value, Sequence):
         raise TypeError(f"input_shape must be {described}, got {value!r}")
-    if not all(isinstance(length, int) and not isinstance(length, bool) for length in value):
+    if not all(isinstance(length, Integral) and not isinstance(length, bool) for length in value):
         raise TypeError(f"input_shape must be {described}, got {value!r}")
-    shape = tuple(value) if len(value) != 2 else (1, *value)
+    shape = tuple(int(length) for length in (value if len(value) != 2 else (1, *value)))
     if len(shape) != 3 or min(shape) < 1 or shape[0] not in (1, 3):
         raise ValueError(f"input_shape must be {described}, got {value!r}")
     return shape

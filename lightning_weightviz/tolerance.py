@@ -25,7 +25,6 @@ class Tolerance:
         """Warns of an error that was caught elsewhere."""
         if what not in self._told:
             self._told.add(what)
-            warnings.warn(
-                f"{what} failed with {type(error).__name__}: {error}. Training goes on; this is said once.",
-                stacklevel=2,
-            )
+            message = f"{what} failed with {type(error).__name__}: {error}. Training goes on; this is said once."
+            # A registry of its own: Python's default shows a message once a process, and a second run has its own.
+            warnings.warn_explicit(message, UserWarning, __file__, 1, registry={})

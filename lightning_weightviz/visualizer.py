@@ -97,10 +97,7 @@ class WeightVisualizer:
         self._model = model
         self._selection = self._select()
         self._class_names = self._check_class_names()
-        parameters = [site.parameter for site in self._selection.sites]
-        self._meters: dict[Target, Meter] = {
-            target: Meter(parameters, image_size=self.settings.image_size) for target in self.settings.targets
-        }
+        self._meters = self._new_meters()
         self._history = History(self.settings.color_range, keep_start="drift" in self.settings.views)
         self._worker = Worker(background=self.settings.background)
         self._tolerance = Tolerance()
@@ -113,7 +110,7 @@ class WeightVisualizer:
         )
         self._taken: deque[_Taken] = deque()
         self._next_ordinal = 0
-        self._gradients: Pending | None = None
+        self._gradients: dict[int, Tensor] = {}
         self._previous: list[Tensor] | None = None
         self._last: Scene | None = None
         self._found: list[alerts.Alert] = []
@@ -127,11 +124,6 @@ class WeightVisualizer:
     @loggers.setter
     def loggers(self, loggers: Sequence[Any]) -> None:
         self._output.loggers = loggers
-
-    @property
-    def is_full(self) -> bool:
-        """Whether so much is waiting to be drawn that a further snapshot would have to wait."""
-        return self._worker.is_full
 
     @property
     def needs_every_rank(self) -> bool:
@@ -183,23 +175,33 @@ class WeightVisualizer:
                 self._last = None
             self._write(self._worker.drain())
             self._output.flush()
+            self._previous = None
 
-    def observe_gradients(self, *, scale: float = 1.0) -> None:
-        """Measures the gradients as they are now; the next `log` shows them. For ``targets=("gradients",)``.
+    def observe_gradients(self, parameters: Sequence[Tensor] | None = None, *, scale: float = 1.0) -> None:
+        """Keeps a copy of gradients as they are now, for the next `log` to show. For ``targets=("gradients",)``.
 
         Args:
+            parameters: Those whose gradients are right now, as with several optimizers not all are; None: all.
             scale: What the loss was multiplied by and the gradients are not yet divided by.
         """
-        with self._tolerance.of("measuring the gradients"):
-            self._gradients = self._meters["gradients"].measure(readable(gradients(self.tensors, scale)))
+        with self._tolerance.of("copying the gradients"):
+            for parameter in self.tensors if parameters is None else parameters:
+                if parameter.grad is not None:
+                    self._gradients[id(parameter)] = parameter.grad.detach() / scale
+
+    def forget_gradients(self) -> None:
+        """Lets the copies go: the weights have moved on without a snapshot."""
+        self._gradients = {}
 
     def before_step(self, parameters: Sequence[Tensor]) -> list[int]:
         """Remembers some weights just before an optimizer step; returns what to give to `after_step`."""
-        stepped = {id(parameter) for parameter in parameters}
-        which = [index for index, tensor in enumerate(self.tensors) if id(tensor) in stepped]
-        if "weights" in self._meters and not self.needs_every_rank:
-            with self._tolerance.of("measuring the optimizer's step"):
-                self._meters["weights"].before_step(readable([self.tensors[index] for index in which]), which)
+        with self._tolerance.of("measuring the optimizer's step"):
+            self._follow()
+            if "weights" in self._meters and not self.needs_every_rank:
+                stepped = {id(parameter) for parameter in parameters}
+                tensors = self.tensors
+                which = [index for index, tensor in enumerate(tensors) if id(tensor) in stepped]
+                self._meters["weights"].before_step(readable([tensors[index] for index in which]), which)
                 return which
         return []
 
@@ -207,7 +209,8 @@ class WeightVisualizer:
         """Compares with `before_step`: ``update_ratio`` at the next `log`."""
         if which:
             with self._tolerance.of("measuring the optimizer's step"):
-                self._meters["weights"].after_step(readable([self.tensors[index] for index in which]), which)
+                tensors = self.tensors
+                self._meters["weights"].after_step(readable([tensors[index] for index in which]), which)
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs, as primitives and tensors: colour ranges, film strip, curves, the start."""
@@ -225,6 +228,11 @@ class WeightVisualizer:
             for target, meter in self._meters.items():
                 if target in state["meters"]:
                     meter.load_state_dict(state["meters"][target])
+
+    @property
+    def wants_class_names(self) -> bool:
+        """Whether there are classes that the user has not named."""
+        return self._selection.head is not None and self._class_names is None
 
     def suggest_class_names(self, names: Sequence[str]) -> None:
         """Names the classes where the user did not; names that are not as many as classes are left out."""
@@ -249,6 +257,26 @@ class WeightVisualizer:
             return replace(selection, head=None)
         return selection
 
+    def _new_meters(self) -> dict[Target, Meter]:
+        parameters = [site.parameter for site in self._selection.sites]
+        return {target: Meter(parameters, image_size=self.settings.image_size) for target in self.settings.targets}
+
+    def _follow(self) -> None:
+        """Looks anew for the parameters where the model has others than before: pruned, parametrized, replaced."""
+        if all(site.is_in(self._model) for site in self._selection.sites):
+            return
+        before = {site.parameter.name for site in self._selection.sites}
+        self._selection = self._select()
+        after = {site.parameter.name for site in self._selection.sites}
+        if before != after:
+            gone, new = (", ".join(sorted(names)) or "none" for names in (before - after, after - before))
+            warnings.warn(f"the model has changed; parameters that are gone: {gone}; new: {new}", stacklevel=2)
+        states = {target: meter.state_dict() for target, meter in self._meters.items()}
+        self._meters = self._new_meters()
+        for target, state in states.items():
+            self._meters[target].load_state_dict(state)
+        self._previous = None
+
     def _check_class_names(self) -> tuple[str, ...] | None:
         names, head = self.settings.class_names, self._selection.head
         if names is None or head is None:
@@ -265,14 +293,18 @@ class WeightVisualizer:
 
     def _measure(self, step: int, epoch: int, initial: bool) -> None:
         sharding.settle(self._model)
-        tensors = readable(self.tensors)
+        self._follow()
+        parameters = self.tensors
+        tensors = readable(parameters)
         pending: dict[Target, Pending] = {}
         if "weights" in self._meters:
             head = self._selection.head
             source = None if head is None else head_source(head, self._class_names)
             pending["weights"] = self._meters["weights"].measure(tensors, source)
-        if self._gradients is not None:
-            pending["gradients"], self._gradients = self._gradients, None
+        if self._gradients:
+            observed = readable(gradients(parameters, self._gradients))
+            pending["gradients"] = self._meters["gradients"].measure(observed)
+            self.forget_gradients()
         if "updates" in self._meters:
             if self._previous is not None:
                 pending["updates"] = self._meters["updates"].measure(differences(tensors, self._previous))

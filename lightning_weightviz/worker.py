@@ -8,8 +8,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from lightning_weightviz.render import Rendered
 
+MAX_WAITING = 8
+"""How many snapshots may wait to be drawn, so that the end of training waits for seconds at most."""
 MAX_WAITING_BYTES = 64 * 2**20
-"""How much measured, not yet drawn data may wait. A snapshot of a small network takes a third of a megabyte."""
+"""How much measured data may wait."""
 
 
 class Worker:
@@ -25,12 +27,14 @@ class Worker:
         self._waiting: deque[tuple[Future[Rendered], int]] = deque()
 
     @property
-    def is_full(self) -> bool:
-        """Whether so much is waiting that a further snapshot should not be taken now."""
-        return sum(size for future, size in self._waiting if not future.done()) > MAX_WAITING_BYTES
+    def _is_full(self) -> bool:
+        sizes = [size for future, size in self._waiting if not future.done()]
+        return len(sizes) >= MAX_WAITING or sum(sizes) > MAX_WAITING_BYTES
 
     def submit(self, render: Callable[[], Rendered], size: int) -> None:
-        """Hands in work that holds on to `size` bytes until it is done."""
+        """Hands in work that holds on to `size` bytes until it is done; waits while too much is waiting."""
+        while self._is_full:
+            next(future for future, _ in self._waiting if not future.done()).exception()
         if self._background:
             # Made here, not in the constructor: a callback must pickle before training starts (ddp_spawn).
             self._executor = self._executor or ThreadPoolExecutor(1, thread_name_prefix="weightviz")

@@ -45,7 +45,7 @@ def test_snapshots_are_left_out_past_the_share(clock: Clock) -> None:
     taken = 0
     for _ in range(1000):
         clock.now += 1.0
-        if plan.affords(behind=False):
+        if plan.affords():
             taken += 1
             with plan.blocking():
                 clock.now += 0.5
@@ -58,7 +58,7 @@ def test_a_short_run_shows_every_epoch(clock: Clock) -> None:
     plan = Schedule(1, None, 0.01)
     plan.start()
     for _ in range(20):
-        assert plan.affords(behind=False)
+        assert plan.affords()
         with plan.blocking():
             clock.now += 0.2
 
@@ -67,10 +67,4 @@ def test_no_limit_leaves_nothing_out(clock: Clock) -> None:
     plan = Schedule(1, None, None)
     with plan.blocking():
         clock.now += 1000.0
-    assert plan.affords(behind=True)
-
-
-def test_a_renderer_that_is_behind_is_waited_for(clock: Clock) -> None:
-    plan = Schedule(1, None, 0.5)
-    assert not plan.affords(behind=True)
-    assert plan.left_out == 1
+    assert plan.affords()

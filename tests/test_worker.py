@@ -59,22 +59,26 @@ def test_without_a_background_the_work_is_done_at_once_on_the_same_thread() -> N
     assert len(list(foreground.finished())) == 1
 
 
-def test_it_is_full_by_what_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "MAX_WAITING_BYTES", 100)
+@pytest.mark.parametrize(("bound", "size"), [("MAX_WAITING", 0), ("MAX_WAITING_BYTES", 1)])
+def test_handing_in_waits_while_too_much_is_waiting(monkeypatch: pytest.MonkeyPatch, bound: str, size: int) -> None:
+    monkeypatch.setattr(worker, bound, 2)
     background, gate = Worker(), threading.Event()
 
     def wait() -> Rendered:
         gate.wait(10)
         return rendered(0)
 
-    background.submit(wait, 60)
-    assert not background.is_full
-    background.submit(wait, 60)
-    assert background.is_full
+    for _ in range(2 + size):
+        background.submit(wait, size)
+    handed_in = threading.Thread(target=background.submit, args=(lambda: rendered(1), size))
+    handed_in.start()
+    handed_in.join(0.2)
+    assert handed_in.is_alive()
     gate.set()
-    list(background.drain())
-    assert not background.is_full
+    handed_in.join(10)
+    assert not handed_in.is_alive()
+    assert [future.result().batch.step for future in background.drain()][-1] == 1
 
 
 def test_it_pickles_before_it_starts() -> None:
-    assert not pickle.loads(pickle.dumps(Worker())).is_full
+    assert list(pickle.loads(pickle.dumps(Worker())).drain()) == []

@@ -1,0 +1,21 @@
+"""The benchmark runs and reports every contestant; what the times are is not for a test."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_snapshot_reports_every_contestant(tmp_path: Path) -> None:
+    command = [sys.executable, "benchmarks/snapshot.py", "--models", "mlp", "--repeats", "2", "--slow-repeats", "1"]
+    done = subprocess.run([*command, "--out", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    result = json.loads((tmp_path / "snapshot.json").read_text())["results"]["mlp"]
+    assert {"floor", "blocked", "all", "add_histogram", "imshow"} <= set(result["seconds"])
+    assert all(seconds > 0 for seconds in result["seconds"].values())
+    assert 10_000 < result["event_bytes"] < 1_500_000
+    assert (tmp_path / "snapshot.txt").read_text() in done.stdout
