@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from lightning_weightviz.artifacts import Animation, Artifact, Batch, Image
+from lightning_weightviz.snapshot import Head
 from lightning_weightviz.views import Scene, discover
 
 
@@ -28,6 +29,7 @@ def render(
     *,
     prefix: str = "",
     extra: Sequence[Artifact] = (),
+    head: Callable[[], Head | None] | None = None,
     keep: Callable[[Artifact], bool] = lambda artifact: True,
 ) -> Rendered:
     """Draws the scene.
@@ -37,10 +39,13 @@ def render(
         views: Names of views.
         prefix: Put in front of every tag.
         extra: Artifacts that come from no view.
+        head: Gives the head with its classes compared, which the scene's is not yet; None where nothing is missing.
         keep: Which artifacts to take.
     """
     artifacts: list[Artifact] = list(extra)
     errors: dict[str, Exception] = {}
+    if head is not None:
+        scene = replace(scene, snapshot=replace(scene.snapshot, head=head()))
     for name in views:
         try:
             for artifact in discover()[name](scene):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,7 +22,7 @@ from lightning_weightviz.reading import differences, gradients, head_source, rea
 from lightning_weightviz.render import Rendered, render
 from lightning_weightviz.selection import Selection, select
 from lightning_weightviz.settings import Settings
-from lightning_weightviz.snapshot import Snapshot, Target
+from lightning_weightviz.snapshot import Head, Snapshot, Target
 from lightning_weightviz.state import to_arrays, to_tensors
 from lightning_weightviz.tolerance import Tolerance
 from lightning_weightviz.views import Scene, is_over_time
@@ -42,17 +42,20 @@ class _Taken:
     def ready(self) -> bool:
         return all(pending.ready() for pending in self.pending.values())
 
-    def arrived(self) -> Snapshot:
+    def arrived(self) -> tuple[Snapshot, Callable[[], Head | None] | None]:
+        """The snapshot, and what compares its classes: that takes longer, and any thread may call it."""
         measured = {target: pending.result() for target, pending in self.pending.items()}
-        return Snapshot(
+        weights = measured.get("weights")
+        snapshot = Snapshot(
             step=self.step,
             epoch=self.epoch,
             ordinal=self.ordinal,
             initial=self.initial,
             targets={target: result.measurements for target, result in measured.items()},
             totals={target: result.totals for target, result in measured.items()},
-            head=measured["weights"].head if "weights" in measured else None,
+            head=None if weights is None else weights.head_rows,
         )
+        return snapshot, None if weights is None else weights.compare
 
 
 class WeightVisualizer:
@@ -259,7 +262,11 @@ class WeightVisualizer:
 
     def _new_meters(self) -> dict[Target, Meter]:
         parameters = [site.parameter for site in self._selection.sites]
-        return {target: Meter(parameters, image_size=self.settings.image_size) for target in self.settings.targets}
+        settings = self.settings
+        return {
+            target: Meter(parameters, image_size=settings.image_size, statistics=settings.statistics)
+            for target in settings.targets
+        }
 
     def _follow(self) -> None:
         """Looks anew for the parameters where the model has others than before: pruned, parametrized, replaced."""
@@ -318,9 +325,9 @@ class WeightVisualizer:
         while self._taken and (wait or self._taken[0].ready()):
             taken = self._taken.popleft()
             with self._tolerance.of("reading the measured weights"):
-                self._show(taken.arrived())
+                self._show(*taken.arrived())
 
-    def _show(self, snapshot: Snapshot) -> None:
+    def _show(self, snapshot: Snapshot, compare: Callable[[], Head | None] | None) -> None:
         """Remembers a snapshot, looks for what is wrong, and hands it to the renderer."""
         scene = Scene(snapshot, self._history.remember(snapshot), self.settings.style)
         found = alerts.check(snapshot)
@@ -333,7 +340,7 @@ class WeightVisualizer:
         views = [name for name in self.settings.views if all_views or not is_over_time(name)]
         extra = list(alerts.scalars(found))
         self._worker.submit(
-            partial(render, scene, views, prefix=self.settings.prefix, extra=extra), _bytes_of(snapshot)
+            partial(render, scene, views, prefix=self.settings.prefix, extra=extra, head=compare), _bytes_of(snapshot)
         )
         self._last = scene
 

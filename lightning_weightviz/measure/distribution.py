@@ -57,7 +57,7 @@ class Distribution:
         moments: Sums and extremes.
         slots: int64, (k, `histogram.SLOTS`), counts of finite values.
         scale: float64, (k,), powers of two by which the values were multiplied before they were counted.
-        fan: float64, (k, 9), exact percentiles at `PERCENTILES` of small parameters; NaN for the others.
+        fan: float64, (k, 9), exact percentiles at `PERCENTILES` of what was sorted; NaN for the others.
     """
 
     moments: Moments

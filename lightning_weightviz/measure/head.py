@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lightning_weightviz.measure.device import accumulator
+from lightning_weightviz.measure.device import accumulator, looks
 from lightning_weightviz.measure.layout import is_plain, scale_of, widen
 from lightning_weightviz.measure.packing import Arrays
 from lightning_weightviz.measure.pooling import pool
@@ -89,8 +89,7 @@ def compare(centre: Tensor, limit: int) -> dict[str, Tensor]:
         matrix, (k,), ``spread`` and ``simplex``, 0-d.
     """
     count = len(centre)
-    wide = centre.to(accumulator(centre.device))
-    gram = wide @ wide.T
+    gram = _gram(centre)
     norms = gram.diagonal().clamp(min=0).sqrt()
     inverse = torch.where(norms > 0, 1.0 / norms, 0.0)
     cosine = gram * inverse.unsqueeze(1) * inverse
@@ -111,6 +110,16 @@ def compare(centre: Tensor, limit: int) -> dict[str, Tensor]:
         "spread": spread,
         "simplex": simplex,
     }
+
+
+def _gram(centre: Tensor) -> Tensor:
+    """All products of two rows, in the device's widest dtype."""
+    if not looks(centre.device):
+        wide = centre.to(accumulator(centre.device))
+        return wide @ wide.T
+    # numpy sees that the product is symmetric, and no setting of torch makes it less precise than its dtype.
+    values = centre.numpy()
+    return torch.from_numpy(values @ values.T).to(torch.float64)
 
 
 def _finite(values: Tensor) -> Tensor:

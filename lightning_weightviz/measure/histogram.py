@@ -192,21 +192,32 @@ def total_counts(counts: Integers, scale: Floats) -> tuple[Integers, Floats]:
     return np.concatenate([negative[::-1], zeros, positive])[None], edges[None]
 
 
-def as_counts(counts: Integers, edges: Floats, minimum: float, maximum: float, total: float, squares: float) -> Counts:
-    """The histogram that views draw: empty ends cut off, zeros in the bin that starts at 0.
+def without_zeros(counts: Integers, edges: Floats) -> tuple[Integers, Floats]:
+    """Counts and edges as views draw them: zeros are in the bin that starts at 0.
 
     The number of values below each edge is exact. For negative values a slot holds its outer end and not its inner
     one, so the edge that is written there is the next float64 towards 0.
+
+    Args:
+        counts: int64, (k, `SLOTS`).
+        edges: As of `slot_edges`.
+
+    Returns:
+        int64, (k, `SLOTS` - 1), and float64, (k, `SLOTS`).
     """
-    if not counts.any():
+    inner = np.delete(counts, ZERO, axis=1)
+    inner[:, ZERO] += counts[:, ZERO]
+    lower = np.delete(edges, ZERO, axis=1)
+    return inner, np.where(lower < 0, np.nextafter(lower, 0.0), lower)
+
+
+def as_counts(counts: Integers, edges: Floats, minimum: float, maximum: float, total: float, squares: float) -> Counts:
+    """One row of `without_zeros`, its empty ends cut off."""
+    filled = np.flatnonzero(counts)
+    if not len(filled):
         return Counts(np.array([0.0, 1.0]), np.zeros(1, np.int64), minimum, maximum, total, squares)
-    lower = np.delete(edges[:-1], ZERO)
-    inner = np.delete(counts, ZERO)
-    inner[ZERO] += counts[ZERO]
-    lower = np.where(lower < 0, np.nextafter(lower, 0.0), lower)
-    filled = np.flatnonzero(inner)
     first, last = filled[0], filled[-1] + 1
-    bounds = np.append(lower, edges[-1])[first : last + 1]
+    bounds = edges[first : last + 1].copy()
     bounds[0] = min(bounds[0], minimum)
     bounds[-1] = max(bounds[-1], np.nextafter(maximum, np.inf))
-    return Counts(bounds, inner[first:last].astype(np.int64), minimum, maximum, total, squares)
+    return Counts(bounds, counts[first:last].copy(), minimum, maximum, total, squares)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from lightning_weightviz.measure.device import looks
 from lightning_weightviz.measure.drift import Subset, shares
 from lightning_weightviz.measure.head import HeadSource
 from lightning_weightviz.measure.packing import Arrays, Packer
-from lightning_weightviz.measure.part import Enqueued, Part
+from lightning_weightviz.measure.part import Enqueued, Part, Wanted
 from lightning_weightviz.measure.pending import Pending
 from lightning_weightviz.measure.report import Measured, gather, report
 from lightning_weightviz.measure.spectrum import Lanczos
@@ -33,6 +34,9 @@ class Meter:
     Args:
         parameters: What each is; values come in this order.
         image_size: Pictures have at most this many cells an axis.
+        statistics: Those that will be read; None: all. What is dear is left out where it is not among them:
+            ``stable_rank`` and ``spectral_norm``; of large parameters ``kurtosis``, and the sort that makes ``median``
+            exact.
 
     Example:
         >>> weight = torch.tensor([[3.0, 0.0], [0.0, -4.0]])
@@ -44,9 +48,12 @@ class Meter:
         4.0
     """
 
-    def __init__(self, parameters: Sequence[Parameter], *, image_size: int = 256) -> None:
+    def __init__(
+        self, parameters: Sequence[Parameter], *, image_size: int = 256, statistics: Collection[str] | None = None
+    ) -> None:
         self._parameters = tuple(parameters)
         self._image_size = image_size
+        self._wanted = Wanted.among(STATISTICS if statistics is None else statistics)
         self._sizes = [parameter.size for parameter in parameters]
         unknown: Known = [None] * len(self._parameters)
         self._begin(shares(self._sizes), unknown, unknown, unknown)
@@ -87,9 +94,9 @@ class Meter:
 
         def finish() -> Measured:
             arrays = {device: arrival.arrays() for device, arrival in arrivals.items()}
-            shown = _finish_head(head, arrays[head.weight.device], later, self._image_size) if head else None
+            shown = _finish_head(head, arrays[head.weight.device], later, self._image_size) if head else _no_head
             if not parts:
-                return Measured({}, dict.fromkeys(STATISTICS, float("nan")), shown)
+                return Measured({}, dict.fromkeys(STATISTICS, float("nan")), shown(False), partial(shown, True))
             found = [one.collect(arrays[part.device]) for part, one in zip(parts, enqueued, strict=True)]
             update = np.full((len(self._parameters), 2), np.nan)
             for device, seen in steps.items():
@@ -98,9 +105,9 @@ class Meter:
             order = np.array([index for part in parts for index in part.indices], np.intp)
             weight = np.array(self._sizes) / np.maximum(self._kept, 1)
             pictures = {index: picture for _, drawn in found for index, picture in drawn.items()}
-            return report(
-                self._parameters, gather([numbers for numbers, _ in found], order), update, weight, pictures, shown
-            )
+            numbers = gather([numbers for numbers, _ in found], order)
+            measurements, totals = report(self._parameters, numbers, update, weight, pictures)
+            return Measured(measurements, totals, shown(False), partial(shown, True))
 
         return Pending(list(arrivals.values()), finish)
 
@@ -133,7 +140,8 @@ class Meter:
         subset = Subset([self._sizes[i] for i in indices], [self._kept[i] for i in indices], device)
         drift = Drift(subset, [self._start[i] for i in indices], [self._previous[i] for i in indices])
         parameters = [self._parameters[i] for i in indices]
-        return Part(device, indices, parameters, self._image_size, [self._lanczos[i] for i in indices], drift)
+        lanczos = [self._lanczos[i] for i in indices]
+        return Part(device, indices, parameters, self._image_size, self._wanted, lanczos, drift)
 
     def _remember(self) -> None:
         """Takes from the parts what is to outlive them."""
@@ -215,8 +223,18 @@ def _enqueue_head(head: HeadSource, packer: Packer, limit: int) -> Tensor | None
     return centre if compared and later else None
 
 
-def _finish_head(head: HeadSource, arrays: Arrays, centre: Tensor | None, limit: int) -> Head:
+def _finish_head(head: HeadSource, arrays: Arrays, centre: Tensor | None, limit: int) -> Callable[[bool], Head]:
+    """Builds the head, with its pairs compared or, where that is still to be done, without them."""
     mine = {key[1]: values for key, values in arrays.items() if key[0] == "head"}
-    if centre is not None:
-        mine |= {key: values.numpy() for key, values in heads.compare(centre, limit).items()}
-    return heads.build(head, mine)
+
+    def build(compared: bool) -> Head:
+        if centre is None or not compared:
+            return heads.build(head, mine)
+        with torch.no_grad(), torch.autocast("cpu", enabled=False):
+            return heads.build(head, mine | {key: each.numpy() for key, each in heads.compare(centre, limit).items()})
+
+    return build
+
+
+def _no_head(compared: bool) -> None:
+    """What is built where no head was given."""

@@ -54,11 +54,13 @@ class MomentsPass:
         sizes: Elements of each tensor.
         packer: Where results go.
         powers: How many power sums are wanted; see `lightning_weightviz.measure.sweep.sweep`.
+        sort: Whether large tensors are sorted too, for exact percentiles.
     """
 
-    def __init__(self, sizes: Sequence[int], packer: Packer, powers: int = 4) -> None:
+    def __init__(self, sizes: Sequence[int], packer: Packer, powers: int, *, sort: bool) -> None:
         self._sizes = sizes
         self._powers = powers
+        self._sort = sort
         self._packer = packer
         self._owners: list[int] = []
         self._padding: list[int] = []
@@ -104,6 +106,9 @@ class MomentsPass:
             self._padding += [0] * len(found.numbers)
             buckets.append(found.buckets)
             folded.append(index)
+        if self._sort:
+            fans += [_fan(widen(flat(tensors[index])).unsqueeze(0), sums) for index in large]
+            self._sorted += large
         if buckets:
             count, scale = histogram.fold(torch.stack(buckets), torch.stack([extremes[i].magnitude for i in folded]))
             counts.append(count)

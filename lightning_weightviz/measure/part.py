@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,6 +22,30 @@ from lightning_weightviz.measure.spectrum import Lanczos, sigma
 from lightning_weightviz.snapshot import Parameter, Picture
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What is measured of that which is dear.
+
+    Attributes:
+        spectrum: The largest singular values.
+        powers: How many power sums; see `lightning_weightviz.measure.sweep.sweep`.
+        sort: Exact percentiles of large parameters; those of small ones always are.
+    """
+
+    spectrum: bool
+    powers: int
+    sort: bool
+
+    @classmethod
+    def among(cls, statistics: Collection[str]) -> Wanted:
+        """What statistics of these names need."""
+        return cls(
+            spectrum=not {"stable_rank", "spectral_norm"}.isdisjoint(statistics),
+            powers=4 if "kurtosis" in statistics else 2,
+            sort="median" in statistics,
+        )
+
+
 class Part:
     """The parameters of one device.
 
@@ -29,6 +54,7 @@ class Part:
         indices: Places of the parameters in the meter.
         parameters: What they are.
         image_size: Most cells an axis of a picture.
+        wanted: What is measured of that which is dear.
         lanczos: The iteration of each; used for those of two or more dimensions.
         drift: What is remembered of them.
     """
@@ -39,6 +65,7 @@ class Part:
         indices: Sequence[int],
         parameters: Sequence[Parameter],
         image_size: int,
+        wanted: Wanted,
         lanczos: Sequence[Lanczos],
         drift: Drift,
     ) -> None:
@@ -46,6 +73,7 @@ class Part:
         self.indices = indices
         self.parameters = parameters
         self.image_size = image_size
+        self.wanted = wanted
         self.lanczos = lanczos
         self.drift = drift
 
@@ -61,7 +89,9 @@ class Enqueued:
 
     def __init__(self, part: Part, tensors: Sequence[Tensor], packer: Packer) -> None:
         self._part = part
-        self._moments = MomentsPass([tensor.numel() for tensor in tensors], packer)
+        self._moments = MomentsPass(
+            [tensor.numel() for tensor in tensors], packer, part.wanted.powers, sort=part.wanted.sort
+        )
         extremes = self._moments.run(tensors)
         self._pictured: list[int] = []
         self._matrices: list[int] = []
@@ -72,23 +102,25 @@ class Enqueued:
         dead: list[Tensor] = []
         one = torch.ones((), dtype=accumulator(part.device), device=part.device)
         for place, (tensor, extreme) in enumerate(zip(tensors, extremes, strict=True)):
-            if tensor.numel() == 0:
+            pictured = part.parameters[place].pictured
+            if tensor.numel() == 0 or (tensor.ndim < 2 and not pictured):
                 continue
             scale = None if extreme.plain else power_above(extreme.magnitude)
             if tensor.ndim > 1:
                 values = matrix(tensor)
                 dead.append(dead_rows(values, scale, extreme.row_norms))
-                lanczos = part.lanczos[place]
-                alpha, beta = lanczos.run(values, scale)
-                scales.append(one if scale is None else scale.to(one.dtype))
-                spectra += [alpha, beta]
                 self._matrices.append(place)
-                self._runs.append(lanczos.runs)
-                self._lengths.append(len(alpha))
-            if part.parameters[place].pictured:
+                if part.wanted.spectrum:
+                    lanczos = part.lanczos[place]
+                    spectra += lanczos.run(values, scale)
+                    scales.append(one if scale is None else scale.to(one.dtype))
+                    self._runs.append(lanczos.runs)
+                    self._lengths.append(len(spectra[-1]))
+            if pictured:
                 self._draw(place, tensor, scale, packer)
         if self._matrices:
             packer.add("dead", torch.stack(dead))
+        if spectra:
             packer.add("spectra", torch.cat(spectra))
             packer.add("scales", torch.stack(scales))
         start, previous = part.drift.measure(tensors)
@@ -112,16 +144,20 @@ class Enqueued:
         if self._matrices:
             dead[self._matrices] = arrays["dead"]
         offset = 0
-        for number, place in enumerate(self._matrices):
-            length = self._lengths[number]
+        # Both lists are empty where the spectrum was not wanted.
+        for number, (length, runs) in enumerate(zip(self._lengths, self._runs, strict=True)):
+            place = self._matrices[number]
             alpha, beta = arrays["spectra"][offset : offset + 2 * length].reshape(2, length)
-            sigmas[place] = sigma(alpha, beta, float(arrays["scales"][number]), part.lanczos[place], self._runs[number])
+            sigmas[place] = sigma(alpha, beta, float(arrays["scales"][number]), part.lanczos[place], runs)
             offset += 2 * length
         start, previous = arrays["start"].astype(np.float64), arrays["previous"].astype(np.float64)
+        drawn: dict[int, Arrays] = {place: {} for place in self._pictured}
+        for key, values in arrays.items():
+            if key[0] == "picture":
+                drawn[key[1]][key[2]] = values
         pictures = {}
         for place in self._pictured:
-            found = {key[2]: values for key, values in arrays.items() if key[:2] == ("picture", place)}
-            pictures[part.indices[place]] = picture_from(found, part.parameters[place].matrix_shape)
+            pictures[part.indices[place]] = picture_from(drawn[place], part.parameters[place].matrix_shape)
         return Gathered(distribution, dead, sigmas, start, previous), pictures
 
 

@@ -5,6 +5,7 @@ The outer block dimension is reduced first, along whole rows, then the inner one
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -35,6 +36,9 @@ class Blocks:
         bounds = (torch.arange(self.cells + 1, device=device) * length + self.cells - 1) // self.cells
         index = bounds[:-1, None] + torch.arange(self.most, device=device)
         self.real = index < bounds[1:, None]
+        # Where it is faster: numpy reduces uneven cells in place, and long ones.
+        uses_numpy = looks(device) and (not self.uniform or self.most > 64)
+        self._starts = bounds[:-1].numpy() if uses_numpy else None
         self.index = torch.minimum(index, bounds[1:, None] - 1)
 
     def gather(self, values: Tensor, first: int, last: int) -> Tensor:
@@ -47,6 +51,8 @@ class Blocks:
         """The largest of each row's elements in each cell, (rows, cells); NaN where there is one."""
         if self.most == 1:
             return values
+        if self._starts is not None:
+            return torch.from_numpy(np.maximum.reduceat(values.numpy(), self._starts, axis=1))
         # The pooling kernel is three times as fast here as a reduction over short rows.
         spread = values if self.uniform else values[:, self.index].flatten(1)
         return torch.nn.functional.max_pool1d(spread.unsqueeze(1), self.most).squeeze(1)
@@ -55,6 +61,8 @@ class Blocks:
         """The sum of each row's elements in each cell, (rows, cells)."""
         if self.most == 1:
             return values
+        if self._starts is not None:
+            return torch.from_numpy(np.add.reduceat(values.numpy(), self._starts, axis=1))
         if self.uniform:
             return values.view(-1, self.cells, self.most).sum(2)
         return torch.where(self.real, values[:, self.index], 0).sum(2)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,12 +26,20 @@ class Measured:
     Attributes:
         measurements: By parameter name, in the order of the parameters.
         totals: Every statistic over all parameters together; NaN where it has no meaning there.
-        head: None where none was given.
+        head_rows: The head before its pairs of classes are compared: ``cosine`` is None, ``closest`` empty, what is
+            made of them NaN. None where no head was given.
+        compare: Makes `head`; any thread may call it.
     """
 
     measurements: dict[str, Measurement]
     totals: dict[str, float]
-    head: Head | None
+    head_rows: Head | None
+    compare: Callable[[], Head | None]
+
+    @cached_property
+    def head(self) -> Head | None:
+        """The head with its pairs compared. On the host that takes C²d multiplications, once, when it is asked for."""
+        return self.compare()
 
 
 @dataclass(frozen=True)
@@ -81,8 +90,7 @@ def report(
     update: Floats,
     weight: Floats,
     pictures: dict[int, Picture],
-    head: Head | None,
-) -> Measured:
+) -> tuple[dict[str, Measurement], dict[str, float]]:
     """Statistics, histograms and pictures of all parameters, and the whole model's statistics.
 
     Args:
@@ -91,7 +99,6 @@ def report(
         update: (parameters, 2), sums of one optimizer step; NaN where none was observed.
         weight: (parameters,), elements of each parameter for one of its subset.
         pictures: By place in `parameters`.
-        head: Passed on.
     """
     values = found.distribution
     moments = _with_total(values.moments)
@@ -126,7 +133,7 @@ def report(
         )
         for index, parameter in enumerate(parameters)
     }
-    return Measured(measurements, {name: column[-1] for name, column in columns.items()}, head)
+    return measurements, {name: column[-1] for name, column in columns.items()}
 
 
 def _counts(values: Distribution, edges: Floats) -> list[Counts]:
@@ -136,7 +143,8 @@ def _counts(values: Distribution, edges: Floats) -> list[Counts]:
         total = np.where(some, moments.finite * moments.mean, 0.0).tolist()
         squares = np.where(some, moments.second + moments.finite * moments.mean**2, 0.0).tolist()
     ends = zip(moments.minimum.tolist(), moments.maximum.tolist(), total, squares, strict=True)
-    return [histogram.as_counts(values.slots[index], edges[index], *numbers) for index, numbers in enumerate(ends)]
+    counts, bounds = histogram.without_zeros(values.slots, edges)
+    return [histogram.as_counts(counts[index], bounds[index], *numbers) for index, numbers in enumerate(ends)]
 
 
 def _with_total(moments: Moments) -> Moments:

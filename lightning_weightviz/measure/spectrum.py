@@ -17,14 +17,16 @@ from torch import Tensor
 from lightning_weightviz.measure.device import looks
 from lightning_weightviz.measure.layout import widen
 
-COLD_STEPS = 24
+COLD_STEPS = 32
 """At most so many steps where nothing is known of the matrix: σ of a random 2048 x 2048 one to 0.5 %."""
 WARM_STEPS = 8
 """Steps from a vector that was good one snapshot ago, where the program may not look."""
 _FIRST_LOOK = 2
-_FIRST_COLD_LOOK = 16
+_FIRST_COLD_LOOK = 24
 _TOLERANCE = 0.006
-_NEAR = 0.012
+_SECOND = 0.1
+_IRREGULAR = 0.05
+_NEAR = 0.006
 _AHEAD = 8
 _NOISE = 1e-6
 _BLOCK = 1 << 24
@@ -54,7 +56,7 @@ def ritz(alpha: Floats, beta: Floats) -> Ritz:
     if not np.isfinite(alpha).all() or not np.isfinite(beta).all():
         return Ritz(float("nan"), np.eye(steps)[0], settled=True)
     values, vectors = np.linalg.eigh(_tridiagonal(alpha, beta))
-    mixture = vectors[:, -1] + (0.3 * vectors[:, -2] if steps > 1 else 0.0)
+    mixture = vectors[:, -1] + (_SECOND * vectors[:, -2] if steps > 1 else 0.0)
     return Ritz(float(max(values[-1], 0.0)), mixture, is_settled(alpha, beta))
 
 
@@ -145,7 +147,7 @@ class Lanczos:
     def _look(self, blocks: _Blocks, start: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """As many steps as are needed, in numpy, whose small operations take a third of torch's time."""
         steps = min(COLD_STEPS, self._length)
-        first_look = _FIRST_COLD_LOOK if self._start is None else _FIRST_LOOK
+        first_look, is_near = (_FIRST_COLD_LOOK, is_settled) if self._start is None else (_FIRST_LOOK, _is_near)
         basis = np.zeros((steps, self._length), np.float32)
         basis[0] = start.numpy()
         alpha, beta = np.zeros((2, steps))
@@ -160,7 +162,7 @@ class Lanczos:
             if not length > _NOISE * alpha.max():
                 break
             beta[step] = length
-            if done == steps or (done >= first_look and _is_near(alpha[:done], beta[:done])):
+            if done == steps or (done >= first_look and is_near(alpha[:done], beta[:done])):
                 break
             rest /= length
             rest -= (known @ rest) @ known
@@ -188,7 +190,7 @@ class Lanczos:
         if best is None:
             return irregular
         best = best.to(device, torch.float32)
-        mixed = _unit(best) + 0.1 * irregular
+        mixed = _unit(best) + _IRREGULAR * irregular
         return _unit(mixed)
 
     @property
@@ -210,6 +212,10 @@ def _unit(vector: Tensor) -> Tensor:
 
 def _irregular(length: int, ordinal: int, device: torch.device) -> Tensor:
     """A vector of norm 1 that looks random and needs no generator."""
+    if looks(device):
+        here = np.sin(np.arange(1, length + 1) * 12.9898 + 78.233 * (ordinal + 1)) * 43758.547
+        here -= np.floor(here) + 0.5
+        return torch.from_numpy((here / np.linalg.norm(here)).astype(np.float32))
     index = torch.arange(1, length + 1, device=device, dtype=torch.float32)
     wave = torch.sin(index * 12.9898 + 78.233 * (ordinal + 1)) * 43758.547
     centred = wave - wave.floor() - 0.5

@@ -132,7 +132,7 @@ def kurtosis(r: Reductions) -> Floats:
 
 @statistic("median")
 def median(r: Reductions) -> Floats:
-    """Median, interpolated in a histogram of 16 bins an octave, so at most 1/16 of its value off."""
+    """Median, exact; of the whole model, interpolated in a histogram of 16 bins an octave, at most 1/16 off."""
     return r.median
 
 

@@ -143,7 +143,9 @@ def _judge(pieces: Sequence[Tensor], found: Sequence[_Found], powers: int) -> Sw
     magnitude = max(-low, high)
     if not (-math.inf < low and high < math.inf and PLAIN[0] < magnitude < PLAIN[1]):
         return None
-    buckets = torch.stack([one.buckets for one in found]).sum(0) if len(found) > 1 else found[0].buckets
+    buckets = found[0].buckets
+    for one in found[1:]:
+        buckets += one.buckets
     near_zero = int(buckets[0] + buckets[histogram.BUCKETS])
     if near_zero and near_zero != sum(piece.numel() - int(torch.count_nonzero(widen(piece))) for piece in pieces):
         return None

@@ -144,3 +144,19 @@ def test_rows_that_are_zero_or_broken_do_not_hide_the_others() -> None:
     broken = measured(source(weight))
     assert np.isfinite(broken.norms).all()
     assert np.isnan(broken.picture.extreme[0, 0])
+
+
+def test_pairs_are_compared_when_they_are_asked_for() -> None:
+    weight = torch.randn(300, 20, generator=torch.Generator().manual_seed(1))
+    pending = Meter([]).measure([], source(weight))
+    expected = cosines(weight)[np.triu_indices(300, 1)]
+    weight.fill_(7.0)
+    result = pending.result()
+    assert result.head_rows is not None
+    assert result.head_rows.norms.shape == (300,)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        head = result.head
+    assert head is not None
+    assert head is result.head
+    assert head.closest[0][2] == pytest.approx(expected.max(), rel=1e-5)
+    assert head.cosine_spread == pytest.approx(expected.std(), rel=1e-5)
