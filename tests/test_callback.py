@@ -108,15 +108,25 @@ def test_steps_inside_an_epoch_are_those_of_what_the_module_logs_itself(tmp_path
     assert steps_of(written, "Scalars", "weights.rms/fc1.weight") == own[2::3]
 
 
-@pytest.mark.parametrize("background", [True, False])
-def test_training_is_bit_identical_with_and_without(tmp_path: Path, background: bool) -> None:
+class Large(Classifier):
+    """Wide enough for the ways that large parameters are measured."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc1, self.norm, self.fc2 = nn.Linear(16, 4096), nn.BatchNorm1d(4096), nn.Linear(4096, 4)
+
+
+@pytest.mark.parametrize(("background", "kind"), [(True, Classifier), (False, Classifier), (True, Large)])
+def test_training_is_bit_identical_with_and_without(
+    tmp_path: Path, background: bool, kind: type[LightningModule]
+) -> None:
     everything = WeightVisualizationCallback(
         targets=("weights", "gradients", "updates"), every_n_train_steps=2, background=background
     )
     with quiet_threads():
-        plain = fit(tmp_path / "plain")
+        plain = fit(tmp_path / "plain", model=kind())
         plain_random = torch.rand(3)
-        shown = fit(tmp_path / "shown", everything)
+        shown = fit(tmp_path / "shown", everything, model=kind())
         shown_random = torch.rand(3)
     assert torch.equal(plain_random, shown_random)
     for (name, expected), found in zip(plain.state_dict().items(), shown.state_dict().values(), strict=True):
