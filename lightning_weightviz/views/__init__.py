@@ -12,8 +12,10 @@ from lightning_weightviz.artifacts import Artifact
 from lightning_weightviz.history import Memory
 from lightning_weightviz.snapshot import Snapshot
 
-CROWDED_CELLS = 6 * 256 * 256
-"""From so many cells in all pictures together, each is drawn with half as many an axis."""
+LARGE_CELLS = 128 * 128
+"""A picture of more cells is large."""
+MOST_LARGE = 6
+"""So many large pictures are drawn with all their cells."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,13 @@ class Scene:
         A picture of weights is noise to a compressor, near a byte a cell, and an event file keeps all of them: twelve
         of 256×256 would be a megabyte a snapshot.
         """
-        sizes = (
-            measurement.picture.extreme.size
+        large = (
+            measurement.picture.extreme.size > LARGE_CELLS
             for measurements in self.snapshot.targets.values()
             for measurement in measurements.values()
             if measurement.picture is not None
         )
-        return sum(sizes) > CROWDED_CELLS
+        return sum(large) > MOST_LARGE
 
 
 View = Callable[[Scene], Iterable[Artifact]]
