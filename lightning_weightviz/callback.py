@@ -8,16 +8,18 @@ import weakref
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from torch import Tensor
 from torch.optim import Optimizer
 
 from lightning_weightviz import sharding
 from lightning_weightviz.alerts import WeightAlert
+from lightning_weightviz.class_names import class_names_of
 from lightning_weightviz.schedule import Schedule
 from lightning_weightviz.settings import DEFAULT_STATISTICS, DEFAULT_VIEWS, OnAlert, Settings
+from lightning_weightviz.step import WatchedStep
 from lightning_weightviz.visualizer import WeightVisualizer
 
 if TYPE_CHECKING:
@@ -140,7 +142,7 @@ class WeightVisualizationCallback(Callback):
         self._steps_a_batch = 1
         self._last_step: int | None = None
         self._left_out = False
-        self._watched: dict[int, _WatchedStep] = {}
+        self._watched: dict[int, WatchedStep] = {}
         self._owners: tuple[weakref.ref[Any], weakref.ref[Any]] | None = None
 
     def _new_schedule(self) -> Schedule:
@@ -188,7 +190,7 @@ class WeightVisualizationCallback(Callback):
         visualizer = WeightVisualizer(pl_module, trainer.loggers, folder=folder, settings=settings)
         if visualizer.wants_class_names:
             with suppress(Exception):  # names are a help; a data set that has none yet may say so in any way
-                visualizer.suggest_class_names(_class_names_of(trainer))
+                visualizer.suggest_class_names(class_names_of(trainer))
         if self._state is not None:
             visualizer.load_state_dict(self._state["visualizer"])
         return visualizer
@@ -210,7 +212,9 @@ class WeightVisualizationCallback(Callback):
             if isinstance(optimizer, Optimizer):
                 if watched is not None:
                     watched.remove()
-                self._watched[id(optimizer)] = _WatchedStep(self._visualizer, optimizer, parameters)
+                which = self._visualizer.before_step(parameters)
+                after = partial(self._visualizer.after_step, which)
+                self._watched[id(optimizer)] = WatchedStep(optimizer, after)
 
     def _is_last_step(self, trainer: Trainer) -> bool:
         """Whether a snapshot will be due when this batch has ended, as far as one can know before."""
@@ -300,28 +304,6 @@ class WeightVisualizationCallback(Callback):
             self._last_step = state_dict["last_step"]
 
 
-class _WatchedStep:
-    """One step of an optimizer, from just before it until the optimizer itself says that it has stepped.
-
-    A step that the gradient scaler skips is none, and is not measured.
-    """
-
-    def __init__(self, visualizer: WeightVisualizer, optimizer: Optimizer, parameters: Sequence[Tensor]) -> None:
-        self._visualizer = visualizer
-        self._which = visualizer.before_step(parameters)
-        self._handle = optimizer.register_step_post_hook(self._after)
-        self.is_over = False
-
-    def _after(self, *_: object) -> None:
-        if not self.is_over:
-            self.is_over = True
-            self._visualizer.after_step(self._which)
-
-    def remove(self) -> None:
-        """Takes the hook off the optimizer."""
-        self._handle.remove()
-
-
 def _logger_step(trainer: Trainer) -> int:
     """The step that Lightning gives to what is logged in a batch; at the end of an epoch it takes one less."""
     loop = trainer.fit_loop.epoch_loop
@@ -333,19 +315,3 @@ def _loss_scale(trainer: Trainer, optimizer: Optimizer) -> float:
     scaler = getattr(trainer.precision_plugin, "scaler", None)
     fused = getattr(optimizer, "_step_supports_amp_scaling", False)
     return float(scaler.get_scale()) if scaler is not None and fused else 1.0
-
-
-def _class_names_of(trainer: Trainer) -> Sequence[str]:
-    """Those of the data module, else of the data set, under the names that torchvision uses; else none."""
-    sources: list[Any] = [getattr(trainer, "datamodule", None)]
-    dataset = getattr(trainer.train_dataloader, "dataset", None)
-    # A subset holds its data set, and a wrapper may hold itself.
-    while dataset is not None and not any(dataset is source for source in sources):
-        sources.append(dataset)
-        dataset = getattr(dataset, "dataset", None)
-    for source in sources:
-        for attribute in ("class_names", "classes"):
-            names = getattr(source, attribute, None)
-            if isinstance(names, (list, tuple)) and names and all(isinstance(name, str) for name in names):
-                return names
-    return ()
