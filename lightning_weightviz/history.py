@@ -149,11 +149,6 @@ class History:
         """How many snapshots were remembered."""
         return self._times[-1][0] + 1 if self._times else 0
 
-    @property
-    def last_step(self) -> int | None:
-        """Step of the newest one; None before the first."""
-        return self._times[-1][2] if self._times else None
-
     def remember(self, snapshot: Snapshot) -> Memory:
         """Takes a snapshot in and returns what views may see of it and all before."""
         ordinal = snapshot.ordinal

@@ -106,7 +106,6 @@ class Settings:
         """What views need of it."""
         return Style(
             colormap=self.colormap,
-            image_size=self.image_size,
             bins=self.bins,
             statistics=tuple(self.statistics),
             log_vectors=self.layers is not None,

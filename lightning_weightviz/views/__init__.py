@@ -24,21 +24,17 @@ class Style:
 
     Attributes:
         colormap: Any matplotlib name, for signed values.
-        image_size: At most this many cells an axis.
         bins: At most this many bins a histogram.
         statistics: Names of the statistics to log.
         log_vectors: Whether parameters of fewer than two dimensions get scalars too.
         animation: Whether to make the GIF at the end.
-        input_shape: (channels, height, width) of the input where the user gave it.
     """
 
     colormap: str = "RdBu_r"
-    image_size: int = 256
     bins: int = 64
     statistics: tuple[str, ...] = ()
     log_vectors: bool = False
     animation: bool = False
-    input_shape: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True)

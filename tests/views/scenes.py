@@ -101,7 +101,7 @@ def scene(
             head=None if head is None else head_of(head, values, class_names, templates, image_size),
         )
         memory = history.remember(snapshot)
-    return Scene(snapshot, memory, Style(image_size=image_size, **style), last=last)
+    return Scene(snapshot, memory, Style(**style), last=last)
 
 
 def _line(now: Weights, epochs: int) -> list[Weights]:
