@@ -33,25 +33,26 @@ class Image:
         # Counting stops at the 257th colour, so a picture that needs RGB pays little for the question.
         colors = picture.getcolors(maxcolors=256)
         if colors is not None:
-            picture = _with_palette(self.pixels, np.array([color for _, color in colors], np.uint8))
+            picture = _with_palette(picture, np.array([color for _, color in colors], np.uint8))
         buffer = io.BytesIO()
-        picture.save(buffer, format="PNG", compress_level=6)
+        # A quarter of the usual level's time for a fifth more bytes.
+        picture.save(buffer, format="PNG", compress_level=2)
         return buffer.getvalue()
 
 
-def _with_palette(pixels: npt.NDArray[np.uint8], palette: npt.NDArray[np.uint8]) -> PillowImage.Image:
+def _with_palette(picture: PillowImage.Image, palette: npt.NDArray[np.uint8]) -> PillowImage.Image:
     """The same picture in indices: a table by 24-bit colour, of which only the palette's rows are ever touched."""
     rank = np.empty(1 << 24, np.uint8)
-    rank[_packed(palette)] = np.arange(len(palette))
-    picture = PillowImage.fromarray(rank[_packed(pixels)])
-    picture.putpalette(palette.tobytes())
-    return picture
+    rank[_packed(PillowImage.fromarray(palette[None]))] = np.arange(len(palette))
+    indices = PillowImage.fromarray(rank.take(_packed(picture)))
+    indices.putpalette(palette.tobytes())
+    return indices
 
 
-def _packed(colors: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
-    """Red, green and blue in one number."""
-    wide = colors.astype(np.uint32)
-    return np.asarray(wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2], np.uint32)
+def _packed(picture: PillowImage.Image) -> npt.NDArray[np.uint32]:
+    """Red, green and blue of each pixel in one number, (height, width)."""
+    four_bytes = np.frombuffer(picture.tobytes("raw", "RGBX"), "<u4").reshape(picture.height, picture.width)
+    return four_bytes & np.uint32(0xFFFFFF)
 
 
 @dataclass(frozen=True)
