@@ -295,7 +295,9 @@ class WeightVisualizationCallback(Callback):
         """What a resumed run needs: tensors and primitives, so that it loads with ``weights_only=True``."""
         if self._visualizer is None:
             return self._state or {}
-        return {"last_step": self._last_step, "visualizer": self._visualizer.state_dict()}
+        # A checkpoint waits for what is being measured.
+        with self._schedule.blocking():
+            return {"last_step": self._last_step, "visualizer": self._visualizer.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes in the state; it is used when training starts, as the model may not be there yet."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -16,9 +15,10 @@ from torch import Tensor, nn
 from lightning_weightviz import alerts, sharding
 from lightning_weightviz.artifacts import Animation
 from lightning_weightviz.history import History
-from lightning_weightviz.measure import Meter, Pending
+from lightning_weightviz.measure import Measured
+from lightning_weightviz.meters import MOST_COPIED, Meters, on_host
 from lightning_weightviz.output import Output
-from lightning_weightviz.reading import differences, gradients, head_source, readable
+from lightning_weightviz.reading import head_source, readable
 from lightning_weightviz.render import Rendered, render
 from lightning_weightviz.selection import Selection, select
 from lightning_weightviz.settings import Settings
@@ -30,32 +30,18 @@ from lightning_weightviz.worker import Worker
 
 
 @dataclass(frozen=True)
-class _Taken:
-    """A snapshot on its way from the device."""
+class _Seen:
+    """A snapshot that has left the device, remembered and judged.
 
-    step: int
-    epoch: int
-    ordinal: int
-    initial: bool
-    pending: Mapping[Target, Pending]
+    Attributes:
+        scene: What views draw.
+        compare: Compares the head's classes, which takes longer; None where there is no head.
+        found: What is wrong with it.
+    """
 
-    def ready(self) -> bool:
-        return all(pending.ready() for pending in self.pending.values())
-
-    def arrived(self) -> tuple[Snapshot, Callable[[], Head | None] | None]:
-        """The snapshot, and what compares its classes: that takes longer, and any thread may call it."""
-        measured = {target: pending.result() for target, pending in self.pending.items()}
-        weights = measured.get("weights")
-        snapshot = Snapshot(
-            step=self.step,
-            epoch=self.epoch,
-            ordinal=self.ordinal,
-            initial=self.initial,
-            targets={target: result.measurements for target, result in measured.items()},
-            totals={target: result.totals for target, result in measured.items()},
-            head=None if weights is None else weights.head_rows,
-        )
-        return snapshot, None if weights is None else weights.compare
+    scene: Scene
+    compare: Callable[[], Head | None] | None
+    found: list[alerts.Alert]
 
 
 class WeightVisualizer:
@@ -102,7 +88,9 @@ class WeightVisualizer:
         self._class_names = self._check_class_names()
         self._meters = self._new_meters()
         self._history = History(self.settings.color_range, keep_start="drift" in self.settings.views)
-        self._worker = Worker(background=self.settings.background)
+        # Two threads, as a checkpoint waits for what is measured, but not for what is drawn.
+        self._measuring = Worker[_Seen](background=self.settings.background)
+        self._drawing = Worker[Rendered | None](background=self.settings.background)
         self._tolerance = Tolerance()
         self._output = Output(
             _as_list(loggers),
@@ -111,12 +99,8 @@ class WeightVisualizer:
             report=self.settings.report,
             tolerance=self._tolerance,
         )
-        self._taken: deque[_Taken] = deque()
         self._next_ordinal = 0
-        self._gradients: dict[int, Tensor] = {}
-        self._previous: list[Tensor] | None = None
         self._last: Scene | None = None
-        self._found: list[alerts.Alert] = []
         self._alerted: set[tuple[str, str]] = set()
 
     @property
@@ -152,7 +136,7 @@ class WeightVisualizer:
             WeightAlert: With ``on_alert="raise"``, where a rule found something; all was written before.
         """
         with self._tolerance.of("measuring the weights"):
-            self._measure(step, epoch, initial)
+            self._take(step, epoch, initial)
         self.collect()
 
     def collect(self, *, wait: bool = False) -> None:
@@ -161,10 +145,11 @@ class WeightVisualizer:
         Raises:
             WeightAlert: As `log`.
         """
-        self._arrive(wait=wait)
-        found, self._found = self._found, []
-        raising = self.settings.on_alert == "raise" and bool(found)
-        self._write(self._worker.drain() if wait or raising else self._worker.finished())
+        # Who wants training to stop wants it here, not some steps on.
+        raising = self.settings.on_alert == "raise"
+        found = self._judge(self._measuring.drain() if wait or raising else self._measuring.finished())
+        raising = raising and bool(found)
+        self._write(self._drawing.drain() if wait or raising else self._drawing.finished())
         if raising:
             raise alerts.WeightAlert("; ".join(alert.message for alert in found))
 
@@ -176,9 +161,9 @@ class WeightVisualizer:
             if self._last is not None:
                 self._draw_last(self._last)
                 self._last = None
-            self._write(self._worker.drain())
+            self._write(self._drawing.drain())
             self._output.flush()
-            self._previous = None
+            self._meters.rest()
 
     def observe_gradients(self, parameters: Sequence[Tensor] | None = None, *, scale: float = 1.0) -> None:
         """Keeps a copy of gradients as they are now, for the next `log` to show. For ``targets=("gradients",)``.
@@ -188,23 +173,21 @@ class WeightVisualizer:
             scale: What the loss was multiplied by and the gradients are not yet divided by.
         """
         with self._tolerance.of("copying the gradients"):
-            for parameter in self.tensors if parameters is None else parameters:
-                if parameter.grad is not None:
-                    self._gradients[id(parameter)] = parameter.grad.detach() / scale
+            self._meters.observe_gradients(self.tensors if parameters is None else parameters, scale)
 
     def forget_gradients(self) -> None:
         """Lets the copies go: the weights have moved on without a snapshot."""
-        self._gradients = {}
+        self._meters.forget_gradients()
 
     def before_step(self, parameters: Sequence[Tensor]) -> list[int]:
         """Remembers some weights just before an optimizer step; returns what to give to `after_step`."""
         with self._tolerance.of("measuring the optimizer's step"):
             self._follow()
-            if "weights" in self._meters and not self.needs_every_rank:
+            if not self.needs_every_rank:
                 stepped = {id(parameter) for parameter in parameters}
                 tensors = self.tensors
                 which = [index for index, tensor in enumerate(tensors) if id(tensor) in stepped]
-                self._meters["weights"].before_step(readable([tensors[index] for index in which]), which)
+                self._meters.before_step(readable([tensors[index] for index in which]), which)
                 return which
         return []
 
@@ -213,24 +196,22 @@ class WeightVisualizer:
         if which:
             with self._tolerance.of("measuring the optimizer's step"):
                 tensors = self.tensors
-                self._meters["weights"].after_step(readable([tensors[index] for index in which]), which)
+                self._meters.after_step(readable([tensors[index] for index in which]), which)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run needs, as primitives and tensors: colour ranges, film strip, curves, the start."""
-        self._arrive(wait=True)
-        return {
-            "history": to_tensors(self._history.state_dict()),
-            "meters": {target: meter.state_dict() for target, meter in self._meters.items()},
-        }
+        """What a resumed run needs, as primitives and tensors: colour ranges, film strip, curves, the start.
+
+        Waits until all snapshots are measured, not until they are drawn.
+        """
+        self._measuring.wait()
+        return {"history": to_tensors(self._history.state_dict()), "meters": self._meters.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Goes on where `state_dict` was taken; what does not fit any more starts anew, with a warning."""
         with self._tolerance.of("restoring the state"):
             self._history.load_state_dict(to_arrays(state["history"]))
             self._next_ordinal = self._history.snapshots
-            for target, meter in self._meters.items():
-                if target in state["meters"]:
-                    meter.load_state_dict(state["meters"][target])
+            self._meters.load_state_dict(state["meters"])
 
     @property
     def wants_class_names(self) -> bool:
@@ -260,13 +241,8 @@ class WeightVisualizer:
             return replace(selection, head=None)
         return selection
 
-    def _new_meters(self) -> dict[Target, Meter]:
-        parameters = [site.parameter for site in self._selection.sites]
-        settings = self.settings
-        return {
-            target: Meter(parameters, image_size=settings.image_size, statistics=settings.statistics)
-            for target in settings.targets
-        }
+    def _new_meters(self) -> Meters:
+        return Meters([site.parameter for site in self._selection.sites], self.settings)
 
     def _follow(self) -> None:
         """Looks anew for the parameters where the model has others than before: pruned, parametrized, replaced."""
@@ -278,11 +254,10 @@ class WeightVisualizer:
         if before != after:
             gone, new = (", ".join(sorted(names)) or "none" for names in (before - after, after - before))
             warnings.warn(f"the model has changed; parameters that are gone: {gone}; new: {new}", stacklevel=2)
-        states = {target: meter.state_dict() for target, meter in self._meters.items()}
+        self._measuring.wait()
+        state = self._meters.state_dict()
         self._meters = self._new_meters()
-        for target, state in states.items():
-            self._meters[target].load_state_dict(state)
-        self._previous = None
+        self._meters.load_state_dict(state)
 
     def _check_class_names(self) -> tuple[str, ...] | None:
         names, head = self.settings.class_names, self._selection.head
@@ -298,51 +273,66 @@ class WeightVisualizer:
             )
         return tuple(names)
 
-    def _measure(self, step: int, epoch: int, initial: bool) -> None:
+    def _take(self, step: int, epoch: int, initial: bool) -> None:
+        """Measures the weights, or on the host copies them, and hands in the rest."""
         sharding.settle(self._model)
         self._follow()
         parameters = self.tensors
         tensors = readable(parameters)
-        pending: dict[Target, Pending] = {}
-        if "weights" in self._meters:
-            head = self._selection.head
-            source = None if head is None else head_source(head, self._class_names)
-            pending["weights"] = self._meters["weights"].measure(tensors, source)
-        if self._gradients:
-            observed = readable(gradients(parameters, self._gradients))
-            pending["gradients"] = self._meters["gradients"].measure(observed)
-            self.forget_gradients()
-        if "updates" in self._meters:
-            if self._previous is not None:
-                pending["updates"] = self._meters["updates"].measure(differences(tensors, self._previous))
-            self._previous = [tensor.clone() for tensor in tensors]
-        if pending:
-            self._taken.append(_Taken(step, epoch, self._next_ordinal, initial, pending))
-            self._next_ordinal += 1
+        head = self._selection.head
+        source = None if head is None else head_source(head, self._class_names)
+        if on_host(tensors):
+            # The one before is measured by another thread, from the copies that are to be overwritten.
+            self._measuring.wait()
+        later = self.settings.background and on_host(tensors) and sum(one.nbytes for one in tensors) <= MOST_COPIED
+        measure = self._meters.measure(parameters, tensors, source, later=later)
+        if measure is None:
+            return
+        seen = self._measuring.submit(partial(self._see, measure, step, epoch, initial, self._next_ordinal))
+        self._next_ordinal += 1
+        self._drawing.submit(partial(self._draw, seen), self._bytes_of_pictures())
 
-    def _arrive(self, *, wait: bool) -> None:
-        """Takes in the snapshots that have left the device."""
-        while self._taken and (wait or self._taken[0].ready()):
-            taken = self._taken.popleft()
-            with self._tolerance.of("reading the measured weights"):
-                self._show(*taken.arrived())
-
-    def _show(self, snapshot: Snapshot, compare: Callable[[], Head | None] | None) -> None:
-        """Remembers a snapshot, looks for what is wrong, and hands it to the renderer."""
+    def _see(
+        self, measure: Callable[[], dict[Target, Measured]], step: int, epoch: int, initial: bool, ordinal: int
+    ) -> _Seen:
+        """Remembers a snapshot and looks for what is wrong; on the thread that measures."""
+        measured = measure()
+        weights = measured.get("weights")
+        snapshot = Snapshot(
+            step=step,
+            epoch=epoch,
+            ordinal=ordinal,
+            initial=initial,
+            targets={target: result.measurements for target, result in measured.items()},
+            totals={target: result.totals for target, result in measured.items()},
+            head=None if weights is None else weights.head_rows,
+        )
         scene = Scene(snapshot, self._history.remember(snapshot), self.settings.style)
-        found = alerts.check(snapshot)
-        self._found += found
-        for alert in found:
+        return _Seen(scene, None if weights is None else weights.compare, alerts.check(snapshot))
+
+    def _draw(self, future: Future[_Seen]) -> Rendered | None:
+        """Draws a snapshot, on the thread that draws; None where it could not be measured, which is told elsewhere."""
+        if future.exception() is not None:
+            return None
+        seen = future.result()
+        all_views = _is_milestone(seen.scene.snapshot)
+        views = [name for name in self.settings.views if all_views or not is_over_time(name)]
+        extra = list(alerts.scalars(seen.found))
+        return render(seen.scene, views, prefix=self.settings.prefix, extra=extra, head=seen.compare)
+
+    def _judge(self, futures: Iterator[Future[_Seen]]) -> list[alerts.Alert]:
+        """Tells of what is wrong with snapshots that are measured, and returns it."""
+        all_found: list[alerts.Alert] = []
+        for future in futures:
+            with self._tolerance.of("measuring the weights"):
+                seen = future.result()
+                self._last = seen.scene
+                all_found += seen.found
+        for alert in all_found:
             if self.settings.on_alert == "warn" and (alert.rule, alert.parameter) not in self._alerted:
                 warnings.warn(alert.message, stacklevel=2)
             self._alerted.add((alert.rule, alert.parameter))
-        all_views = _is_milestone(snapshot)
-        views = [name for name in self.settings.views if all_views or not is_over_time(name)]
-        extra = list(alerts.scalars(found))
-        self._worker.submit(
-            partial(render, scene, views, prefix=self.settings.prefix, extra=extra, head=compare), _bytes_of(snapshot)
-        )
-        self._last = scene
+        return all_found
 
     def _draw_last(self, scene: Scene) -> None:
         """Views over time as of the last snapshot; where they are drawn already, what moves alone."""
@@ -356,15 +346,23 @@ class WeightVisualizer:
             keep=lambda artifact: not drawn or isinstance(artifact, Animation),
         )
         if not drawn or self.settings.animation:
-            self._worker.submit(job, 0)
+            self._drawing.submit(job, 0)
 
-    def _write(self, futures: Iterator[Future[Rendered]]) -> None:
+    def _write(self, futures: Iterator[Future[Rendered | None]]) -> None:
         for future in futures:
             with self._tolerance.of("drawing"):
                 rendered = future.result()
+                if rendered is None:
+                    continue
                 for view, error in rendered.errors.items():
                     self._tolerance.tell(f"the view {view!r}", error)
                 self._output.write(rendered.batch)
+
+    def _bytes_of_pictures(self) -> int:
+        """What a snapshot that waits to be drawn keeps in memory: two arrays of float32 a picture."""
+        limit = self.settings.image_size
+        shapes = (site.parameter.matrix_shape for site in self._selection.sites if site.parameter.pictured)
+        return 8 * len(self.settings.targets) * sum(min(rows, limit) * min(cols, limit) for rows, cols in shapes)
 
 
 def _as_list(loggers: Any) -> list[Any]:
@@ -376,13 +374,3 @@ def _as_list(loggers: Any) -> list[Any]:
 def _is_milestone(snapshot: Snapshot) -> bool:
     """Whether views over time are drawn: at 0, 1, 2, 4, 8, …, as each picture replaces the one before."""
     return snapshot.ordinal & (snapshot.ordinal - 1) == 0
-
-
-def _bytes_of(snapshot: Snapshot) -> int:
-    """What keeps the memory of a snapshot: its pictures."""
-    return sum(
-        measurement.picture.extreme.nbytes + measurement.picture.rms.nbytes
-        for measurements in snapshot.targets.values()
-        for measurement in measurements.values()
-        if measurement.picture is not None
-    )

@@ -1,58 +1,66 @@
-"""The background renderer: one thread that draws while training goes on, in order, never ahead of its bounds."""
+"""What works while training goes on: one thread, in order, never ahead of its bounds."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-
-from lightning_weightviz.render import Rendered
+from typing import Generic, TypeVar
 
 MAX_WAITING = 8
 """How many snapshots may wait to be drawn, so that the end of training waits for seconds at most."""
 MAX_WAITING_BYTES = 64 * 2**20
 """How much measured data may wait."""
 
+Result = TypeVar("Result")
 
-class Worker:
-    """Renders scenes in the order in which they were handed in; training takes out what is finished.
+
+class Worker(Generic[Result]):
+    """Does work in the order in which it was handed in; training takes out what is finished.
 
     Args:
-        background: Whether to use a thread; else each scene is rendered when it is handed in.
+        background: Whether to use a thread; else all is done when it is handed in.
     """
 
     def __init__(self, *, background: bool = True) -> None:
         self._background = background
         self._executor: ThreadPoolExecutor | None = None
-        self._waiting: deque[tuple[Future[Rendered], int]] = deque()
+        self._waiting: deque[tuple[Future[Result], int]] = deque()
 
     @property
     def _is_full(self) -> bool:
         sizes = [size for future, size in self._waiting if not future.done()]
         return len(sizes) >= MAX_WAITING or sum(sizes) > MAX_WAITING_BYTES
 
-    def submit(self, render: Callable[[], Rendered], size: int) -> None:
-        """Hands in work that holds on to `size` bytes until it is done; waits while too much is waiting."""
+    def submit(self, work: Callable[[], Result], size: int = 0) -> Future[Result]:
+        """Hands in work that will hold on to `size` bytes until it is done; waits while too much is waiting."""
         while self._is_full:
             next(future for future, _ in self._waiting if not future.done()).exception()
+        future: Future[Result]
         if self._background:
             # Made here, not in the constructor: a callback must pickle before training starts (ddp_spawn).
             self._executor = self._executor or ThreadPoolExecutor(1, thread_name_prefix="weightviz")
-            self._waiting.append((self._executor.submit(render), size))
-            return
-        future: Future[Rendered] = Future()
-        try:
-            future.set_result(render())
-        except Exception as error:
-            future.set_exception(error)
+            future = self._executor.submit(work)
+        else:
+            future = Future()
+            try:
+                future.set_result(work())
+            except Exception as error:
+                future.set_exception(error)
         self._waiting.append((future, size))
+        return future
 
-    def finished(self) -> Iterator[Future[Rendered]]:
+    def wait(self) -> None:
+        """Waits until all that was handed in is done; it stays to be taken out."""
+        for future, _ in self._waiting:
+            future.exception()
+
+    def finished(self) -> Iterator[Future[Result]]:
         """What is done and comes before all that is not, in order; without waiting."""
         while self._waiting and self._waiting[0][0].done():
             yield self._waiting.popleft()[0]
 
-    def drain(self) -> Iterator[Future[Rendered]]:
+    def drain(self) -> Iterator[Future[Result]]:
         """All that was handed in, in order; waits for it, and lets the thread go."""
         while self._waiting:
             future, _ = self._waiting.popleft()

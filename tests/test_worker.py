@@ -18,14 +18,14 @@ def rendered(step: int) -> Rendered:
 
 
 def test_drain_gives_everything_in_order() -> None:
-    background = Worker()
+    background = Worker[Rendered]()
     for step in range(20):
         background.submit(lambda step=step: rendered(step), 0)  # type: ignore[misc]
     assert [future.result().batch.step for future in background.drain()] == list(range(20))
 
 
 def test_nothing_overtakes_what_is_not_finished() -> None:
-    background, gate = Worker(), threading.Event()
+    background, gate = Worker[Rendered](), threading.Event()
 
     def wait() -> Rendered:
         gate.wait(10)
@@ -42,7 +42,7 @@ def test_an_error_stays_with_its_own_work() -> None:
     def fail() -> Rendered:
         raise RuntimeError("no ink")
 
-    for background in (Worker(background=True), Worker(background=False)):
+    for background in (Worker[Rendered](background=True), Worker[Rendered](background=False)):
         background.submit(fail, 0)
         background.submit(lambda: rendered(1), 0)
         first, second = background.drain()
@@ -53,7 +53,7 @@ def test_an_error_stays_with_its_own_work() -> None:
 
 def test_without_a_background_the_work_is_done_at_once_on_the_same_thread() -> None:
     seen: list[str] = []
-    foreground = Worker(background=False)
+    foreground = Worker[Rendered](background=False)
     foreground.submit(lambda: seen.append(threading.current_thread().name) or rendered(0), 0)  # type: ignore[func-returns-value]
     assert seen == [threading.current_thread().name]
     assert len(list(foreground.finished())) == 1
@@ -62,7 +62,7 @@ def test_without_a_background_the_work_is_done_at_once_on_the_same_thread() -> N
 @pytest.mark.parametrize(("bound", "size"), [("MAX_WAITING", 0), ("MAX_WAITING_BYTES", 1)])
 def test_handing_in_waits_while_too_much_is_waiting(monkeypatch: pytest.MonkeyPatch, bound: str, size: int) -> None:
     monkeypatch.setattr(worker, bound, 2)
-    background, gate = Worker(), threading.Event()
+    background, gate = Worker[Rendered](), threading.Event()
 
     def wait() -> Rendered:
         gate.wait(10)
@@ -81,4 +81,4 @@ def test_handing_in_waits_while_too_much_is_waiting(monkeypatch: pytest.MonkeyPa
 
 
 def test_it_pickles_before_it_starts() -> None:
-    assert list(pickle.loads(pickle.dumps(Worker())).drain()) == []
+    assert list(pickle.loads(pickle.dumps(Worker[Rendered]())).drain()) == []

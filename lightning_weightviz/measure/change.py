@@ -10,6 +10,8 @@ from torch import Tensor
 from lightning_weightviz.measure.drift import Subset
 
 Known = list[Tensor | None]
+Steps = dict[torch.device, list[tuple[tuple[int, ...], Tensor]]]
+"""By device, the parameters of each step that was watched, and ‖Δw‖² and ‖w before‖² of them, (k, 2)."""
 
 
 class Drift:
@@ -66,7 +68,7 @@ class Step:
         self._kept = kept
         self._subsets: dict[tuple[torch.device, tuple[int, ...]], Subset] = {}
         self._before: dict[tuple[torch.device, tuple[int, ...]], Tensor] = {}
-        self._seen: dict[torch.device, list[tuple[tuple[int, ...], Tensor]]] = {}
+        self._seen: Steps = {}
 
     def before(self, tensors: Sequence[Tensor], which: Sequence[int]) -> None:
         """Remembers parameters `which`, whose values are `tensors`, before a step."""
@@ -86,8 +88,8 @@ class Step:
                 distance = self._subsets[key].distance(self._subsets[key].gather(group), before)
                 self._seen.setdefault(device, []).append((owners, distance[:, ::2]))
 
-    def take(self) -> dict[torch.device, list[tuple[tuple[int, ...], Tensor]]]:
-        """By device, the parameters of each step seen since the last call and ‖Δw‖² and ‖w before‖², (k, 2)."""
+    def take(self) -> Steps:
+        """The steps seen since the last call."""
         seen, self._seen = self._seen, {}
         return seen
 

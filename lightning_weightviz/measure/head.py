@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +11,8 @@ from torch import Tensor
 
 from lightning_weightviz.measure.device import accumulator, looks
 from lightning_weightviz.measure.layout import is_plain, scale_of, widen
-from lightning_weightviz.measure.packing import Arrays
-from lightning_weightviz.measure.pooling import pool
+from lightning_weightviz.measure.packing import Arrays, Packer
+from lightning_weightviz.measure.pooling import pool, pool_extreme
 from lightning_weightviz.snapshot import Head, Picture
 
 MOST_COMPARED = 2048
@@ -51,6 +52,54 @@ class HeadSource:
         return int(np.prod(self.input_shape)) == self.chain[0][1].shape[1]
 
 
+class EnqueuedHead:
+    """One measurement of a head, under way.
+
+    Args:
+        source: What is measured.
+        packer: Where results go.
+        limit: Most cells an axis of a picture.
+        place: Which parameter's picture is that of the weight too; None: it has none.
+
+    Attributes:
+        device: Where the head is.
+    """
+
+    def __init__(self, source: HeadSource, packer: Packer, limit: int, place: int | None) -> None:
+        self.device = source.weight.device
+        self._source = source
+        self._limit = limit
+        self._place = place
+        self._centre = centred(source)
+        compared = 1 < len(self._centre) <= MOST_COMPARED
+        # On the host no stream would compare them meanwhile: it is done when it is asked for.
+        self._compares_later = compared and looks(self.device)
+        arrays = _rows(source, limit, self._centre, pictured=place is not None)
+        if compared and not self._compares_later:
+            arrays |= compare(self._centre, limit)
+        for key, values in arrays.items():
+            packer.add(("head", key), values)
+
+    def collect(self, arrays: Arrays, pictures: Mapping[int, Picture]) -> Callable[[bool], Head]:
+        """What builds the head, with its pairs compared or, where that is still to be done, without them."""
+        mine = {key[1]: values for key, values in arrays.items() if key[0] == "head"}
+        if self._place is None:
+            drawn = {key.removeprefix("picture."): values for key, values in mine.items()}
+            count, width = self._source.weight.shape
+            picture = picture_from(drawn, (count, width))
+        else:
+            picture = pictures[self._place]
+
+        def build(compared: bool) -> Head:
+            if not (compared and self._compares_later):
+                return _build(self._source, mine, picture)
+            with torch.no_grad(), torch.autocast("cpu", enabled=False):
+                pairs = {key: values.numpy() for key, values in compare(self._centre, self._limit).items()}
+            return _build(self._source, mine | pairs, picture)
+
+        return build
+
+
 def centred(source: HeadSource) -> Tensor:
     """The rows less their mean over the classes, (C, d), float32 or float64; the rows as they are where C is 1.
 
@@ -60,13 +109,20 @@ def centred(source: HeadSource) -> Tensor:
     return wide - wide.mean(0, keepdim=True) if len(wide) > 1 else wide.clone()
 
 
-def rows(source: HeadSource, limit: int, centre: Tensor) -> dict[str, Tensor]:
-    """Arrays that are cheap: the picture's, ``norms``, (C,), ``bias``, (C,), and ``templates`` where there are some."""
+def _rows(source: HeadSource, limit: int, centre: Tensor, *, pictured: bool) -> dict[str, Tensor]:
+    """Arrays that are cheap: ``norms``, (C,), ``bias``, (C,), and ``templates`` where there are some.
+
+    Args:
+        source: The head.
+        limit: Most cells an axis.
+        centre: As of `centred`.
+        pictured: Whether there is a picture of the weight already; else its arrays are among the results.
+    """
     weight = source.weight.detach()
-    plain = is_plain(weight)
-    arrays = {
-        f"picture.{key}": value for key, value in pool(weight, limit, None if plain else scale_of(weight)).items()
-    }
+    arrays: dict[str, Tensor] = {}
+    if not pictured:
+        scale = None if is_plain(weight) else scale_of(weight)
+        arrays |= {f"picture.{key}": value for key, value in pool(weight, limit, scale).items()}
     arrays["norms"] = torch.linalg.vector_norm(centre, dim=1)
     if source.bias is not None:
         arrays["bias"] = source.bias.detach().to(centre.dtype)
@@ -92,34 +148,49 @@ def compare(centre: Tensor, limit: int) -> dict[str, Tensor]:
     gram = _gram(centre)
     norms = gram.diagonal().clamp(min=0).sqrt()
     inverse = torch.where(norms > 0, 1.0 / norms, 0.0)
-    cosine = gram * inverse.unsqueeze(1) * inverse
-    other = torch.ones_like(cosine, dtype=torch.bool).triu(1)
-    pairs = count * (count - 1) // 2
-    half = torch.where(other, cosine, 0.0)
-    mean = half.sum() / pairs
-    spread = (torch.where(other, cosine - mean, 0.0).square().sum() / pairs).sqrt()
-    closest = torch.where(other, cosine, -2.0).view(-1).topk(min(CLOSEST, pairs))
-    frame = (torch.eye(count, dtype=gram.dtype, device=gram.device) - 1.0 / count) / (count - 1) ** 0.5
-    simplex = torch.linalg.vector_norm(gram / torch.linalg.vector_norm(gram) - frame)
-    picture = pool((half + half.T).to(torch.float32), limit, None)["extreme"]
-    diagonal = torch.eye(len(picture), dtype=torch.bool, device=gram.device)
+    cosine = (inverse.unsqueeze(1) * inverse).mul_(gram).fill_diagonal_(0.0)
+    both_ways = count * (count - 1)
+    apart = (cosine - cosine.sum() / both_ways).fill_diagonal_(0.0)
+    spread = torch.linalg.vector_norm(apart) / both_ways**0.5
+    values, pairs = _closest(cosine)
+    # The frame is (I - 1/C) / sqrt(C - 1).
+    off = gram.div_(torch.linalg.vector_norm(gram)).add_(1.0 / count / (count - 1) ** 0.5)
+    off.diagonal().sub_(1.0 / (count - 1) ** 0.5)
     return {
-        "cosine": torch.where(diagonal, torch.nan, picture),
-        "closest": closest.values,
-        "pairs": closest.indices,
+        "cosine": pool_extreme(cosine.to(torch.float32), limit).fill_diagonal_(torch.nan),
+        "closest": values,
+        "pairs": pairs,
         "spread": spread,
-        "simplex": simplex,
+        "simplex": torch.linalg.vector_norm(off),
     }
 
 
+def _closest(cosine: Tensor) -> tuple[Tensor, Tensor]:
+    """The largest entries beside the diagonal of a symmetric matrix, each pair once, and where they are, (k,)."""
+    count = len(cosine)
+    column = torch.arange(count, device=cosine.device)
+    most = cosine.masked_fill(column.unsqueeze(1) == column, -2.0).amax(1)
+    # Both rows of a pair that is among the k largest are among the 2 k rows with the largest entries.
+    rows = most.topk(min(2 * CLOSEST, count)).indices
+    chosen = torch.zeros(count, dtype=torch.bool, device=cosine.device).index_fill_(0, rows, True)
+    first = rows.unsqueeze(1)
+    once = torch.where(chosen, first < column, first != column)
+    values, place = torch.where(once, cosine[rows], -2.0).view(-1).topk(min(CLOSEST, count * (count - 1) // 2))
+    one, other = rows[place // count], place % count
+    return values, torch.minimum(one, other) * count + torch.maximum(one, other)
+
+
 def _gram(centre: Tensor) -> Tensor:
-    """All products of two rows, in the device's widest dtype."""
-    if not looks(centre.device):
-        wide = centre.to(accumulator(centre.device))
-        return wide @ wide.T
-    # numpy sees that the product is symmetric, and no setting of torch makes it less precise than its dtype.
-    values = centre.numpy()
-    return torch.from_numpy(values @ values.T).to(torch.float64)
+    """All products of two rows, in the device's widest dtype, which no setting makes less precise."""
+    wide = centre.to(accumulator(centre.device))
+    gram = torch.empty(len(wide), len(wide), dtype=wide.dtype, device=wide.device)
+    # It is symmetric: a quarter of the rows at a time needs five eighths of the products.
+    quarter = -(-len(wide) // 4)
+    for first in range(0, len(wide), quarter):
+        products = wide[first : first + quarter] @ wide[first:].T
+        gram[first : first + quarter, first:] = products
+        gram[first:, first : first + quarter] = products.T
+    return gram
 
 
 def _finite(values: Tensor) -> Tensor:
@@ -127,8 +198,8 @@ def _finite(values: Tensor) -> Tensor:
     return values if is_plain(values) else torch.where(values.isfinite(), values, 0.0)
 
 
-def build(source: HeadSource, arrays: Arrays) -> Head:
-    """The head from what arrived of `rows` and, where there was something to compare, of `compare`."""
+def _build(source: HeadSource, arrays: Arrays, picture: Picture) -> Head:
+    """The head from what arrived of `_rows` and, where there was something to compare, of `compare`."""
     count, width = source.weight.shape
     closest: tuple[tuple[int, int, float], ...] = ()
     if "pairs" in arrays:
@@ -140,7 +211,7 @@ def build(source: HeadSource, arrays: Arrays) -> Head:
         name=source.name,
         class_names=source.class_names,
         width=width,
-        picture=picture_from({key.removeprefix("picture."): value for key, value in arrays.items()}, (count, width)),
+        picture=picture,
         norms=arrays["norms"].astype(np.float64),
         bias=arrays["bias"].astype(np.float64) if "bias" in arrays else None,
         cosine=arrays["cosine"].astype(np.float32) if "cosine" in arrays else None,

@@ -11,18 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lightning_weightviz.measure import head as heads
-from lightning_weightviz.measure.change import Drift, Known, Step
-from lightning_weightviz.measure.device import looks
+from lightning_weightviz.measure.change import Drift, Known, Step, Steps
 from lightning_weightviz.measure.drift import Subset, shares
-from lightning_weightviz.measure.head import HeadSource
+from lightning_weightviz.measure.head import EnqueuedHead, HeadSource
 from lightning_weightviz.measure.packing import Arrays, Packer
 from lightning_weightviz.measure.part import Enqueued, Part, Wanted
 from lightning_weightviz.measure.pending import Pending
-from lightning_weightviz.measure.report import Measured, gather, report
+from lightning_weightviz.measure.report import Gathered, Measured, gather, report
 from lightning_weightviz.measure.spectrum import Lanczos
 from lightning_weightviz.measure.statistics import STATISTICS
-from lightning_weightviz.snapshot import Head, Parameter
+from lightning_weightviz.snapshot import Measurement, Parameter, Picture
 
 SPECTRAL_STATE = 1 << 16
 """Elements of singular vectors that go into the state, as float16; what does not fit is found anew."""
@@ -68,18 +66,38 @@ class Meter:
         self._step = Step(self._sizes, kept)
         self._parts: list[Part] = []
 
-    def measure(self, tensors: Sequence[Tensor], head: HeadSource | None = None) -> Pending:
+    def measure(
+        self,
+        tensors: Sequence[Tensor] | Callable[[], Sequence[Tensor]],
+        head: HeadSource | None = None,
+        *,
+        later: bool = False,
+    ) -> Pending:
         """Enqueues all reductions and one copy a device to the host; waits for nothing.
 
         Args:
-            tensors: The parameters' values, any float dtype and memory layout, on one device or several. They may
-                change as soon as the call returns.
+            tensors: The parameters' values, any float dtype and memory layout, on one device or several; or what
+                gives them. They may change as soon as the call returns.
             head: The layer whose rows are the classes.
+            later: Do nothing yet but end the time in which steps are watched: on the host, where nothing is enqueued,
+                the thread that asks for the result does the work. No tensor may change until then.
         """
-        with torch.no_grad(), ExitStack() as stack:
-            values = [tensor.detach() for tensor in tensors]
+        begin = partial(self._begin_measuring, tensors, head, self._step.take())
+        if later:
+            return Pending(lambda: begin()())
+        with torch.no_grad():
+            return Pending(begin())
+
+    def _begin_measuring(
+        self,
+        tensors: Sequence[Tensor] | Callable[[], Sequence[Tensor]],
+        head: HeadSource | None,
+        steps: Steps,
+    ) -> Callable[[], Measured]:
+        """Enqueues; returns what reads the results."""
+        with ExitStack() as stack:
+            values = [tensor.detach() for tensor in (tensors() if callable(tensors) else tensors)]
             parts = self._place(values)
-            steps = self._step.take()
             devices = {part.device for part in parts} | set(steps) | ({head.weight.device} if head else set())
             for kind in {device.type for device in devices}:
                 if torch.amp.is_autocast_available(kind):
@@ -89,27 +107,44 @@ class Meter:
             for device, seen in steps.items():
                 for number, (_, sums) in enumerate(seen):
                     packers[device].add(("step", number), sums)
-            later = _enqueue_head(head, packers[head.weight.device], self._image_size) if head else None
+            classes = self._enqueue_head(head, packers[head.weight.device]) if head else None
             arrivals = {device: packer.send() for device, packer in packers.items()}
 
         def finish() -> Measured:
             arrays = {device: arrival.arrays() for device, arrival in arrivals.items()}
-            shown = _finish_head(head, arrays[head.weight.device], later, self._image_size) if head else _no_head
-            if not parts:
-                return Measured({}, dict.fromkeys(STATISTICS, float("nan")), shown(False), partial(shown, True))
             found = [one.collect(arrays[part.device]) for part, one in zip(parts, enqueued, strict=True)]
-            update = np.full((len(self._parameters), 2), np.nan)
-            for device, seen in steps.items():
-                for number, (owners, _) in enumerate(seen):
-                    update[list(owners)] = arrays[device]["step", number]
-            order = np.array([index for part in parts for index in part.indices], np.intp)
-            weight = np.array(self._sizes) / np.maximum(self._kept, 1)
             pictures = {index: picture for _, drawn in found for index, picture in drawn.items()}
-            numbers = gather([numbers for numbers, _ in found], order)
-            measurements, totals = report(self._parameters, numbers, update, weight, pictures)
-            return Measured(measurements, totals, shown(False), partial(shown, True))
+            measurements, totals = self._report(found, arrays, steps, pictures)
+            if classes is None:
+                return Measured(measurements, totals)
+            build = classes.collect(arrays[classes.device], pictures)
+            return Measured(measurements, totals, build(False), partial(build, True))
 
-        return Pending(list(arrivals.values()), finish)
+        return finish
+
+    def _enqueue_head(self, head: HeadSource, packer: Packer) -> EnqueuedHead:
+        """Enqueues the classes; where the head is among the parameters that have a picture, that is theirs."""
+        wanted = head.name, tuple(head.weight.shape), True
+        found = [(one.name, one.matrix_shape, one.pictured) == wanted and one.size > 0 for one in self._parameters]
+        return EnqueuedHead(head, packer, self._image_size, found.index(True) if any(found) else None)
+
+    def _report(
+        self,
+        found: Sequence[tuple[Gathered, dict[int, Picture]]],
+        arrays: Mapping[torch.device, Arrays],
+        steps: Steps,
+        pictures: dict[int, Picture],
+    ) -> tuple[dict[str, Measurement], dict[str, float]]:
+        """All parameters' measurements and the whole model's statistics."""
+        if not found:
+            return {}, dict.fromkeys(STATISTICS, float("nan"))
+        update = np.full((len(self._parameters), 2), np.nan)
+        for device, seen in steps.items():
+            for number, (owners, _) in enumerate(seen):
+                update[list(owners)] = arrays[device]["step", number]
+        order = np.array([index for part in self._parts for index in part.indices], np.intp)
+        weight = np.array(self._sizes) / np.maximum(self._kept, 1)
+        return report(self._parameters, gather([numbers for numbers, _ in found], order), update, weight, pictures)
 
     def before_step(self, tensors: Sequence[Tensor], which: Sequence[int]) -> None:
         """Remembers some parameters just before one optimizer step.
@@ -208,33 +243,3 @@ def _pack(known: Known, kept: Sequence[int]) -> Tensor:
 def _known(values: Tensor) -> Tensor | None:
     """The inverse of `_pack` for one parameter."""
     return None if bool(values.isnan().all()) else values
-
-
-def _enqueue_head(head: HeadSource, packer: Packer, limit: int) -> Tensor | None:
-    """Enqueues the head; returns what is still to be compared on the host, where no stream would do it meanwhile."""
-    centre = heads.centred(head)
-    arrays = heads.rows(head, limit, centre)
-    compared = 1 < len(centre) <= heads.MOST_COMPARED
-    later = looks(centre.device)
-    if compared and not later:
-        arrays |= heads.compare(centre, limit)
-    for key, values in arrays.items():
-        packer.add(("head", key), values)
-    return centre if compared and later else None
-
-
-def _finish_head(head: HeadSource, arrays: Arrays, centre: Tensor | None, limit: int) -> Callable[[bool], Head]:
-    """Builds the head, with its pairs compared or, where that is still to be done, without them."""
-    mine = {key[1]: values for key, values in arrays.items() if key[0] == "head"}
-
-    def build(compared: bool) -> Head:
-        if centre is None or not compared:
-            return heads.build(head, mine)
-        with torch.no_grad(), torch.autocast("cpu", enabled=False):
-            return heads.build(head, mine | {key: each.numpy() for key, each in heads.compare(centre, limit).items()})
-
-    return build
-
-
-def _no_head(compared: bool) -> None:
-    """What is built where no head was given."""

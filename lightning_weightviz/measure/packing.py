@@ -23,10 +23,6 @@ class Arrival:
         self._buffer = buffer
         self._event = event
 
-    def ready(self) -> bool:
-        """Whether `arrays` would return without waiting."""
-        return self._event is None or bool(self._event.query())
-
     def arrays(self) -> Arrays:
         """Each tensor by its key, as it was when it was sent; waits if it must."""
         if self._event is not None:

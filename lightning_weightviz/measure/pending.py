@@ -1,26 +1,20 @@
-"""A measurement on its way to the host."""
+"""A measurement that is under way, or still to be done."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 
-from lightning_weightviz.measure.packing import Arrival
 from lightning_weightviz.measure.report import Measured
 
 
 class Pending:
     """What `Meter.measure` returns: the promise of a `Measured`."""
 
-    def __init__(self, arrivals: Sequence[Arrival], finish: Callable[[], Measured]) -> None:
-        self._arrivals = arrivals
+    def __init__(self, finish: Callable[[], Measured]) -> None:
         self._finish = finish
         self._measured: Measured | None = None
-
-    def ready(self) -> bool:
-        """Whether `result` would return without waiting for a device."""
-        return self._measured is not None or all(arrival.ready() for arrival in self._arrivals)
 
     def result(self) -> Measured:
         """What was measured; waits if it must. Any thread may call it, one at a time; always the same object."""

@@ -116,6 +116,12 @@ def pool(values: Tensor, limit: int, scale: Tensor | None) -> dict[str, Tensor]:
     }
 
 
+def pool_extreme(values: Tensor, limit: int) -> Tensor:
+    """Only ``extreme`` of `pool`, of float32 or float64."""
+    rows, columns = (Blocks(length, limit, values.device) for length in values.shape)
+    return _extreme(rows.gather(values, 0, rows.cells), columns)
+
+
 def _extreme(band: Tensor, columns: Blocks) -> Tensor:
     """Of each block of a band, (cells, most, columns), the value farthest from 0; a NaN comes through both ways."""
     single = band.shape[1] == 1

@@ -33,8 +33,8 @@ class Measured:
 
     measurements: dict[str, Measurement]
     totals: dict[str, float]
-    head_rows: Head | None
-    compare: Callable[[], Head | None]
+    head_rows: Head | None = None
+    compare: Callable[[], Head | None] = lambda: None
 
     @cached_property
     def head(self) -> Head | None:

@@ -101,7 +101,7 @@ class Lanczos:
         self._length = length
         self._start = start
         self._basis: Tensor | None = None
-        self._mixture: Floats | None = None
+        self._learned: tuple[Tensor, Floats] | None = None
         self._settled = start is not None
         self._runs = 0
 
@@ -119,7 +119,7 @@ class Lanczos:
         blocks = _Blocks(tall, scale)
         start = self.start(values.device)
         alpha, beta, basis = self._look(blocks, start) if looks(values.device) else self._enqueue(blocks, start)
-        self._basis, self._mixture = basis, None
+        self._basis, self._learned = basis, None
         self._runs += 1
         return alpha, beta
 
@@ -157,23 +157,26 @@ class Lanczos:
             multiplied, energy = blocks.multiply(torch.from_numpy(known[-1]))
             alpha[step] = float(energy.numpy())
             product = multiplied.numpy()
-            rest = product - (known @ product) @ known
-            length = float(np.sqrt(rest @ rest))
+            rest = _orthogonal(known, product)
+            length = float(np.linalg.norm(rest))
             if not length > _NOISE * alpha.max():
                 break
             beta[step] = length
             if done == steps or (done >= first_look and is_near(alpha[:done], beta[:done])):
                 break
-            rest /= length
-            rest -= (known @ rest) @ known
-            basis[done] = rest / np.sqrt(rest @ rest)
+            rest = _orthogonal(known, rest / length)
+            basis[done] = rest / np.linalg.norm(rest)
         return torch.from_numpy(alpha[:done]), torch.from_numpy(beta[:done]), torch.from_numpy(basis[:done])
 
     def learn(self, found: Ritz, runs: int) -> None:
-        """Takes in what the host found in run number `runs`, if no other has begun since."""
-        if runs == self._runs:
+        """Takes in what the host found in run number `runs`, if no other has begun since.
+
+        Another thread may begin one meanwhile: a basis and its mixture stay together.
+        """
+        basis = self._basis
+        if runs == self._runs and basis is not None:
             self._settled = found.settled
-            self._mixture = found.mixture
+            self._learned = basis, found.mixture
 
     @property
     def runs(self) -> int:
@@ -183,10 +186,11 @@ class Lanczos:
     def start(self, device: torch.device) -> Tensor:
         """The vector that the next iteration starts from, float32, (length,), of norm 1."""
         irregular = _irregular(self._length, self._runs, device)
-        best = self._start
-        if self._basis is not None and self._mixture is not None:
-            weights = torch.from_numpy(self._mixture.astype(np.float32)).to(self._basis.device, non_blocking=True)
-            best = self._start = weights @ self._basis
+        best, learned = self._start, self._learned
+        if learned is not None:
+            basis, mixture = learned
+            weights = torch.from_numpy(mixture.astype(np.float32)).to(basis.device, non_blocking=True)
+            best = self._start = weights @ basis
         if best is None:
             return irregular
         best = best.to(device, torch.float32)
@@ -197,6 +201,12 @@ class Lanczos:
     def vector(self) -> Tensor | None:
         """The best direction known, for the state; None before the first iteration."""
         return None if self._runs == 0 and self._start is None else self.start(torch.device("cpu"))
+
+
+def _orthogonal(basis: npt.NDArray[np.float32], vector: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """As `_without`. Not by BLAS: numpy's has threads, which stay awake and take the cores from torch's."""
+    inside: npt.NDArray[np.float32] = np.einsum("i,ij->j", np.einsum("ij,j->i", basis, vector), basis)
+    return vector - inside
 
 
 def _without(basis: Tensor, vector: Tensor) -> Tensor:
