@@ -72,15 +72,18 @@ def broken(text: str, width: float, size: int = BODY, bold: bool = False, behind
     return [line.rstrip() for line in lines]
 
 
-@lru_cache(maxsize=1024)
-def _mask(text: str, size: int, bold: bool, anchor: str) -> tuple[Image.Image, int, int]:
-    """The ink of a text in `_SHADES` steps, and where it goes from the anchor."""
+_STEPS = [round(round(alpha / 255 * _SHADES) / _SHADES * 255) for alpha in range(256)]
+
+
+@lru_cache(maxsize=4096)
+def _mask(text: str, size: int, bold: bool, down: str) -> tuple[Image.Image, int, int]:
+    """The ink of a text in `_SHADES` steps, and where it goes from its left end at the height `down` of an anchor."""
+    anchor = f"l{down}"
     left, top, right, bottom = font(size, bold).getbbox(text, anchor=anchor)
     x, y = int(left) - 1, int(top) - 1
     ink = Image.new("L", (int(right) - x + 1, int(bottom) - y + 1))
     ImageDraw.Draw(ink).text((-x, -y), text, font=font(size, bold), fill=255, anchor=anchor)
-    steps = [round(round(alpha / 255 * _SHADES) / _SHADES * 255) for alpha in range(256)]
-    return ink.point(steps), x, y
+    return ink.point(_STEPS), x, y
 
 
 class Page:
@@ -162,11 +165,16 @@ class Page:
         anchor: str = "la",
     ) -> None:
         """Text at a point; `anchor` as Pillow's: l, m, r across, a (ascender), m, s (baseline), d down."""
-        if text:
-            ink, left, top = _mask(text, size, bold, anchor)
-            corner = round(x) + left, round(y) + top
-            self._reach(corner[1] + ink.height)
-            self._image.paste(color, corner, ink)
+        across, down = anchor
+        x -= {"l": 0.0, "m": 0.5, "r": 1.0}[across] * text_width(text, size, bold)
+        # Word by word, as the same ones are on every page and a line of them is not.
+        for word in text.split(" "):
+            if word:
+                ink, left, top = _mask(word, size, bold, down)
+                corner = round(x) + left, round(y) + top
+                self._reach(corner[1] + ink.height)
+                self._image.paste(color, corner, ink)
+            x += text_width(f"{word} ", size, bold)
 
     def paste(self, pixels: Pixels, x: int, y: int, *, framed: bool = False) -> None:
         """Puts a picture with its upper left corner at (x, y); a frame goes around it, outside."""

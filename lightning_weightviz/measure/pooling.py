@@ -12,7 +12,7 @@ from torch import Tensor
 from lightning_weightviz.measure.device import accumulator, looks
 from lightning_weightviz.measure.layout import widen
 
-HOST_BAND = 1 << 17
+HOST_BAND = 1 << 18
 """Elements that are pooled at a time on the host, where what comes between stays in cache."""
 STREAM_BAND = 1 << 24
 """The same elsewhere: few launches."""
