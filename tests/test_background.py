@@ -15,7 +15,8 @@ from torch import nn
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
-from lightning_weightviz import WeightVisualizationCallback, WeightVisualizer, meters
+from lightning_weightviz import WeightVisualizationCallback, WeightVisualizer
+from lightning_weightviz.copies import Copies
 from lightning_weightviz.measure import Measured, Meter, Pending
 from lightning_weightviz.render import Rendered
 from tests.training import Classifier, batches, events, trainer
@@ -24,6 +25,10 @@ from tests.training import Classifier, batches, events, trainer
 def network() -> nn.Sequential:
     torch.manual_seed(0)
     return nn.Sequential(nn.Linear(40, 30), nn.ReLU(), nn.Linear(30, 5))
+
+
+def first_weight(model: nn.Module) -> nn.Parameter:
+    return next(model.parameters())
 
 
 def logged(folder: Path, tag: str) -> list[float]:
@@ -45,7 +50,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
 def test_a_snapshot_holds_the_weights_of_its_moment(tmp_path: Path, gate: threading.Event) -> None:
     model, norms = network(), list[float]()
-    weight = model[0].weight
+    weight = first_weight(model)
     visualizer = WeightVisualizer(model, SummaryWriter(str(tmp_path / "run")), statistics=["norm"])
     norms.append(float(np.linalg.norm(weight.detach().numpy().astype(np.float64))))
     visualizer.log(0)
@@ -83,14 +88,18 @@ def test_log_does_not_wait_for_the_measurement_in_the_background(
 def test_more_than_is_copied_is_measured_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lightning_weightviz.visualizer.MOST_COPIED", 100)
     made: list[int] = []
-    of = meters.Copies.of
-    monkeypatch.setattr(meters.Copies, "of", lambda *arguments: made.append(1) or of(*arguments))  # type: ignore[func-returns-value]
+
+    def noted(copies: Copies, tensor: torch.Tensor) -> torch.Tensor:
+        made.append(tensor.numel())
+        return tensor.clone()
+
+    monkeypatch.setattr(Copies, "of", noted)
     model = network()
     visualizer = WeightVisualizer(model, SummaryWriter(str(tmp_path / "run")), statistics=["norm"])
-    norm = float(model[0].weight.detach().double().norm())
+    norm = float(first_weight(model).detach().double().norm())
     visualizer.log(0)
     with torch.no_grad():
-        model[0].weight.zero_()
+        first_weight(model).zero_()
     visualizer.finish()
     visualizer.loggers[0].close()
     assert made == []
@@ -132,7 +141,7 @@ def test_an_error_while_measuring_is_told_once_and_training_goes_on(
 
 def test_update_ratio_belongs_to_its_own_snapshot(tmp_path: Path, gate: threading.Event) -> None:
     model = nn.Sequential(nn.Linear(8, 4))
-    weight = model[0].weight
+    weight = first_weight(model)
     visualizer = WeightVisualizer(model, SummaryWriter(str(tmp_path / "run")), statistics=["update_ratio"])
 
     def step(share: float) -> None:
@@ -167,7 +176,7 @@ def test_updates_are_the_same_with_and_without_a_background(tmp_path: Path) -> N
         for step in range(5):
             visualizer.log(step)
             with torch.no_grad():
-                model[0].weight.add_(torch.full_like(model[0].weight, 0.01 * (step + 1)))
+                first_weight(model).add_(0.01 * (step + 1))
         visualizer.finish()
         visualizer.loggers[0].close()
         found.append(logged(folder, "updates.norm/0.weight"))

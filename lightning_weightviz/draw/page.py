@@ -165,7 +165,7 @@ class Page:
         anchor: str = "la",
     ) -> None:
         """Text at a point; `anchor` as Pillow's: l, m, r across, a (ascender), m, s (baseline), d down."""
-        across, down = anchor
+        across, down = anchor[0], anchor[1]
         x -= {"l": 0.0, "m": 0.5, "r": 1.0}[across] * text_width(text, size, bold)
         # Word by word, as the same ones are on every page and a line of them is not.
         for word in text.split(" "):
