@@ -1,4 +1,4 @@
-"""The benchmark runs and reports every contestant; what the times are is not for a test."""
+"""The benchmarks run and report what they should; what the times are is not for a test."""
 
 from __future__ import annotations
 
@@ -19,3 +19,12 @@ def test_snapshot_reports_every_contestant(tmp_path: Path) -> None:
     assert all(seconds > 0 for seconds in result["seconds"].values())
     assert 10_000 < result["event_bytes"] < 1_500_000
     assert (tmp_path / "snapshot.txt").read_text() in done.stdout
+
+
+def test_flatness_reports_every_stretch(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks.flatness", "--model", "mlp", "--snapshots", "6", "--stretch", "3"]
+    done = subprocess.run([*command, "--out", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    lines = (tmp_path / "flatness.txt").read_text().splitlines()
+    assert [line.split()[0] for line in lines[2:]] == ["0–2", "3–5"]
+    assert all(float(cell) > 0 for line in lines[2:] for cell in line.split()[1:])
