@@ -154,8 +154,9 @@ def test_update_ratio_belongs_to_its_own_snapshot(tmp_path: Path, gate: threadin
         step(share)
         # The snapshot before is measured only now, after the step that is not its own.
         gate.set()
-        visualizer.log(number)
+        visualizer.state_dict()
         gate.clear()
+        visualizer.log(number)
     gate.set()
     visualizer.finish()
     visualizer.loggers[0].close()

@@ -184,8 +184,8 @@ def _gram(centre: Tensor) -> Tensor:
     """All products of two rows, in the device's widest dtype, off by at most 1e-6 of the product of the norms."""
     widest = accumulator(centre.device)
     gram = torch.empty(len(centre), len(centre), dtype=widest, device=centre.device)
-    # Sums in float32 err by 3e-7 in half the time, unless a setting allows them to err by more.
-    wide = centre if torch.get_float32_matmul_precision() == "highest" else centre.to(widest)
+    # On the host sums in float32 err by 3e-7 in half the time, unless a setting allows them to err by more.
+    wide = centre if looks(centre.device) and _sums_in_full() else centre.to(widest)
     # It is symmetric: a quarter of the rows at a time needs five eighths of the products.
     quarter = -(-len(wide) // 4)
     for first in range(0, len(wide), quarter):
@@ -193,6 +193,15 @@ def _gram(centre: Tensor) -> Tensor:
         gram[first:end, first:] = wide[first:end] @ wide[first:].T
         gram[end:, first:end] = gram[first:end, end:].T
     return gram
+
+
+def _sums_in_full() -> bool:
+    """Whether products of float32 matrices are known to be summed in float32."""
+    try:
+        return torch.get_float32_matmul_precision() == "highest"
+    except RuntimeError:
+        # torch refuses to tell where the precision was set by backend.
+        return False
 
 
 def _finite(values: Tensor) -> Tensor:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -160,3 +162,24 @@ def test_pairs_are_compared_when_they_are_asked_for() -> None:
     assert head is result.head
     assert head.closest[0][2] == pytest.approx(expected.max(), rel=1e-5)
     assert head.cosine_spread == pytest.approx(expected.std(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "setting", ['torch.set_float32_matmul_precision("medium")', 'torch.backends.mkldnn.matmul.fp32_precision = "bf16"']
+)
+def test_no_setting_makes_the_comparison_less_precise(setting: str) -> None:
+    # In a process of its own: torch cannot take back that its two ways to set the precision were mixed.
+    script = f"""
+import numpy as np, torch
+from lightning_weightviz.measure.head import compare
+rows = torch.randn(300, 512, generator=torch.Generator().manual_seed(0))
+rows -= rows.mean(0)
+wide = rows.numpy().astype(np.float64)
+wide /= np.linalg.norm(wide, axis=1, keepdims=True)
+{setting}
+error = np.abs(compare(rows, 300)["cosine"].numpy() - wide @ wide.T)
+np.fill_diagonal(error, 0)
+assert error.max() < 1e-6, error.max()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
