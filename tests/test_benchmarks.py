@@ -15,7 +15,7 @@ def test_snapshot_reports_every_contestant(tmp_path: Path) -> None:
     done = subprocess.run([*command, "--out", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     result = json.loads((tmp_path / "snapshot.json").read_text())["results"]["mlp"]
-    assert {"floor", "blocked", "all", "add_histogram", "imshow"} <= set(result["seconds"])
+    assert {"floor", "blocked", "all", "add_histogram", "imshow", "callback"} <= set(result["seconds"])
     assert all(seconds > 0 for seconds in result["seconds"].values())
     assert 10_000 < result["event_bytes"] < 1_500_000
     assert (tmp_path / "snapshot.txt").read_text() in done.stdout

@@ -13,6 +13,7 @@ import pytest
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.callbacks import ModelPruning
+from lightning.pytorch.plugins import MixedPrecision
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -131,6 +132,42 @@ def test_a_step_with_a_closure_is_one_step(tmp_path: Path) -> None:
     kept, model = Collected(), SecondOrder()
     fit(tmp_path, WeightVisualizationCallback(sinks=[kept]), model=model)
     assert shown(kept, "weights.update_ratio/fc1.weight") == pytest.approx(model.ratios[4::5], rel=1e-4)
+
+
+class Overflowing(Chain):
+    """Trains in half precision; the last gradient of the second epoch overflows, and the scaler skips that step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.moved: list[float] = []
+        self.gradient_rms: list[float] = []
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        loss = super().training_step(batch, batch_idx)
+        return loss * float("inf") if self.global_step == 9 else loss
+
+    def on_before_optimizer_step(self, optimizer: Any) -> None:
+        gradient = self.fc1.weight.grad
+        assert gradient is not None
+        self.gradient_rms.append(gradient.square().mean().sqrt().item())
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        self._before = self.fc1.weight.detach().clone()
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        self.moved.append(((self.fc1.weight.detach() - self._before).norm() / self._before.norm()).item())
+
+
+def test_a_step_that_the_gradient_scaler_skips_has_no_ratio(tmp_path: Path) -> None:
+    kept, model = Collected(), Overflowing()
+    callback = WeightVisualizationCallback(sinks=[kept], targets=("weights", "gradients"), on_alert="ignore")
+    scaler = torch.amp.GradScaler("cpu", init_scale=256.0)
+    fit(tmp_path, callback, model=model, plugins=[MixedPrecision("16-mixed", "cpu", scaler)])
+    assert model.moved[9] == 0 < min(model.moved[:9] + model.moved[10:])
+    assert kept.steps("weights.update_ratio/fc1.weight") == [4, 14]
+    assert shown(kept, "weights.update_ratio/fc1.weight") == pytest.approx(model.moved[4::10], rel=1e-4)
+    # Lightning unscales before the hook, so what is shown is free of the scale.
+    assert shown(kept, "gradients.rms/fc1.weight")[0] == pytest.approx(model.gradient_rms[4], rel=1e-5)
 
 
 class Loop(TensorDataset):
