@@ -166,6 +166,7 @@ def test_a_step_that_the_gradient_scaler_skips_has_no_ratio(tmp_path: Path) -> N
     assert model.moved[9] == 0 < min(model.moved[:9] + model.moved[10:])
     assert kept.steps("weights.update_ratio/fc1.weight") == [4, 14]
     assert shown(kept, "weights.update_ratio/fc1.weight") == pytest.approx(model.moved[4::10], rel=1e-4)
+    assert shown(kept, "gradients.nan_count/fc1.weight") == [0, 128, 0]
     # Lightning unscales before the hook, so what is shown is free of the scale.
     assert shown(kept, "gradients.rms/fc1.weight")[0] == pytest.approx(model.gradient_rms[4], rel=1e-5)
 
