@@ -126,34 +126,19 @@ def imshow(model: nn.Module, writer: SummaryWriter) -> Work:
 class HandWritten(Callback):
     """What people write when they want to see their weights: `add_histogram` and `imshow` at the end of an epoch."""
 
-    def __init__(self) -> None:
-        self._works: tuple[Work, ...] = ()
-
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Finds the logger's writer."""
-        writer: SummaryWriter = trainer.logger.experiment  # type: ignore[union-attr]
-        self._works = (add_histogram(pl_module, writer), imshow(pl_module, writer))
-
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Looks at each parameter."""
-        for work in self._works:
-            work()
-
-
-class Bare(LightningModule):
-    """The model for a Trainer that is never run."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
+        writer: SummaryWriter = trainer.logger.experiment  # type: ignore[union-attr]
+        add_histogram(pl_module, writer)()
+        imshow(pl_module, writer)()
 
 
 def hand_written(model: nn.Module, folder: Path) -> Work:
-    """The end of an epoch of a hand-written callback, as the Trainer calls it."""
-    callback, module = HandWritten(), Bare(model)
+    """The hook of a hand-written callback, called as a Trainer would that has nothing else to do."""
+    module = LightningModule()
+    module.model = model
     trainer = Trainer(accelerator="cpu", logger=TensorBoardLogger(folder), enable_checkpointing=False)
-    callback.on_fit_start(trainer, module)
-    return partial(callback.on_train_epoch_end, trainer, module)
+    return partial(HandWritten().on_train_epoch_end, trainer, module)
 
 
 def wandb_histograms(model: nn.Module, folder: Path, stack: ExitStack) -> Work | None:
