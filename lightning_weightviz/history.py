@@ -13,12 +13,25 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from lightning_weightviz.snapshot import TOTAL, Measurement, Picture, Snapshot, Target, pool_extreme
+from lightning_weightviz.snapshot import (
+    TOTAL,
+    Measurement,
+    Parameter,
+    Picture,
+    Snapshot,
+    Target,
+    pool_extreme,
+    pool_mean,
+)
 
 ColorRange = Literal["run", "init", "epoch"] | float
 
 MAX_FRAMES = 8
 FRAME_CELLS = (72, 108)
+LEAST_FILMED = 6
+"""A film of filters shows so many of them, or all."""
+CHANGE_CELLS = 128
+"""Most cells an axis of the maps that changes are told from."""
 MAX_POINTS = 64
 VECTOR_CELLS = 256
 OVERVIEW_STATISTICS = ("rms", "absmax", "relative_change", "rotation", "zero_fraction", "nan_count", "inf_count")
@@ -33,7 +46,8 @@ class Frame:
         ordinal: Which snapshot it is of, 0 for the first.
         epoch: Its epoch.
         step: Its step.
-        cells: float16, at most `FRAME_CELLS`, pooled by signed extreme, in units of `scale`.
+        cells: float16, at most `FRAME_CELLS`, values or sums of kernels, pooled by signed extreme, or the first
+            `filmed` filters, a row each; in units of `scale`.
         scale: A power of two, so that weights of any size keep float16's eleven bits.
         moved: ‖w − w₀‖ / ‖w₀‖ by then; NaN where not known.
     """
@@ -56,7 +70,8 @@ class Memory:
     """What views may see of the history, fixed at the moment of a snapshot. Keys are ``<target>/<parameter>``.
 
     Attributes:
-        ranges: R of each picture: it is drawn from −R to +R. Also ``classes/templates``.
+        ranges: R of each picture: it is drawn from −R to +R. Also ``classes/templates``, and at `extra_key` the top
+            of each of `extra_maps`.
         frames: Film strip of pictured parameters of two or more dimensions, the oldest first, at most
             `MAX_FRAMES`: the start and log-spaced snapshots. The present is among them only where it is one of those.
         epochs: int64, (T,), epoch of each point of the curves; T ≤ `MAX_POINTS` + 1.
@@ -64,7 +79,8 @@ class Memory:
         percentiles: float32, (T, 9), for pictured parameters; NaN before a parameter was first seen.
         vectors: float32, (T, w ≤ 256), for pictured parameters of one dimension.
         statistics: float32, (T, S) at `OVERVIEW_STATISTICS`, for all parameters and for ``<target>/total``.
-        start: float32 maps of the first snapshot, where they were asked to be kept.
+        start: `change_map` of the first snapshot, where it was asked to be kept.
+        previous: The same of the snapshot before this one; of none at the first.
     """
 
     ranges: Mapping[str, float]
@@ -75,12 +91,52 @@ class Memory:
     vectors: Mapping[str, npt.NDArray[np.float32]]
     statistics: Mapping[str, npt.NDArray[np.float32]]
     start: Mapping[str, npt.NDArray[np.float32]]
+    previous: Mapping[str, npt.NDArray[np.float32]]
+
+
+def filmed(parameter: Parameter) -> int:
+    """How many filters a frame of the film holds; 0 where it is a map of all values."""
+    if parameter.layout != "filters":
+        return 0
+    count, *tile = parameter.filters_shape
+    most = math.prod(FRAME_CELLS) // math.prod(tile)
+    return min(count, most) if most >= min(count, LEAST_FILMED) else 0
 
 
 def frame_of(snapshot: Snapshot, measurement: Measurement, picture: Picture) -> Frame:
     """The frame that shows a parameter's picture as it is in this snapshot."""
-    cells, scale = _half(picture.shrink(*FRAME_CELLS))
+    count = filmed(measurement.parameter)
+    filters = picture.filters[:count].reshape(count, -1) if picture.filters is not None and count else None
+    values = picture.extreme if picture.sums is None else picture.sums
+    cells, scale = _half(pool_extreme(values, *FRAME_CELLS) if filters is None else filters)
     return Frame(snapshot.ordinal, snapshot.epoch, snapshot.step, cells, scale, measurement.moved)
+
+
+def change_map(picture: Picture) -> npt.NDArray[np.float32]:
+    """What a change is told from: filters, all values, or means of at most `CHANGE_CELLS` cells an axis.
+
+    Not extremes: between two of one size and opposite signs, a little change looks like a large one.
+    """
+    if picture.filters is not None:
+        return picture.filters
+    return pool_mean(picture.extreme if picture.mean is None else picture.mean, CHANGE_CELLS, CHANGE_CELLS)
+
+
+def extra_maps(picture: Picture) -> dict[str, npt.NDArray[np.float32]]:
+    """What is drawn beside the values, each in a range of its own: of pooled maps ``rms``, of kernels their maps."""
+    if picture.sums is not None and picture.positions is not None:
+        return {"norms": picture.kernel_norms, "sums": picture.sums, "positions": picture.positions}
+    return {"rms": picture.rms} if picture.is_pooled and picture.filters is None else {}
+
+
+def film_key(key: str, parameter: Parameter) -> str:
+    """The key of the range in which a parameter's frames are drawn."""
+    return extra_key(key, "sums") if parameter.layout == "kernels" else key
+
+
+def extra_key(key: str, name: str) -> str:
+    """The key of the range of one of `extra_maps`."""
+    return f"{key}:{name}"
 
 
 def key_of(target: Target, name: str) -> str:
@@ -143,6 +199,7 @@ class History:
         self._keys: list[str] = []
         self._statistics: list[tuple[int, npt.NDArray[np.float32]]] = []
         self._start: dict[str, npt.NDArray[np.float32]] = {}
+        self._previous: dict[str, npt.NDArray[np.float32]] = {}
 
     @property
     def snapshots(self) -> int:
@@ -153,14 +210,15 @@ class History:
         """Takes a snapshot in and returns what views may see of it and all before."""
         ordinal = snapshot.ordinal
         self._times.append((ordinal, snapshot.epoch, snapshot.step))
+        previous, self._previous = self._previous, {}
         for target, measurements in snapshot.targets.items():
             for name, measurement in measurements.items():
                 self._remember_one(key_of(target, name), measurement, snapshot)
         self._remember_statistics(snapshot)
         if snapshot.head is not None and snapshot.head.templates is not None:
-            self._widen("classes/templates", snapshot.head.templates)
+            self._widen("classes/templates", snapshot.head.templates, self._color_range)
         self._thin(newest=ordinal)
-        return self._memory()
+        return self._memory(previous)
 
     def _remember_one(self, key: str, measurement: Measurement, snapshot: Snapshot) -> None:
         ordinal, shape = snapshot.ordinal, measurement.parameter.shape
@@ -170,10 +228,15 @@ class History:
         picture = measurement.picture
         if picture is None:
             return
-        self._widen(key, picture.extreme if picture.filters is None else picture.filters)
+        self._widen(key, picture.extreme if picture.filters is None else picture.filters, self._color_range)
+        for name, values in extra_maps(picture).items():
+            # A number that the user gave is one for weights, not for norms and sums of them.
+            fixed = isinstance(self._color_range, (int, float))
+            self._widen(extra_key(key, name), values, "run" if fixed else self._color_range)
         self._add(f"percentiles:{key}", ordinal, measurement.percentiles.astype(np.float32))
         if self._keep_start:
-            self._start.setdefault(key, picture.extreme.copy())
+            self._previous[key] = change_map(picture).copy()
+            self._start.setdefault(key, self._previous[key])
         if measurement.parameter.layout == "vector":
             self._add(f"vectors:{key}", ordinal, pool_extreme(picture.extreme, 1, VECTOR_CELLS)[0])
         else:
@@ -183,8 +246,9 @@ class History:
 
     def _forget(self, key: str) -> None:
         """Drops what no longer fits: under this name there is another parameter now."""
-        for kept in (self._ranges, self._frames, self._start):
+        for kept in (self._frames, self._start, self._previous):
             kept.pop(key, None)
+        self._ranges = {name: limit for name, limit in self._ranges.items() if name.split(":")[0] != key}
         for curve in ("percentiles", "vectors"):
             self._curves.pop(f"{curve}:{key}", None)
 
@@ -201,12 +265,12 @@ class History:
         values = [[rows.get(key, absent).get(name, math.nan) for name in OVERVIEW_STATISTICS] for key in self._keys]
         self._statistics.append((snapshot.ordinal, np.array(values, np.float32)))
 
-    def _widen(self, key: str, values: npt.NDArray[Any]) -> None:
-        if isinstance(self._color_range, (int, float)):
-            self._ranges[key] = float(self._color_range)
-        elif self._color_range == "epoch":
+    def _widen(self, key: str, values: npt.NDArray[Any], color_range: ColorRange) -> None:
+        if isinstance(color_range, (int, float)):
+            self._ranges[key] = float(color_range)
+        elif color_range == "epoch":
             self._ranges[key] = range_for(values) or 1.0
-        elif self._color_range == "run":
+        elif color_range == "run":
             limit = self._ranges.get(key, 0.0)
             self._ranges[key] = limit if _fits(values, limit) else max(limit, range_for(values))
         # A parameter that starts at zero has no range yet: its first nonzero values set it.
@@ -239,7 +303,7 @@ class History:
         self._statistics = [row for row in self._statistics if stays(row[0])]
         self._curves = {curve: [row for row in rows if stays(row[0])] for curve, rows in self._curves.items()}
 
-    def _memory(self) -> Memory:
+    def _memory(self, previous: Mapping[str, npt.NDArray[np.float32]]) -> Memory:
         ordinals = [time[0] for time in self._times]
 
         def curves(prefix: str) -> dict[str, npt.NDArray[Any]]:
@@ -258,6 +322,7 @@ class History:
             vectors=curves("vectors:"),
             statistics=self._statistics_over_time(),
             start=dict(self._start),
+            previous=previous,
         )
 
     def _statistics_over_time(self) -> dict[str, npt.NDArray[np.float32]]:
@@ -282,6 +347,7 @@ class History:
             },
             "frames": {key: [vars(frame).copy() for frame in frames] for key, frames in self._frames.items()},
             "start": dict(self._start),
+            "previous": dict(self._previous),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -298,6 +364,7 @@ class History:
         }
         self._frames = {key: [Frame(**frame) for frame in frames] for key, frames in state["frames"].items()}
         self._start = dict(state["start"])
+        self._previous = dict(state["previous"])
 
 
 def _half(values: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float16], float]:

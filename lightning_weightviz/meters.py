@@ -35,7 +35,12 @@ class Meters:
 
     def __init__(self, parameters: Sequence[Parameter], settings: Settings) -> None:
         self._meters: dict[Target, Meter] = {
-            target: Meter(parameters, image_size=settings.image_size, statistics=settings.statistics)
+            target: Meter(
+                parameters,
+                image_size=settings.image_size,
+                statistics=settings.statistics,
+                means="drift" in settings.views,
+            )
             for target in settings.targets
         }
         self._gradients: dict[int, Tensor] = {}

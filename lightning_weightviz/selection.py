@@ -23,8 +23,13 @@ NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, nn.LocalResponseNorm
 IMAGE_SHAPES = {784: (1, 28, 28), 1024: (1, 32, 32), 3072: (3, 32, 32)}
 """Inputs that are taken for pictures where no shape is given: MNIST, CIFAR in grey and in colour."""
 
-MAX_FILTER_VALUES = 65536
-"""Kernels are copied whole up to this many values; a convolution with more is drawn as a matrix."""
+GATES = {
+    (nn.LSTM, nn.LSTMCell): ("i input", "f forget", "g cell", "o output"),
+    (nn.GRU, nn.GRUCell): ("r reset", "z update", "n new"),
+}
+"""What the equal stretches of rows of a recurrent layer's parameters are, in PyTorch's order."""
+LARGEST_SIDE = 220
+"""Rows that are larger pictures are drawn as a matrix: they would not fit a tile of the page."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +151,7 @@ def select(
     _warn_of_unmatched("layers", layers or (), names)
     _warn_of_unmatched("exclude", exclude, names)
 
+    images = _on_images(model, input_shape)
     sites, skipped = [], {}
     flattened = sharding.is_flattened(model)
     for path, module, attribute, aliases in found.values():
@@ -161,7 +167,11 @@ def select(
             skipped[name] = reason
             continue
         is_head = head_site is not None and head_site.module is module and attribute == "weight"
-        sites.append(Site(path, module, attribute, _describe(module, attribute, aliases, is_head=is_head)))
+        parameter = _describe(module, attribute, aliases, is_head=is_head)
+        if module is images and attribute == "weight":
+            shape = input_shape or IMAGE_SHAPES[parameter.shape[1]]
+            parameter = replace(parameter, layout="filters", tile=shape, tile_inferred=input_shape is None)
+        sites.append(Site(path, module, attribute, parameter))
     return Selection(tuple(_mark_pictured(sites, max_layers)), head_site, skipped)
 
 
@@ -206,6 +216,9 @@ def _describe(module: nn.Module, attribute: str, aliases: Sequence[str], *, is_h
         shape=shape,
         dtype=str(tensor.dtype).removeprefix("torch."),
         layout=_layout(module, shape),
+        blocks=_blocks(module, attribute),
+        heads=_heads(module, attribute),
+        padding_index=getattr(module, "padding_idx", None),
     )
 
 
@@ -230,9 +243,38 @@ def _kind(module: nn.Module, attribute: str) -> Kind:
 def _layout(module: nn.Module, shape: tuple[int, ...]) -> Layout:
     if len(shape) < 2:
         return "vector"
-    size = torch.Size(shape).numel()
-    tiled = isinstance(module, nn.Conv2d) and len(shape) == 4 and shape[1] in (1, 3) and max(shape[2:]) > 1
-    return "filters" if tiled and size <= MAX_FILTER_VALUES else "matrix"
+    if not isinstance(module, _ConvNd) or len(shape) != 2 + len(module.kernel_size) or max(shape[2:], default=1) == 1:
+        return "matrix"
+    tiled = len(shape) == 4 and shape[1] in (1, 3) and max(shape[2:]) <= LARGEST_SIDE
+    return "filters" if tiled else "kernels"
+
+
+def _blocks(module: nn.Module, attribute: str) -> tuple[str, ...]:
+    if isinstance(module, nn.MultiheadAttention) and attribute.startswith("in_proj"):
+        return ("q query", "k key", "v value")
+    if attribute.startswith(("weight_hr", "bias_hr")):
+        return ()
+    return next((names for types, names in GATES.items() if isinstance(module, types)), ())
+
+
+def _heads(module: nn.Module, attribute: str) -> int:
+    if not isinstance(module, nn.MultiheadAttention) or not attribute.endswith("proj_weight"):
+        return 1
+    heads: int = module.num_heads
+    return heads
+
+
+def _on_images(model: nn.Module, input_shape: tuple[int, int, int] | None) -> nn.Module | None:
+    """The first layer, where it is a Linear whose input is a picture, of the shape given or of a usual one."""
+    weighted = (module for module in model.modules() if any(True for _ in module.parameters(recurse=False)))
+    first = next((module for module in weighted if not isinstance(module, NORMS)), None)
+    weight = first._parameters.get("weight") if isinstance(first, nn.Linear) else None
+    if weight is None or weight.is_complex() or is_lazy(weight) or weight.ndim != 2:
+        return None
+    shape = input_shape or IMAGE_SHAPES.get(weight.shape[1])
+    fits = shape is not None and torch.Size(shape).numel() == weight.shape[1] and max(shape[1:]) <= LARGEST_SIDE
+    # A single row of pixels is no picture.
+    return first if fits and shape is not None and min(shape[1:]) > 1 else None
 
 
 def _mark_pictured(sites: Sequence[Site], max_layers: int) -> Iterator[Site]:

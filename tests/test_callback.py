@@ -158,7 +158,7 @@ def test_a_resumed_run_goes_on_with_its_ranges_and_film_and_repeats_nothing(tmp_
     written = events(tmp_path / "second")
     assert steps_of(written, "Images", "weights.heatmap/fc1.weight") == [19, 24]
 
-    before, after = history_of(first)._memory(), history_of(second)._memory()
+    before, after = history_of(first)._memory({}), history_of(second)._memory({})
     assert list(after.epochs) == [0, 1, 2, 3, 4, 5]
     assert [frame.epoch for frame in after.frames["weights/fc1.weight"]] == [0, 1, 2, 4]
     for old, new in zip(before.frames["weights/fc1.weight"][:3], after.frames["weights/fc1.weight"], strict=False):
@@ -192,7 +192,7 @@ def test_a_second_fit_of_the_same_trainer_goes_on(tmp_path: Path) -> None:
     running.fit_loop.max_epochs = 4
     running.fit(model, batches())
     assert kept.steps("weights.heatmap/fc1.weight") == [0, 4, 9, 14, 19]
-    assert list(history_of(callback)._memory().epochs) == [0, 1, 2, 3, 4]
+    assert list(history_of(callback)._memory({}).epochs) == [0, 1, 2, 3, 4]
 
 
 def test_the_same_callback_in_a_new_trainer_starts_anew(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_the_same_callback_in_a_new_trainer_starts_anew(tmp_path: Path) -> None:
     fit(tmp_path / "a", callback, max_epochs=1)
     fit(tmp_path / "b", callback, max_epochs=1)
     assert kept.steps("weights.heatmap/fc1.weight") == [0, 4, 0, 4]
-    assert list(history_of(callback)._memory().epochs) == [0, 1]
+    assert list(history_of(callback)._memory({}).epochs) == [0, 1]
 
 
 @pytest.mark.parametrize("error", [RuntimeError("out of memory"), KeyboardInterrupt()])

@@ -64,11 +64,79 @@ def test_kinds_come_from_the_owning_module() -> None:
 
 
 def test_layouts() -> None:
-    model = nn.ModuleDict({"first": nn.Conv2d(3, 64, 7), "deep": nn.Conv2d(64, 64, 3), "fc": nn.Linear(64, 10)})
-    layouts = {site.parameter.name: site.parameter.layout for site in select(model).sites}
-    assert layouts["first.weight"] == "filters"
-    assert layouts["deep.weight"] == layouts["fc.weight"] == "matrix"
-    assert layouts["fc.bias"] == "vector"
+    model = nn.ModuleDict(
+        {
+            "first": nn.Conv2d(3, 64, 7),
+            "deep": nn.Conv2d(64, 64, 3),
+            "depthwise": nn.Conv2d(64, 64, 3, groups=64),
+            "pointwise": nn.Conv2d(64, 32, 1),
+            "up": nn.ConvTranspose2d(32, 16, 2),
+            "paint": nn.ConvTranspose2d(16, 3, 5),
+            "line": nn.Conv1d(3, 8, 5),
+            "volume": nn.Conv3d(3, 8, 3),
+            "huge": nn.Conv2d(1, 2, (300, 2)),
+            "fc": nn.Linear(64, 10),
+        }
+    )
+    layouts = {site.path: site.parameter.layout for site in select(model).sites if "weight" in site.attribute}
+    assert layouts == {
+        "first": "filters",
+        "deep": "kernels",
+        "depthwise": "filters",
+        "pointwise": "matrix",
+        "up": "kernels",
+        "paint": "filters",
+        "line": "kernels",
+        "volume": "kernels",
+        "huge": "kernels",
+        "fc": "matrix",
+    }
+    assert {site.parameter.layout for site in select(model).sites if site.attribute == "bias"} == {"vector"}
+
+
+@pytest.mark.parametrize(("width", "tile"), [(784, (1, 28, 28)), (1024, (1, 32, 32)), (3072, (3, 32, 32))])
+def test_rows_of_a_first_linear_on_pictures_are_pictures(width: int, tile: tuple[int, int, int]) -> None:
+    model = nn.Sequential(nn.Flatten(), nn.LayerNorm(width), nn.Linear(width, 16), nn.Linear(16, 784))
+    found = {site.parameter.name: site.parameter for site in select(model).sites}
+    assert (found["2.weight"].layout, found["2.weight"].tile, found["2.weight"].tile_inferred) == (
+        "filters",
+        tile,
+        True,
+    )
+    assert found["2.weight"].filters_shape == (16, *tile)
+    assert found["2.bias"].layout == "vector" and found["3.weight"].layout == "matrix"
+
+
+def test_the_shape_of_the_input_can_be_given_and_must_fit() -> None:
+    model = nn.Sequential(nn.Linear(192, 16), nn.Linear(16, 10))
+    assert select(model).sites[0].parameter.layout == "matrix"
+    given = select(model, input_shape=(3, 8, 8)).sites[0].parameter
+    assert (given.layout, given.tile, given.tile_inferred) == ("filters", (3, 8, 8), False)
+    with pytest.warns(UserWarning, match="input_shape"):
+        assert select(model, input_shape=(1, 28, 28)).sites[0].parameter.layout == "matrix"
+    words = nn.Sequential(nn.Embedding(50, 784), nn.Linear(784, 10))
+    assert select(words).sites[1].parameter.layout == "matrix"
+
+
+def test_gates_heads_and_padding() -> None:
+    model = nn.ModuleDict(
+        {
+            "lstm": nn.LSTM(8, 6, proj_size=3),
+            "gru": nn.GRUCell(8, 6),
+            "rnn": nn.RNN(8, 6),
+            "attention": nn.MultiheadAttention(8, 4),
+            "words": nn.Embedding(20, 8, padding_idx=3),
+        }
+    )
+    found = {site.parameter.name: site.parameter for site in select(model).sites}
+    gates = ("i input", "f forget", "g cell", "o output")
+    assert found["lstm.weight_ih_l0"].blocks == found["lstm.bias_hh_l0"].blocks == gates
+    assert found["lstm.weight_hr_l0"].blocks == found["rnn.weight_ih_l0"].blocks == ()
+    assert found["gru.weight_hh"].blocks == ("r reset", "z update", "n new")
+    assert found["attention.in_proj_weight"].blocks == ("q query", "k key", "v value")
+    assert found["attention.in_proj_weight"].heads == 4
+    assert found["attention.out_proj.bias"].blocks == ()
+    assert found["words.weight"].padding_index == 3
 
 
 def test_tied_weights_are_shown_once_with_their_aliases() -> None:

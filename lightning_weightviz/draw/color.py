@@ -17,6 +17,8 @@ Rgb = tuple[int, int, int]
 
 STEPS = 100
 """Colours on each side of 0, so that a step is a hundredth of R. 0 has a colour of its own, in the middle."""
+FEW_STEPS = 20
+"""Colours of magnitudes beside a signed map: a palette has no room for more."""
 
 NAN: Rgb = (255, 0, 255)
 INFINITE: Rgb = (0, 0, 0)
@@ -37,9 +39,9 @@ def signed_table(colormap: str) -> Pixels:
 
 
 @lru_cache(maxsize=4)
-def magnitude_table(colormap: str = MAGNITUDE) -> Pixels:
-    """uint8 (STEPS + 3, 3): from 0 to the top, then NaN's colour and the infinities'."""
-    return _table(colormap, STEPS + 1)
+def magnitude_table(steps: int = STEPS) -> Pixels:
+    """uint8 (steps + 3, 3): from 0 to the top, then NaN's colour and the infinities'."""
+    return _table(MAGNITUDE, steps + 1)
 
 
 def _table(colormap: str, size: int) -> Pixels:
@@ -67,11 +69,11 @@ def paint_signed(values: npt.NDArray[Any], limit: float, colormap: str) -> Pixel
     return _paint(values, positions, signed_table(colormap))
 
 
-def paint_magnitude(values: npt.NDArray[Any], top: float) -> Pixels:
+def paint_magnitude(values: npt.NDArray[Any], top: float, steps: int = STEPS) -> Pixels:
     """Colours of values between 0 and `top`; beyond it, the end's colour. Shapes as in `paint_signed`."""
     with np.errstate(over="ignore"):
-        positions = values / top * STEPS if top > 0 else np.zeros_like(values)
-    return _paint(values, positions, magnitude_table())
+        positions = values / top * steps if top > 0 else np.zeros_like(values)
+    return _paint(values, positions, magnitude_table(steps))
 
 
 def _paint(values: npt.NDArray[Any], positions: npt.NDArray[Any], table: Pixels) -> Pixels:
@@ -97,7 +99,7 @@ def signed_bar(height: int, width: int, colormap: str) -> Pixels:
     return np.repeat(column[:, None], width, axis=1)
 
 
-def magnitude_bar(height: int, width: int) -> Pixels:
+def magnitude_bar(height: int, width: int, steps: int = STEPS) -> Pixels:
     """A horizontal colour bar from 0 at the left to the top at the right."""
-    row = paint_magnitude(np.linspace(0.0, 1.0, width), 1.0)
+    row = paint_magnitude(np.linspace(0.0, 1.0, width), 1.0, steps)
     return np.repeat(row[None], height, axis=0)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from lightning_weightviz.draw.color import enlarge, paint_signed
 from lightning_weightviz.draw.matrix import Box, cell_size, draw_flat_bar
 from lightning_weightviz.draw.page import BODY, CONTENT, GREY, MARGIN, SMALL, Page
+from lightning_weightviz.draw.tiles import TileLayout, paint_tiles, plan_sheet
 
 SPACE = 18
 LOWEST, TALLEST, SINGLE = 90, 220, 48
@@ -23,7 +24,7 @@ class Tile:
     Attributes:
         title: In bold above it, for instance ``epoch 4``.
         note: In grey below the title, for instance ``moved 58%``; may be empty.
-        values: float32, (h, w), of one shape in all tiles.
+        values: float32, (h, w), or filters, (n, channels, height, width); of one shape in all tiles.
     """
 
     title: str
@@ -38,10 +39,12 @@ class FilmLayout:
     Attributes:
         tiles: In the order of time.
         factor: Height and width of a cell in pixels.
+        sheet: Where filters are, from the corner of each tile; None where there is a map.
     """
 
     tiles: tuple[Box, ...]
     factor: tuple[int, int]
+    sheet: TileLayout | None = None
 
     def cell(self, tile: int, row: int, column: int) -> Box:
         """The pixels of one cell of a tile."""
@@ -57,22 +60,31 @@ def draw_film(page: Page, tiles: Sequence[Tile], limit: float, colormap: str, wo
     """
     in_row = 2 if len(tiles) <= 4 else 3
     pitch = (CONTENT + SPACE) // in_row
-    rows, columns = tiles[0].values.shape
-    factor = cell_size(rows, columns, pitch - SPACE, lowest=LOWEST, tallest=TALLEST, single=SINGLE)
+    shape = tiles[0].values.shape
+    sheet = plan_sheet(shape[0], (shape[2], shape[3]), pitch - SPACE, TALLEST) if len(shape) == 4 else None
+    if sheet is None:
+        factor = cell_size(shape[0], shape[1], pitch - SPACE, lowest=LOWEST, tallest=TALLEST, single=SINGLE)
+        size = shape[0] * factor[0], shape[1] * factor[1]
+    else:
+        factor, size = (sheet.factor, sheet.factor), (sheet.box.height, sheet.box.width)
     caption = round(1.3 * BODY) + (round(1.4 * SMALL) if any(tile.note for tile in tiles) else 0) + 2
-    height = caption + rows * factor[0]
+    height = caption + size[0]
     boxes: list[Box] = []
     for index, tile in enumerate(tiles):
         left, top = MARGIN + index % in_row * pitch, page.y + index // in_row * (height + SPACE)
         page.text(left, top, tile.title, size=BODY, bold=True)
         page.text(left, top + round(1.3 * BODY), tile.note, size=SMALL, color=GREY)
-        boxes.append(Box(left, top + caption, left + columns * factor[1], top + height))
-        page.paste(enlarge(paint_signed(tile.values, limit, colormap), *factor), left, top + caption, framed=True)
+        boxes.append(Box(left, top + caption, left + size[1], top + height))
+        if sheet is None:
+            page.paste(enlarge(paint_signed(tile.values, limit, colormap), *factor), left, top + caption, framed=True)
+        else:
+            page.paste(paint_tiles(tile.values, limit, colormap, sheet), left, top + caption)
     used = len(tiles) % in_row
     left, width = MARGIN + used * pitch, CONTENT - used * pitch
     page.y = boxes[-1].bottom + SPACE if used == 0 else boxes[-1].top - caption + 4
-    draw_flat_bar(page, limit, colormap, left, width)
+    if len(shape) == 2 or shape[1] == 1:
+        draw_flat_bar(page, limit, colormap, left, width)
     for paragraph in words:
         page.paragraph(paragraph, size=SMALL, left=left, width=width)
     page.y = max(page.y, boxes[-1].bottom + SPACE // 2)
-    return FilmLayout(tuple(boxes), factor)
+    return FilmLayout(tuple(boxes), factor, sheet)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from lightning_weightviz.draw.caption import Fact
 from lightning_weightviz.draw.color import Pixels, Rgb, enlarge, paint_signed, signed_bar
 from lightning_weightviz.draw.number import number
-from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, SMALL, WIDTH, Page, fit, text_width
+from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, SMALL, Page, fit, text_width
 
 MAX_CELLS = 512
 """Along an axis: more would not fit the page at one pixel each."""
@@ -20,12 +20,16 @@ TALLEST, LOWEST, SINGLE = 520, 150, 96
 """Heights in pixels: no map is taller, none lower, but one row alone is low."""
 TALLEST_CELL = 40
 WIDEST_LABEL, LABEL_HEIGHT = 130, SMALL + 4
+TICK = 12
+"""Length in pixels of the marks between heads."""
 
-STRIP = 34
+STRIP, NARROWEST_STRIP = 34, 10
 SIDE = 132
 """What the words beside the column strip need."""
 BAR = 14
 GAP = 4
+BLOCK_GAP = 6
+"""Pixels of paper between the blocks of a map."""
 STRIP_PAPER: Rgb = (240, 241, 243)
 STRIP_ALL: Rgb = (112, 131, 166)
 STRIP_SOME: Rgb = (186, 197, 215)
@@ -70,6 +74,7 @@ class MatrixLayout:
         row_strip: Norms of the rows, beside the map; None where not drawn.
         column_strip: Norms of the columns, below the map; None where not drawn.
         strip_tops: The norm that fills the row strip, and the one that fills the column strip.
+        block: Rows of cells between two gaps; 0 where there are no gaps.
     """
 
     cells: Box
@@ -78,11 +83,13 @@ class MatrixLayout:
     row_strip: Box | None = None
     column_strip: Box | None = None
     strip_tops: tuple[float, float] = (0.0, 0.0)
+    block: int = 0
 
     def cell(self, row: int, column: int) -> Box:
         """The pixels of one cell."""
         vertical, horizontal = self.factor
-        left, top = self.cells.left + column * horizontal, self.cells.top + row * vertical
+        gaps = row // self.block if self.block else 0
+        left, top = self.cells.left + column * horizontal, self.cells.top + row * vertical + gaps * BLOCK_GAP
         return Box(left, top, left + horizontal, top + vertical)
 
 
@@ -102,6 +109,10 @@ class Matrix:
         missing: bool, (h,): rows of which nothing is known.
         tallest: Height of the map in pixels that it may not pass.
         lowest: Height of the map in pixels that it reaches, if it has more than one row.
+        width: Pixels that it may take with all that belongs to it, from the left margin on.
+        widest: Pixels that the map itself may take of these.
+        blocks: Letters of the equal stretches of rows between which there are gaps.
+        heads: Equal parts of each of these stretches, marked at the left.
     """
 
     values: npt.NDArray[np.float32]
@@ -111,10 +122,14 @@ class Matrix:
     column_words: str
     row_norms: Norms | None = None
     column_norms: Norms | None = None
-    row_labels: Sequence[tuple[int, str]] = ()
+    row_labels: Sequence[tuple[float, str]] = ()
     missing: npt.NDArray[np.bool_] | None = None
     tallest: int = TALLEST
     lowest: int = LOWEST
+    width: int = CONTENT
+    widest: int = CONTENT
+    blocks: Sequence[str] = ()
+    heads: int = 1
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -169,30 +184,42 @@ def draw_matrix(page: Page, matrix: Matrix) -> MatrixLayout:
     rows, columns = matrix.shape
     strips = matrix.row_norms is not None and matrix.column_norms is not None
     beside = 3 * GAP + bar_width(matrix.limit)
-    room = CONTENT - (max(beside + STRIP + GAP, SIDE) if strips else beside)
-    labels = [(row, fit(text, WIDEST_LABEL, SMALL)) for row, text in matrix.row_labels]
+    room = matrix.width - (max(beside + STRIP + GAP, SIDE if matrix.width == CONTENT else 0) if strips else beside)
+    blocks = matrix.blocks if matrix.blocks and rows % len(matrix.blocks) == 0 else ()
+    block = rows // len(blocks) if blocks else 0
+    row_labels = [(block * index + (block - 1) / 2, name) for index, name in enumerate(blocks)] or matrix.row_labels
+    labels = [(row, fit(text, WIDEST_LABEL, SMALL)) for row, text in row_labels]
     indent = round(max((text_width(text, SMALL) + 8 for _, text in labels), default=0))
-    if columns > room - indent:
+    # Rather than lose its labels the map takes some of the strip's width.
+    if columns > room - indent + (STRIP - NARROWEST_STRIP if strips else 0):
         labels, indent = [], 0
-    factor = cell_size(rows, columns, room - indent, lowest=matrix.lowest, tallest=matrix.tallest)
+    if matrix.heads > 1:
+        indent += TICK
+    factor = cell_size(rows, columns, min(room - indent, matrix.widest), lowest=matrix.lowest, tallest=matrix.tallest)
     left, top = MARGIN + indent, page.y + (round(1.4 * SMALL) if matrix.row_words else 0)
-    cells = Box(left, top, left + columns * factor[1], top + rows * factor[0])
+    gaps = BLOCK_GAP * max(len(blocks) - 1, 0)
+    cells = Box(left, top, left + columns * factor[1], top + rows * factor[0] + gaps)
     # What the map leaves of the page's width goes to the row strip, so that no page has a blank side.
-    bar_left = MARGIN + CONTENT - bar_width(matrix.limit) if strips else cells.right + 3 * GAP
+    bar_left = MARGIN + matrix.width - bar_width(matrix.limit) if strips else cells.right + 3 * GAP
     bar = Box(bar_left, cells.top, bar_left + BAR, cells.bottom)
+    layout = MatrixLayout(cells, factor, bar, block=block)
 
     pixels = paint_signed(matrix.values, matrix.limit, matrix.colormap)
     if matrix.missing is not None:
         pixels[matrix.missing] = STRIP_PAPER
     if matrix.row_words:
         page.text(left, page.y, f"↓ {matrix.row_words}", size=SMALL, color=GREY)
-    page.paste(enlarge(pixels, *factor), cells.left, cells.top, framed=True)
-    _draw_row_labels(page, labels, cells, factor[0])
+    for first in range(0, rows, block or rows):
+        part = enlarge(pixels[first : first + (block or rows)], *factor)
+        page.paste(part, cells.left, layout.cell(first, 0).top, framed=True)
+    _draw_row_labels(page, labels, layout, TICK if matrix.heads > 1 else 0)
+    _mark_heads(page, layout, rows, len(blocks or (None,)) * matrix.heads)
     draw_bar(page, bar, matrix.limit, matrix.colormap)
-    layout = MatrixLayout(cells, factor, bar)
     page.y = cells.bottom + 2 * GAP
     if matrix.row_norms is not None and matrix.column_norms is not None:
-        layout = _draw_strips(page, layout, matrix.row_norms, matrix.column_norms, bar.left - 3 * GAP)
+        words = left + text_width(f"↓ {matrix.row_words}", SMALL)
+        right = MARGIN + matrix.width
+        layout = _draw_strips(page, layout, matrix.row_norms, matrix.column_norms, bar.left - 3 * GAP, (words, right))
     page.text(cells.left, page.y, f"→ {matrix.column_words}", size=SMALL, color=GREY)
     page.y += round(1.5 * SMALL)
     return layout
@@ -226,32 +253,47 @@ def draw_bar(page: Page, box: Box, limit: float, colormap: str) -> None:
         page.text(box.right + GAP, y, text, size=SMALL, color=GREY, anchor="lm")
 
 
-def _draw_row_labels(page: Page, labels: Sequence[tuple[int, str]], cells: Box, height: int) -> None:
+def _draw_row_labels(page: Page, labels: Sequence[tuple[float, str]], layout: MatrixLayout, space: int) -> None:
     """The last label, and of the others those that have room above it and below the one before."""
-    places = [(min(max(cells.top + (row + 0.5) * height, cells.top + 8), cells.bottom - 8), t) for row, t in labels]
+    cells, height = layout.cells, layout.factor[0]
+    middles = [(layout.cell(int(row), 0).top + (row % 1 + 0.5) * height, text) for row, text in labels]
+    places = [(min(max(y, cells.top + 8), cells.bottom - 8), text) for y, text in middles]
     above: float = cells.top - SMALL
     for y, text in places:
         if (y - above >= LABEL_HEIGHT and places[-1][0] - y >= LABEL_HEIGHT) or y == places[-1][0]:
-            page.text(cells.left - 8, y, text, size=SMALL, color=GREY, anchor="rm")
+            page.text(cells.left - 8 - space, y, text, size=SMALL, color=GREY, anchor="rm")
             above = y
 
 
-def _draw_strips(page: Page, layout: MatrixLayout, row_norms: Norms, column_norms: Norms, right: int) -> MatrixLayout:
+def _mark_heads(page: Page, layout: MatrixLayout, rows: int, parts: int) -> None:
+    """Short lines at the left where one head ends and the next begins, if the cells keep them apart."""
+    if parts > 1 and rows % parts == 0 and rows // parts * layout.factor[0] >= 6:
+        for row in range(0, rows, rows // parts):
+            y = layout.cell(row, 0).top
+            page.line([(layout.cells.left - TICK, y), (layout.cells.left - 2, y)], color=GREY)
+
+
+def _draw_strips(
+    page: Page, layout: MatrixLayout, row_norms: Norms, column_norms: Norms, right: int, free: tuple[float, float]
+) -> MatrixLayout:
+    """The strips, the row strip up to `right`; above it `free` pixels, from and to, hold its scale."""
     cells, (vertical, horizontal) = layout.cells, layout.factor
     row_strip = Box(cells.right + GAP + 1, cells.top, right, cells.bottom)
     column_strip = Box(cells.left, cells.bottom + GAP + 1, cells.right, cells.bottom + GAP + 1 + STRIP + 6)
     row_top, column_top = _scale(row_norms), _scale(column_norms)
     bars = _bars(row_norms, row_top, row_strip.width)
-    page.paste(enlarge(bars, vertical, 1), row_strip.left, row_strip.top)
+    for first in range(0, len(bars), layout.block or len(bars)):
+        part = enlarge(bars[first : first + (layout.block or len(bars))], vertical, 1)
+        page.paste(part, row_strip.left, layout.cell(first, 0).top)
     bars = _bars(column_norms, column_top, column_strip.height)
     page.paste(enlarge(bars[:, ::-1].swapaxes(0, 1), 1, horizontal), column_strip.left, column_strip.top)
 
     scale = f"0 to {number(row_top)}"
-    text = next(
-        (t for t in (f"row norm {scale}", f"norm {scale}") if row_strip.left + text_width(t, SMALL) < WIDTH), scale
-    )
-    x: float = min(row_strip.left, WIDTH - MARGIN - text_width(text, SMALL))
-    page.text(x, cells.top - round(1.4 * SMALL), text, size=SMALL, color=GREY)
+    for text in (f"row norm {scale}", f"norm {scale}", scale):
+        x: float = min(row_strip.left, free[1] - text_width(text, SMALL))
+        if x > free[0] + 2 * GAP:
+            page.text(x, cells.top - round(1.4 * SMALL), text, size=SMALL, color=GREY)
+            break
     x = column_strip.right + 2 * GAP
     page.text(x, column_strip.top - 3, "column norm", size=SMALL, color=GREY)
     page.text(x, column_strip.bottom + 3, f"0 to {number(column_top)}", size=SMALL, color=GREY, anchor="ld")

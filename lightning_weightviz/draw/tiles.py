@@ -8,14 +8,18 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_weightviz.draw.color import INFINITE, NAN, Pixels, Rgb, enlarge, paint_signed
-from lightning_weightviz.draw.matrix import BAR, Box, bar_width, draw_bar
+from lightning_weightviz.draw.matrix import BAR, DEAD, Box, bar_width, draw_bar, draw_flat_bar
 from lightning_weightviz.draw.matrix import GAP as SPACE
 from lightning_weightviz.draw.number import number
 from lightning_weightviz.draw.page import CONTENT, MARGIN, SMALL, Page
 
-TALLEST = 520
+TALLEST, TALLEST_SHEET = 520, 760
+"""Height in pixels of a grid, and of one whose tiles are larger than `KERNEL`, at most."""
+KERNEL = 16
 LARGEST_TILE = 220
 SMALLEST_TILE = 24
+SMALLEST_PICTURE = 40
+"""Tiles larger than `KERNEL` are pictures: up to here two pixels a weight, or nothing is seen."""
 EDGE = 3
 """Pixels of grey around a tile."""
 EDGE_COLOR: Rgb = (158, 160, 164)
@@ -65,11 +69,12 @@ def plan_tiles(count: int, kernel: tuple[int, int], left: int, top: int, width: 
     Of the grids whose tiles are at least four fifths of the largest possible, the one that is filled best.
     """
     longest = max(kernel)
-    smallest = -(-SMALLEST_TILE // longest)
+    smallest = 2 if KERNEL < longest <= SMALLEST_PICTURE else -(-SMALLEST_TILE // longest)
+    tallest = TALLEST if longest <= KERNEL else TALLEST_SHEET
     plans = []
     for factor in range(max(smallest, LARGEST_TILE // longest), smallest - 1, -1):
         columns = max(1, width // (kernel[1] * factor + 2 * EDGE))
-        rows = max(1, TALLEST // (kernel[0] * factor + 2 * EDGE))
+        rows = max(1, tallest // (kernel[0] * factor + 2 * EDGE))
         shown = min(count, columns * rows)
         if shown == count or factor == smallest:
             plans.append(TileLayout(left, top, min(columns, shown), shown, factor, kernel))
@@ -77,19 +82,46 @@ def plan_tiles(count: int, kernel: tuple[int, int], left: int, top: int, width: 
     return max(large, key=lambda plan: plan.shown * plan.pitch[0] * plan.pitch[1] / (width * plan.box.height))
 
 
-def draw_tiles(page: Page, filters: npt.NDArray[np.float32], limit: float, colormap: str) -> TileLayout:
-    """Puts filters, (n, 1 or 3, height, width), on the page and moves `page.y` below them."""
-    count, channels, height, width = filters.shape
+def plan_sheet(count: int, kernel: tuple[int, int], width: int, tallest: int) -> TileLayout:
+    """A grid at (0, 0) of all tiles as large as fit, or of the first ones where not even one pixel a weight does."""
+    for factor in range(max(1, LARGEST_TILE // max(kernel)), 0, -1):
+        columns = max(1, width // (kernel[1] * factor + 2 * EDGE))
+        rows = max(1, tallest // (kernel[0] * factor + 2 * EDGE))
+        if columns * rows >= count or factor == 1:
+            break
+    shown = min(count, columns * rows)
+    return TileLayout(0, 0, min(columns, shown), shown, factor, kernel)
+
+
+def draw_tiles(
+    page: Page, filters: npt.NDArray[np.float32], limit: float, colormap: str, total: int, word: str = "filter"
+) -> TileLayout:
+    """Puts filters on the page and moves `page.y` below them.
+
+    Args:
+        page: To draw on.
+        filters: (n, 1 or 3, height, width), the first n of `total`.
+        limit: R, one for all.
+        colormap: For filters of one channel.
+        total: How many there are.
+        word: What one of them is.
+    """
+    channels, height, width = filters.shape[1:]
+    count = len(filters)
     in_color = channels == 3
-    beside = 0 if in_color else bar_width(limit) + 3 * SPACE
+    # Beside a sheet of pictures a bar would cost a column of them.
+    flat = not in_color and max(height, width) > KERNEL
+    beside = 0 if in_color or flat else bar_width(limit) + 3 * SPACE
     layout = plan_tiles(count, (height, width), MARGIN, page.y, CONTENT - beside)
     box = layout.box
     page.paste(paint_tiles(filters, limit, colormap, layout), box.left, box.top)
-    if not in_color:
+    if not in_color and not flat:
         draw_bar(page, Box(box.right + 3 * SPACE, box.top, box.right + 3 * SPACE + BAR, box.bottom), limit, colormap)
     page.y = box.bottom + 8
-    which = f"filters 0…{count - 1}" if layout.shown == count else f"first {layout.shown} of {count} filters"
-    words = f"{which if count > 1 else 'filter 0'}, {height}×{width}, in rows from the top left"
+    if flat:
+        draw_flat_bar(page, limit, colormap)
+    which = f"{word}s 0…{total - 1}" if layout.shown == total else f"first {layout.shown} of {total} {word}s"
+    words = f"{which if total > 1 else f'{word} 0'}, {height}×{width}, in rows from the top left"
     if in_color:
         words += f" · in each colour {number(-limit)} is dark, 0 is middle grey, {number(limit, signed=True)} is bright"
     page.paragraph(words, size=SMALL)
@@ -109,15 +141,24 @@ def paint_tiles(filters: npt.NDArray[np.float32], limit: float, colormap: str, l
         uint8, of the size of ``layout.box``.
     """
     cells = paint_tile(filters[: layout.shown], limit, colormap)
+    dead = dead_filters(filters)
     grid = np.full((layout.box.height, layout.box.width, 3), 255, np.uint8)
     height, width = layout.pitch
     for index, tile in enumerate(cells):
         top, left = index // layout.columns * height, index % layout.columns * width
-        grid[top : top + height, left : left + width] = EDGE_COLOR
+        grid[top : top + height, left : left + width] = DEAD if dead[index] else EDGE_COLOR
         grid[top + EDGE : top + height - EDGE, left + EDGE : left + width - EDGE] = enlarge(
             tile, layout.factor, layout.factor
         )
     return grid
+
+
+def dead_filters(filters: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    """Which filters have next to no norm, at most 1e-6 × the median; bool, (n,). One alone is never dead."""
+    flat = np.where(np.isfinite(filters), filters, 0).reshape(len(filters), -1)
+    norms = np.sqrt(np.einsum("ij,ij->i", flat, flat, dtype=np.float64))
+    broken = ~np.isfinite(filters).reshape(len(filters), -1).any(axis=1)
+    return np.asarray((norms <= 1e-6 * np.median(norms)) & ~broken & (len(filters) > 1))
 
 
 def paint_tile(values: npt.NDArray[np.float32], limit: float, colormap: str) -> Pixels:

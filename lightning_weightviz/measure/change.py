@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from lightning_weightviz.measure.drift import Subset
+from lightning_weightviz.measure.drift import Moved, Subset
 
 Known = list[Tensor | None]
 Steps = dict[torch.device, list[tuple[tuple[int, ...], Tensor]]]
@@ -43,6 +43,12 @@ class Drift:
         from_previous = self._subset.distance(now, self._previous)
         self._previous = now
         return from_start, from_previous
+
+    def moved(self, place: int) -> Moved:
+        """How tensor `place` differed from its start when `measure` was last called."""
+        now, start = self.previous[place], self.start[place]
+        assert now is not None and start is not None
+        return Moved(now - start, self._subset.index[place])
 
     @property
     def start(self) -> Known:

@@ -8,6 +8,7 @@ no storage. With k of n elements, a ratio of norms has a relative standard error
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +48,19 @@ def positions(size: int, kept: int) -> npt.NDArray[np.int64]:
     return start[:-1] + np.floor(place * np.diff(start)).astype(np.int64)
 
 
+@dataclass(frozen=True)
+class Moved:
+    """How the kept elements of one tensor differ from the start.
+
+    Attributes:
+        difference: float32, (kept,); NaN where it is not known.
+        index: int64, (kept,): their places in the flattened tensor; None: all of them, in order.
+    """
+
+    difference: Tensor
+    index: Tensor | None
+
+
 class Subset:
     """The kept elements of some tensors of one device, as rows of `ROW`, padded with 0.
 
@@ -59,7 +73,7 @@ class Subset:
     def __init__(self, sizes: Sequence[int], kept: Sequence[int], device: torch.device) -> None:
         self._sizes = sizes
         self.kept = kept
-        self._index = [
+        self.index = [
             None if count == size else torch.from_numpy(positions(size, count)).to(device)
             for size, count in zip(sizes, kept, strict=True)
         ]
@@ -71,7 +85,7 @@ class Subset:
     def gather(self, tensors: Sequence[Tensor]) -> Tensor:
         """The kept elements, float32, (rows, `ROW`); a copy."""
         parts: list[Tensor] = []
-        for tensor, index, padding in zip(tensors, self._index, self._padding, strict=True):
+        for tensor, index, padding in zip(tensors, self.index, self._padding, strict=True):
             values = tensor.reshape(-1) if index is None else _take(tensor, index)
             parts += [values.to(torch.float32), padding]
         return torch.cat(parts).view(-1, ROW)

@@ -12,8 +12,9 @@ from torch import Tensor
 from lightning_weightviz.measure.device import accumulator, looks
 from lightning_weightviz.measure.layout import is_plain, scale_of, widen
 from lightning_weightviz.measure.packing import Arrays, Packer
+from lightning_weightviz.measure.picture import picture_of
 from lightning_weightviz.measure.pooling import pool, pool_extreme
-from lightning_weightviz.snapshot import Head, Picture
+from lightning_weightviz.snapshot import Head, Parameter, Picture
 
 MOST_COMPARED = 2048
 """With more classes not all pairs are compared."""
@@ -85,8 +86,8 @@ class EnqueuedHead:
         mine = {key[1]: values for key, values in arrays.items() if key[0] == "head"}
         if self._place is None:
             drawn = {key.removeprefix("picture."): values for key, values in mine.items()}
-            count, width = self._source.weight.shape
-            picture = picture_from(drawn, (count, width))
+            shape = tuple(self._source.weight.shape)
+            picture = picture_of(Parameter(self._source.name, "head", "", shape, "", "matrix"), drawn)
         else:
             picture = pictures[self._place]
 
@@ -122,7 +123,7 @@ def _rows(source: HeadSource, limit: int, centre: Tensor, *, pictured: bool) -> 
     arrays: dict[str, Tensor] = {}
     if not pictured:
         scale = None if is_plain(weight) else scale_of(weight)
-        arrays |= {f"picture.{key}": value for key, value in pool(weight, limit, scale).items()}
+        arrays |= {f"picture.{key}": value for key, value in pool(weight, (limit, limit), scale).items()}
     arrays["norms"] = torch.linalg.vector_norm(centre, dim=1)
     if source.bias is not None:
         arrays["bias"] = source.bias.detach().to(centre.dtype)
@@ -233,17 +234,4 @@ def _build(source: HeadSource, arrays: Arrays, picture: Picture) -> Head:
         template_path=tuple(name for name, _ in source.chain) if "templates" in arrays else (),
         template_shape_given=source.input_shape_given,
         single=count == 1,
-    )
-
-
-def picture_from(arrays: Arrays, shape: tuple[int, int]) -> Picture:
-    """A picture from the arrays of `pool`, and ``filters`` where there are some."""
-    filters = arrays.get("filters")
-    return Picture(
-        extreme=arrays["extreme"].astype(np.float32),
-        rms=arrays["rms"].astype(np.float32),
-        shape=shape,
-        row_norms=arrays["row_norms"].astype(np.float32),
-        column_norms=arrays["column_norms"].astype(np.float32),
-        filters=None if filters is None else filters.astype(np.float32),
     )

@@ -35,6 +35,7 @@ class Meter:
         statistics: Those that will be read; None: all. What is dear is left out where it is not among them:
             ``stable_rank`` and ``spectral_norm``; of large parameters ``kurtosis``, and the sort that makes ``median``
             exact.
+        means: Whether pictures hold means too, from which changes are told.
 
     Example:
         >>> weight = torch.tensor([[3.0, 0.0], [0.0, -4.0]])
@@ -47,11 +48,16 @@ class Meter:
     """
 
     def __init__(
-        self, parameters: Sequence[Parameter], *, image_size: int = 256, statistics: Collection[str] | None = None
+        self,
+        parameters: Sequence[Parameter],
+        *,
+        image_size: int = 256,
+        statistics: Collection[str] | None = None,
+        means: bool = False,
     ) -> None:
         self._parameters = tuple(parameters)
         self._image_size = image_size
-        self._wanted = Wanted.among(STATISTICS if statistics is None else statistics)
+        self._wanted = Wanted.among(STATISTICS if statistics is None else statistics, means=means)
         self._sizes = [parameter.size for parameter in parameters]
         unknown: Known = [None] * len(self._parameters)
         self._begin(shares(self._sizes), unknown, unknown, unknown)

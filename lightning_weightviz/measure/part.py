@@ -11,11 +11,12 @@ from torch import Tensor
 
 from lightning_weightviz.measure.change import Drift
 from lightning_weightviz.measure.device import accumulator
-from lightning_weightviz.measure.head import picture_from
 from lightning_weightviz.measure.layout import matrix, power_above
 from lightning_weightviz.measure.moments import MomentsPass
 from lightning_weightviz.measure.packing import Arrays, Packer
+from lightning_weightviz.measure.picture import picture_of
 from lightning_weightviz.measure.pooling import pool
+from lightning_weightviz.measure.rank import rank
 from lightning_weightviz.measure.report import Gathered
 from lightning_weightviz.measure.rows import dead_rows
 from lightning_weightviz.measure.spectrum import Lanczos, sigma
@@ -30,19 +31,22 @@ class Wanted:
         spectrum: The largest singular values.
         powers: How many power sums; see `lightning_weightviz.measure.sweep.sweep`.
         sort: Exact percentiles of large parameters; those of small ones always are.
+        means: Pooled maps of means.
     """
 
     spectrum: bool
     powers: int
     sort: bool
+    means: bool
 
     @classmethod
-    def among(cls, statistics: Collection[str]) -> Wanted:
+    def among(cls, statistics: Collection[str], *, means: bool) -> Wanted:
         """What statistics of these names need."""
         return cls(
             spectrum=not {"stable_rank", "spectral_norm"}.isdisjoint(statistics),
             powers=4 if "kurtosis" in statistics else 2,
             sort="median" in statistics,
+            means=means,
         )
 
 
@@ -93,7 +97,7 @@ class Enqueued:
             [tensor.numel() for tensor in tensors], packer, part.wanted.powers, sort=part.wanted.sort
         )
         extremes = self._moments.run(tensors)
-        self._pictured: list[int] = []
+        self._pictured: dict[int, Tensor | None] = {}
         self._matrices: list[int] = []
         self._runs: list[int] = []
         self._lengths: list[int] = []
@@ -126,15 +130,25 @@ class Enqueued:
         start, previous = part.drift.measure(tensors)
         packer.add("start", start)
         packer.add("previous", previous)
+        for place, scale in self._pictured.items():
+            parameter = part.parameters[place]
+            if parameter.kind == "embedding" and parameter.layout == "matrix":
+                found = rank(tensors[place].flatten(1), scale, parameter.padding_index, part.drift.moved(place))
+                for key, values in found.items():
+                    packer.add(("picture", place, key), values)
 
     def _draw(self, place: int, tensor: Tensor, scale: Tensor | None, packer: Packer) -> None:
         parameter = self._part.parameters[place]
         flat = tensor.reshape(1, -1) if tensor.ndim < 2 else tensor.flatten(1)
-        for key, values in pool(flat, self._part.image_size, scale).items():
+        size = self._part.image_size
+        cells = parameter.cells(size, size)
+        mean = self._part.wanted.means and (parameter.kernel > 1 or cells != parameter.map_shape)
+        for key, values in pool(flat, cells, scale, parameter.kernel, mean=mean).items():
             packer.add(("picture", place, key), values)
         if parameter.layout == "filters":
-            packer.add(("picture", place, "filters"), _filters(tensor).to(torch.float32))
-        self._pictured.append(place)
+            shape = parameter.filters_shape
+            packer.add(("picture", place, "filters"), tensor[: shape[0]].reshape(shape).to(torch.float32))
+        self._pictured[place] = scale
 
     def collect(self, arrays: Arrays) -> tuple[Gathered, dict[int, Picture]]:
         """The numbers of the part's parameters, and pictures by parameter."""
@@ -157,11 +171,5 @@ class Enqueued:
                 drawn[key[1]][key[2]] = values
         pictures = {}
         for place in self._pictured:
-            pictures[part.indices[place]] = picture_from(drawn[place], part.parameters[place].matrix_shape)
+            pictures[part.indices[place]] = picture_of(part.parameters[place], drawn[place])
         return Gathered(distribution, dead, sigmas, start, previous), pictures
-
-
-def _filters(tensor: Tensor) -> Tensor:
-    """(out, in, height, width) of a convolution of one, two or three dimensions; depth is stacked on height."""
-    out, channels = tensor.shape[:2]
-    return tensor.reshape(out, channels, -1, tensor.shape[-1])

@@ -21,6 +21,12 @@ STREAM_BAND = 1 << 24
 class Blocks:
     """The partition of an axis in which element i falls into cell ``i * cells // length``.
 
+    Args:
+        length: Of the axis.
+        limit: Most cells.
+        device: Of the values.
+        unit: So many neighbours are one element, which no cell divides; `length` is a multiple of it.
+
     Attributes:
         cells: Number of cells.
         most: Elements in the largest one.
@@ -29,11 +35,12 @@ class Blocks:
         real: bool, (cells, most): which are not such a repetition.
     """
 
-    def __init__(self, length: int, limit: int, device: torch.device) -> None:
-        self.cells = min(limit, length)
-        self.most = -(-length // self.cells)
-        self.uniform = length % self.cells == 0
-        bounds = (torch.arange(self.cells + 1, device=device) * length + self.cells - 1) // self.cells
+    def __init__(self, length: int, limit: int, device: torch.device, unit: int = 1) -> None:
+        count = length // unit
+        self.cells = min(limit, count)
+        self.most = -(-count // self.cells) * unit
+        self.uniform = count % self.cells == 0
+        bounds = (torch.arange(self.cells + 1, device=device) * count + self.cells - 1) // self.cells * unit
         index = bounds[:-1, None] + torch.arange(self.most, device=device)
         self.real = index < bounds[1:, None]
         # Where it is faster: numpy reduces uneven cells in place, and long ones.
@@ -68,23 +75,30 @@ class Blocks:
         return torch.where(self.real, values[:, self.index], 0).sum(2)
 
 
-def pool(values: Tensor, limit: int, scale: Tensor | None) -> dict[str, Tensor]:
+def pool(
+    values: Tensor, limits: tuple[int, int], scale: Tensor | None, kernel: int = 1, *, mean: bool = False
+) -> dict[str, Tensor]:
     """A picture's arrays; see `lightning_weightviz.snapshot.Picture`.
 
     Args:
         values: (rows, columns), any float dtype, at least one element.
-        limit: Most cells an axis.
+        limits: Most cells down and across.
         scale: A power of two, 0-d, that brings the largest finite magnitude near 1; None where all values are known
             to be finite and their squares to fit float32.
+        kernel: Columns of a kernel: no cell divides one.
+        mean: Whether to give means too.
 
     Returns:
         ``extreme`` and ``rms``, float32, (h, w), ``row_norms``, float32, (h, 2), and ``column_norms``, float32,
-        (w, 2).
+        (w, 2); of kernels of several columns also ``sums``, float32, (h, w), and ``positions``, float32, (kernel,);
+        where asked for ``mean``, float32, (h, w).
     """
-    rows = Blocks(values.shape[0], limit, values.device)
-    columns = Blocks(values.shape[1], limit, values.device)
-    extremes, squares, counts, row_squares = [], [], [], []
+    rows = Blocks(values.shape[0], limits[0], values.device)
+    columns = Blocks(values.shape[1], limits[1], values.device, kernel)
+    channels = Blocks(values.shape[1] // kernel, limits[1], values.device)
+    extremes, squares, counts, row_squares, sums, totals = [], [], [], [], [], []
     column_squares = torch.zeros(values.shape[1], dtype=accumulator(values.device), device=values.device)
+    column_counts = torch.zeros_like(column_squares)
     elements = HOST_BAND if looks(values.device) else STREAM_BAND
     step = max(1, elements // (values.shape[1] * rows.most))
     for first in range(0, rows.cells, step):
@@ -97,9 +111,16 @@ def pool(values: Tensor, limit: int, scale: Tensor | None) -> dict[str, Tensor]:
             counted = band.isfinite() if real is None else band.isfinite() & real
             scaled = torch.where(counted, band * scale, 0.0)
             squared = scaled * scaled
-            counts.append(columns.sum(counted.sum(1)))
+            counted_here = counted.sum(1)
+            counts.append(columns.sum(counted_here))
+            column_counts += counted_here.sum(0)
         extremes.append(_extreme(band, columns))
         row_squares.append(squared.sum(2))
+        if mean:
+            whole = band if real is None else torch.where(real, band, 0.0)
+            totals.append(columns.sum((whole if scale is None else whole * scale).sum(1)))
+        if kernel > 1:
+            sums.append(_kernel_sums(band if scale is None else band * scale, kernel, channels))
         outer = squared.sum(1) if rows.most > 1 else squared[:, 0]
         squares.append(columns.sum(outer))
         column_squares = column_squares + outer.sum(0)
@@ -108,12 +129,25 @@ def pool(values: Tensor, limit: int, scale: Tensor | None) -> dict[str, Tensor]:
     unscale = 1.0 if scale is None else 1.0 / scale
     # A block without a finite value has no root mean square: 0 / 0 is the NaN that says so.
     rms = (torch.cat(squares) / finite).sqrt() * unscale
-    return {
-        "extreme": _narrow(torch.cat(extremes)),
-        "rms": _narrow(rms),
-        "row_norms": _narrow(_norm_range(torch.cat(row_squares), rows.real) * unscale),
-        "column_norms": _narrow(_norm_range(column_squares[columns.index], columns.real) * unscale),
+    channel_squares = column_squares.view(-1, kernel).sum(1)
+    arrays = {
+        "extreme": torch.cat(extremes),
+        "rms": rms,
+        "row_norms": _norm_range(torch.cat(row_squares), rows.real) * unscale,
+        "column_norms": _norm_range(channel_squares[channels.index], channels.real) * unscale,
     }
+    if mean:
+        arrays["mean"] = torch.cat(totals) / cells * unscale
+    if kernel > 1:
+        counted_at = len(values) if scale is None else column_counts.view(-1, kernel).mean(0)
+        arrays["sums"] = torch.cat(sums) * unscale
+        arrays["positions"] = (column_squares.view(-1, kernel).mean(0) / counted_at).sqrt() * unscale
+    return {key: narrow(array) for key, array in arrays.items()}
+
+
+def _kernel_sums(band: Tensor, kernel: int, channels: Blocks) -> Tensor:
+    """Of the sums of the kernels in each cell the one farthest from 0, (cells, cells), from (cells, most, columns)."""
+    return _extreme(band.unflatten(2, (-1, kernel)).sum(3), channels)
 
 
 def pool_extreme(values: Tensor, limit: int) -> Tensor:
@@ -136,7 +170,7 @@ def _norm_range(squares: Tensor, real: Tensor) -> Tensor:
     return torch.stack([norms.amin(1), norms.amax(1)], 1)
 
 
-def _narrow(values: Tensor) -> Tensor:
+def narrow(values: Tensor) -> Tensor:
     """As float32, where a finite value stays finite."""
     if values.dtype == torch.float32:
         return values

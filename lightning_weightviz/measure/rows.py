@@ -1,4 +1,4 @@
-"""Units that have died: rows, or a convolution's filters, whose norm is next to nothing beside the others'."""
+"""Rows: their norms, and units that have died: rows, or filters, of next to no norm beside the others'."""
 
 from __future__ import annotations
 
@@ -25,16 +25,21 @@ def dead_rows(values: Tensor, scale: Tensor | None, norms: Tensor | None = None)
         low, high = torch.aminmax(norms)
         if float(low.numpy()) > DEAD * float(high.numpy()):
             return torch.zeros((), dtype=torch.int64)
-    elif scale is None:
-        norms = _norms(widen(values))
     else:
-        blocks = (widen(block) for block in row_blocks(values, BLOCK))
-        norms = torch.cat([_norms(torch.where(block.isfinite(), block * scale, 0.0)) for block in blocks])
+        norms = row_norms(values, scale)
     ordered = norms.sort().values
     middle = len(ordered) // 2
     median = (ordered[middle] + ordered[(len(ordered) - 1) // 2]) / 2
     dead: Tensor = norms <= DEAD * median
     return dead.sum()
+
+
+def row_norms(values: Tensor, scale: Tensor | None) -> Tensor:
+    """Norms of the rows' finite values, times `scale`, (rows,); arguments as of `dead_rows`."""
+    if scale is None:
+        return _norms(widen(values))
+    blocks = (widen(block) for block in row_blocks(values, BLOCK))
+    return torch.cat([_norms(torch.where(block.isfinite(), block * scale, 0.0)) for block in blocks])
 
 
 def _norms(rows: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Drift: how far the values are from those of the first snapshot."""
+"""Drift: how far the values are from those of the first snapshot, and from those of the snapshot before."""
 
 from __future__ import annotations
 
@@ -9,30 +9,49 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_weightviz.artifacts import Artifact, Image
-from lightning_weightviz.draw.caption import Fact, axis_words, cell_meaning, clipped, describe, moment, plus_minus, way
+from lightning_weightviz.draw.caption import Fact, axis_words, block_text, describe, moment, way
 from lightning_weightviz.draw.color import Pixels
-from lightning_weightviz.draw.matrix import MAX_CELLS, Matrix, MatrixLayout, draw_matrix
-from lightning_weightviz.draw.number import number
-from lightning_weightviz.draw.page import SMALL, Page
-from lightning_weightviz.history import key_of, range_for
-from lightning_weightviz.snapshot import Measurement, Target, pool_extreme
+from lightning_weightviz.draw.number import number, percent
+from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, SMALL, Page
+from lightning_weightviz.draw.panel import SPACE, TITLE_HEIGHT, Panel, PanelLayout, draw_panels
+from lightning_weightviz.draw.tiles import TileLayout, paint_tiles, plan_sheet
+from lightning_weightviz.history import change_map, key_of, range_for
+from lightning_weightviz.snapshot import Measurement, Parameter, Target
 from lightning_weightviz.views import Scene, view
+
+TALLEST_SHEET = 420
+"""Height of tiles in pixels, at most."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change to draw.
+
+    Attributes:
+        since: What it is told from, for instance ``the start``.
+        values: float32, (h, w), or filters, (n, channels, height, width).
+        limit: R, its own.
+    """
+
+    since: str
+    values: npt.NDArray[np.float32]
+    limit: float
 
 
 @dataclass(frozen=True)
 class Drift:
-    """A drawn change.
+    """Drawn changes.
 
     Attributes:
         pixels: uint8, (height, 720, 3).
-        layout: Where its cells are.
-        limit: R of the change, its own.
+        layouts: Where the cells of each change are.
+        changes: Since the start, and since the snapshot before where that is another one.
         caption: One line of plain text.
     """
 
     pixels: Pixels
-    layout: MatrixLayout
-    limit: float
+    layouts: tuple[PanelLayout | TileLayout, ...]
+    changes: tuple[Change, ...]
     caption: str
 
 
@@ -42,59 +61,84 @@ def drift(scene: Scene) -> Iterator[Artifact]:
     if len(scene.memory.steps) < 2:
         return
     for target, measurements in scene.snapshot.targets.items():
-        for name, measurement in measurements.items():
-            start = scene.memory.start.get(key_of(target, name))
-            picture = measurement.picture
-            if start is not None and picture is not None and start.shape == picture.extreme.shape and start.size:
-                drawn = draw_drift(scene, target, measurement, picture.extreme, start)
-                yield Image(f"{target}.drift/{name}", drawn.pixels, drawn.caption)
+        for measurement in measurements.values():
+            if measurement.parameter.size and (found := changes(scene, target, measurement)):
+                drawn = draw_drift(scene, target, measurement, found)
+                yield Image(f"{target}.drift/{measurement.parameter.name}", drawn.pixels, drawn.caption)
 
 
-def draw_drift(
-    scene: Scene,
-    target: Target,
-    measurement: Measurement,
-    now: npt.NDArray[np.float32],
-    start: npt.NDArray[np.float32],
-) -> Drift:
-    """Draws the change of one parameter, `now` − `start`, cell by cell, in its own symmetric range."""
+def changes(scene: Scene, target: Target, measurement: Measurement) -> tuple[Change, ...]:
+    """Now less then, cell by cell; empty where nothing was kept, or something of another shape."""
+    memory, key = scene.memory, key_of(target, measurement.parameter.name)
+    if measurement.picture is None:
+        return ()
+    now, start, previous = change_map(measurement.picture), memory.start.get(key), memory.previous.get(key)
+    moments = [("the start" if memory.steps[0] == 0 else f"epoch {memory.epochs[0]}", start)]
+    if previous is not start:
+        moments.append(("the snapshot before", previous))
+    found = []
+    for since, then in moments:
+        if then is not None and then.shape == now.shape:
+            # Two infinities of one sign differ by NaN, which is what the picture shall show.
+            with np.errstate(invalid="ignore", over="ignore"):
+                change = now - then
+            found.append(Change(since, change, range_for(change) or memory.ranges[key]))
+    return tuple(found)
+
+
+def draw_drift(scene: Scene, target: Target, measurement: Measurement, found: tuple[Change, ...]) -> Drift:
+    """Draws the changes of one parameter side by side, each in a symmetric range of its own."""
     parameter = measurement.parameter
-    # Two infinities of one sign differ by NaN, which is what the picture shall show.
-    with np.errstate(invalid="ignore", over="ignore"):
-        change = pool_extreme(now - start, MAX_CELLS, MAX_CELLS)
-    limit = range_for(change) or scene.memory.ranges[key_of(target, parameter.name)]
-    exact = change.shape == parameter.matrix_shape
-    with_norms = exact and parameter.layout != "vector"
-    rows, columns = axis_words(parameter)
-    matrix = Matrix(
-        values=change,
-        limit=limit,
-        colormap=scene.style.colormap,
-        row_words=rows,
-        column_words=columns,
-        row_norms=_norms(change, 1) if with_norms else None,
-        column_norms=_norms(change, 0) if with_norms else None,
-    )
-    first = "the start" if scene.memory.steps[0] == 0 else f"epoch {scene.memory.epochs[0]}"
-    what, since = describe(parameter, target), f"{moment(scene.snapshot)} · change since {first} · {plus_minus(limit)}"
+    what, when = describe(parameter, target), f"{moment(scene.snapshot)} · change"
     page = Page()
-    page.header(parameter.name, what, since)
-    layout = draw_matrix(page, matrix)
-    facts: list[Fact] = [(f"largest change {number(_largest(change))}", None), clipped(change, limit)]
+    page.header(parameter.name, what, f"{when} since …")
+    width = (CONTENT - SPACE * (len(found) - 1)) // len(found)
+    layouts: list[PanelLayout | TileLayout]
+    if found[0].values.ndim == 4:
+        layouts = [*_draw_sheets(page, parameter, found, width, scene.style.colormap)]
+    else:
+        panels = [Panel(f"… {one.since}", one.values, one.limit, scene.style.colormap, width) for one in found]
+        layouts = [*draw_panels(page, panels)]
+        down, across = axis_words(parameter)
+        page.paragraph(f"↓ {down}  → {across}" if down else f"→ {across}", size=SMALL)
+    page.facts(_facts(measurement, found))
+    cells = found[0].values.shape[:2]
+    if found[0].values.ndim == 2 and (cells != parameter.map_shape or parameter.kernel > 1):
+        block = block_text(parameter.map_shape, (cells[0], cells[1]), "kernels" if parameter.kernel > 1 else target)
+        page.paragraph(f"each cell: mean change of {block}", size=SMALL)
+    return Drift(page.pixels(), tuple(layouts), found, f"{parameter.name}, {what}, {when}")
+
+
+def _draw_sheets(
+    page: Page, parameter: Parameter, found: tuple[Change, ...], width: int, colormap: str
+) -> Iterator[TileLayout]:
+    """Filters as tiles, a sheet a change."""
+    top, bottom = page.y + TITLE_HEIGHT, page.y
+    for index, change in enumerate(found):
+        count, _, *kernel = change.values.shape
+        sheet = plan_sheet(count, (kernel[0], kernel[1]), width, TALLEST_SHEET)
+        left = MARGIN + index * (width + SPACE)
+        page.text(left, page.y, f"… {change.since} · ±{number(change.limit)}", size=SMALL, color=GREY)
+        page.paste(paint_tiles(change.values, change.limit, colormap, sheet), left, top)
+        placed = TileLayout(left, top, sheet.columns, sheet.shown, sheet.factor, sheet.kernel)
+        bottom = max(bottom, placed.box.bottom)
+        yield placed
+    page.y = bottom + 8
+    word = "filter" if parameter.tile is None else "unit"
+    shown = f"first {sheet.shown} of {parameter.shape[0]}" if sheet.shown < parameter.shape[0] else "all"
+    grey = "grey: no change, brighter: more, darker: less" if change.values.shape[1] == 3 else "white: no change"
+    page.paragraph(f"{shown} {word}s · {grey}", size=SMALL)
+
+
+def _facts(measurement: Measurement, found: tuple[Change, ...]) -> list[Fact]:
+    facts: list[Fact] = []
     if not np.isnan(measurement.moved):
-        facts.insert(0, (f"moved {way(measurement.moved)} of its length at the start", None))
-    page.facts(facts)
-    if not exact:
-        meaning = cell_meaning(parameter.matrix_shape, matrix.shape, target).removeprefix("each cell: ")
-        page.paragraph(f"each cell: {meaning} now, minus the same then; not the largest change", size=SMALL)
-    return Drift(page.pixels(), layout, limit, f"{parameter.name}, {what}, {since}")
-
-
-def _norms(change: npt.NDArray[np.float32], axis: int) -> npt.NDArray[np.float32]:
-    """Norms along an axis of the finite changes, (n, 2), smallest and largest being the same."""
-    finite = np.where(np.isfinite(change), change, 0).astype(np.float64)
-    norms = np.linalg.norm(finite, axis=axis).astype(np.float32)
-    return np.stack([norms, norms], axis=1)
+        facts.append((f"moved {way(measurement.moved)} of its length at the start", None))
+    relative = measurement.statistics["relative_change"]
+    if len(found) > 1 and not np.isnan(relative):
+        facts.append((f"{percent(relative)} since the snapshot before", None))
+    facts.append((f"largest change drawn {number(_largest(found[0].values))}", None))
+    return facts
 
 
 def _largest(change: npt.NDArray[np.float32]) -> float:

@@ -6,14 +6,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from lightning_weightviz.artifacts import Animation, Artifact, Image
 from lightning_weightviz.draw.caption import axis_words, cell_meaning, describe, plus_minus, way
 from lightning_weightviz.draw.color import Pixels
 from lightning_weightviz.draw.film import FilmLayout, Tile, draw_film
 from lightning_weightviz.draw.matrix import Matrix, draw_matrix
+from lightning_weightviz.draw.number import number
 from lightning_weightviz.draw.page import Page
-from lightning_weightviz.history import FRAME_CELLS, Frame, frame_of, key_of
+from lightning_weightviz.draw.tiles import draw_tiles
+from lightning_weightviz.history import FRAME_CELLS, Frame, film_key, filmed, frame_of, key_of
 from lightning_weightviz.snapshot import Measurement, Parameter, Target, pool_extreme
 from lightning_weightviz.views import Scene, view
 
@@ -62,19 +65,24 @@ def film_of(scene: Scene, target: Target, measurement: Measurement) -> tuple[Fra
 
 def draw_evolution(scene: Scene, target: Target, parameter: Parameter, frames: Sequence[Frame]) -> Evolution:
     """Draws the film strip of one parameter."""
-    limit = scene.memory.ranges[key_of(target, parameter.name)]
+    limit = scene.memory.ranges[film_key(key_of(target, parameter.name), parameter)]
     titles = frame_titles(frames)
     what = describe(parameter, target)
     span = titles[0] if len(titles) == 1 else f"{titles[0]} to {titles[-1]}"
     page = Page()
     page.header(parameter.name, what, f"{span} · one range {plus_minus(limit)} for all")
-    height, width = (length // 2 if scene.is_crowded else length for length in FRAME_CELLS)
     tiles = [
-        Tile(title, "" if index == 0 else _moved(frame), pool_extreme(frame.values, height, width))
+        Tile(title, "" if index == 0 else _moved(frame), _values(scene, parameter, frame))
         for index, (title, frame) in enumerate(zip(titles, frames, strict=True))
     ]
-    rows, columns = tiles[-1].values.shape
-    words = [cell_meaning(parameter.matrix_shape, (rows, columns), target)]
+    if count := filmed(parameter):
+        word = "filter" if parameter.tile is None else "unit"
+        words = [f"first {count} of {parameter.shape[0]} {word}s" if count < parameter.shape[0] else f"all {word}s"]
+        if parameter.filters_shape[1] == 3:
+            words.append(f"in each colour {number(-limit)} is dark, 0 grey, {number(limit, signed=True)} bright")
+    else:
+        rows, columns = tiles[-1].values.shape
+        words = [cell_meaning(parameter.map_shape, (rows, columns), target, parameter.kernel)]
     if any(tile.note for tile in tiles):
         words.append("moved: length of the change, relative to the length at the start")
     layout = draw_film(page, tiles, limit, scene.style.colormap, words)
@@ -83,17 +91,32 @@ def draw_evolution(scene: Scene, target: Target, parameter: Parameter, frames: S
 
 def draw_frames(scene: Scene, target: Target, parameter: Parameter, frames: Sequence[Frame]) -> tuple[Pixels, ...]:
     """Draws each frame on a page of its own, all of one size."""
-    limit = scene.memory.ranges[key_of(target, parameter.name)]
+    limit = scene.memory.ranges[film_key(key_of(target, parameter.name), parameter)]
     rows, columns = axis_words(parameter)
     pages = []
     for title, frame in zip(frame_titles(frames), frames, strict=True):
         page = Page()
         moved = f" · {_moved(frame)}" if _moved(frame) else ""
         page.header(parameter.name, describe(parameter, target), f"{title} · {plus_minus(limit)}{moved}")
-        draw_matrix(page, Matrix(frame.values, limit, scene.style.colormap, rows, columns))
+        if filmed(parameter):
+            draw_tiles(page, _filters(parameter, frame), limit, scene.style.colormap, parameter.shape[0])
+        else:
+            draw_matrix(page, Matrix(frame.values, limit, scene.style.colormap, rows, columns))
         pages.append(page.pixels())
     height = max(len(pixels) for pixels in pages)
     return tuple(np.pad(pixels, ((0, height - len(pixels)), (0, 0), (0, 0)), constant_values=255) for pixels in pages)
+
+
+def _values(scene: Scene, parameter: Parameter, frame: Frame) -> npt.NDArray[np.float32]:
+    """What a tile shows of a frame: filters, or a map, half as fine on crowded scenes."""
+    if filmed(parameter):
+        return _filters(parameter, frame)
+    height, width = (length // 2 if scene.is_crowded else length for length in FRAME_CELLS)
+    return pool_extreme(frame.values, height, width)
+
+
+def _filters(parameter: Parameter, frame: Frame) -> npt.NDArray[np.float32]:
+    return frame.values.reshape(-1, *parameter.filters_shape[1:])
 
 
 def frame_titles(frames: Sequence[Frame]) -> list[str]:

@@ -8,6 +8,7 @@ import torch
 from lightning_weightviz.measure import Meter, device
 from lightning_weightviz.snapshot import Layout, Parameter, Picture
 from tests.measure.oracles import numbers
+from tests.views import scenes
 
 SHAPES = [(1, 1), (3, 5), (8, 8), (16, 24), (17, 29), (9, 8), (100, 7), (7, 100), (1, 50), (31, 1)]
 
@@ -123,3 +124,94 @@ def test_filters_come_whole(shape: tuple[int, ...]) -> None:
     assert picture.filters.ndim == 4
     assert picture.filters.shape[:2] == shape[:2]
     np.testing.assert_array_equal(picture.filters.ravel(), tensor.numpy().ravel())
+
+
+def assert_like_numpy(parameter: Parameter, tensor: torch.Tensor, limit: int) -> Picture:
+    """Compares all maps with those that a scene makes in plain numpy."""
+    found = Meter([parameter], image_size=limit, means=True).measure([tensor]).result().measurements["w"].picture
+    expected = scenes.picture(parameter, tensor.numpy(), limit)
+    assert found is not None
+    np.testing.assert_array_equal(found.extreme, expected.extreme)
+    assert found.shape == expected.shape
+    for name in ("rms", "row_norms", "column_norms", "sums", "positions", "mean"):
+        mine, theirs = getattr(found, name), getattr(expected, name)
+        assert (mine is None) == (theirs is None), name
+        if mine is not None:
+            np.testing.assert_allclose(
+                mine, theirs, rtol=1e-4, atol=2e-6 * np.nanmax(np.abs(expected.rms)), err_msg=name
+            )
+    return found
+
+
+@pytest.mark.parametrize(
+    "shape", [(5, 4, 3, 3), (16, 16, 3, 3), (30, 17, 3, 3), (9, 40, 5), (20, 9, 2, 3, 3), (8, 8, 1, 7), (3, 1, 2, 2)]
+)
+@pytest.mark.parametrize("scale", [1.0, 1e-25])
+def test_kernels(shape: tuple[int, ...], scale: float) -> None:
+    tensor = scale * torch.randn(shape, generator=torch.Generator().manual_seed(7))
+    assert_like_numpy(Parameter("w", "conv", "Conv2d", shape, "float32", "kernels"), tensor, 8)
+
+
+def test_broken_kernels() -> None:
+    tensor = torch.randn(20, 12, 3, 3, generator=torch.Generator().manual_seed(8))
+    tensor[3, 4, 1, 1], tensor[7, 7, 0, 0], tensor[8, 11, 2, 2] = torch.nan, torch.inf, -torch.inf
+    tensor[10] = 0
+    picture = assert_like_numpy(Parameter("w", "conv", "Conv2d", (20, 12, 3, 3), "float32", "kernels"), tensor, 32)
+    assert picture.sums is not None and picture.positions is not None
+    assert np.isnan(picture.sums[3, 4]) and picture.sums[7, 7] == np.inf and picture.sums[8, 11] == -np.inf
+    assert np.isfinite(picture.positions).all() and picture.kernel_norms[10].max() == 0
+
+
+@pytest.mark.parametrize(("rows", "limit", "cells"), [(96, 32, 32), (96, 40, 40), (1536, 256, 256), (48, 64, 48)])
+def test_no_cell_is_of_two_gates(rows: int, limit: int, cells: int) -> None:
+    blocks = ("i input", "f forget", "g cell", "o output")
+    parameter = Parameter("w", "recurrent", "LSTM", (rows, 6), "float32", "matrix", blocks=blocks)
+    tensor = torch.arange(4.0).repeat_interleave(rows // 4)[:, None] * torch.ones(rows, 6)
+    picture = assert_like_numpy(parameter, tensor, limit)
+    assert picture.extreme[:, 0].tolist() == np.repeat([0.0, 1.0, 2.0, 3.0], cells // 4).tolist()
+
+
+def test_rows_of_a_first_linear_come_as_pictures() -> None:
+    parameter = Parameter("w", "linear", "Linear", (400, 784), "float32", "filters", tile=(1, 28, 28))
+    tensor = torch.randn(400, 784)
+    picture = Meter([parameter]).measure([tensor]).result().measurements["w"].picture
+    assert picture is not None and picture.filters is not None
+    np.testing.assert_array_equal(picture.filters, tensor[:167].view(167, 1, 28, 28).numpy())
+
+
+@pytest.mark.parametrize("padding", [None, 4])
+def test_rank_of_an_embedding(padding: int | None) -> None:
+    random = torch.Generator().manual_seed(9)
+    start = torch.randn(300, 16, generator=random)
+    now = start.clone()
+    now[4] += 9.0
+    for place, row in enumerate((7, 250, 11)):
+        now[row] += 1.0 - 0.1 * place
+    meter = Meter([Parameter("w", "embedding", "Embedding", (300, 16), "float32", "matrix", padding_index=padding)])
+    first = meter.measure([start]).result().measurements["w"].picture
+    assert first is not None and first.rank is not None and not len(first.rank.changed)
+    picture = meter.measure([now]).result().measurements["w"].picture
+    assert picture is not None and picture.rank is not None
+    expected = [7, 250, 11] if padding == 4 else [4, 7, 250, 11]
+    assert picture.rank.changed.tolist() == expected
+    distances = np.linalg.norm((now - start).numpy(), axis=1)[expected]
+    np.testing.assert_allclose(picture.rank.changes, distances, rtol=1e-5)
+    kept = [row for row in range(300) if row != padding]
+    norms = np.sort(np.linalg.norm(now.numpy()[kept], axis=1))[::-1]
+    ranks = np.rint(np.linspace(0, len(kept) - 1, 256)).astype(int)
+    np.testing.assert_allclose(picture.rank.norms, norms[ranks], rtol=1e-5)
+    assert picture.rank.sampled == 1.0
+
+
+def test_a_large_embedding_is_ranked_on_a_sample() -> None:
+    start = torch.randn(5000, 64, generator=torch.Generator().manual_seed(10))
+    meter = Meter([Parameter("w", "embedding", "Embedding", (5000, 64), "float32", "matrix")])
+    meter.measure([start])
+    now = start.clone()
+    now[1234] += 1.0
+    picture = meter.measure([now]).result().measurements["w"].picture
+    assert picture is not None and picture.rank is not None
+    assert picture.rank.changed.tolist() == [1234]
+    assert picture.rank.sampled == pytest.approx(65536 / (5000 * 64))
+    # Thirteen of 64 values, all of which changed alike.
+    assert picture.rank.changes[0] == pytest.approx(8.0, rel=0.2)

@@ -65,7 +65,7 @@ def picture_of(sight: Scene) -> tuple[Pixels, MatrixLayout]:
 
 
 def range_of(sight: Scene) -> float:
-    (limit,) = sight.memory.ranges.values()
+    (limit,) = (limit for key, limit in sight.memory.ranges.items() if ":" not in key)
     return limit
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy.typing as npt
 
 from lightning_weightviz.history import ColorRange, History
 from lightning_weightviz.snapshot import (
+    MAX_FILTER_VALUES,
     PERCENTILES,
     Counts,
     Head,
@@ -22,6 +24,7 @@ from lightning_weightviz.snapshot import (
     Measurement,
     Parameter,
     Picture,
+    Rank,
     Snapshot,
     Target,
 )
@@ -59,6 +62,7 @@ def scene(
     unpictured: Sequence[str] = (),
     last: bool = False,
     image_size: int = 256,
+    fields: Mapping[str, Any] | None = None,
     **style: Any,
 ) -> Scene:
     """The scene after the last of several snapshots, each of them given to a real `History`.
@@ -77,11 +81,15 @@ def scene(
         unpictured: Names that get no picture.
         last: Of the scene.
         image_size: Pooled map: at most this many cells an axis.
+        fields: Fields of all parameters that are not as the shape tells.
         **style: Further fields of `Style`.
     """
     now = {name: np.asarray(values) for name, values in weights.items()}
     parameters = {
-        name: _parameter(name, values.shape, (kinds or {}).get(name), name == head, name not in unpictured)
+        name: replace(
+            _parameter(name, values.shape, (kinds or {}).get(name), name == head, name not in unpictured),
+            **(fields or {}),
+        )
         for name, values in now.items()
     }
     moments = [*(_line(now, epochs) if before is None else before), now]
@@ -135,6 +143,8 @@ def _parameter(name: str, shape: tuple[int, ...], kind: Kind | None, is_head: bo
         layout = "vector"
     elif kind == "conv" and len(shape) == 4 and shape[1] in (1, 3):
         layout = "filters"
+    elif kind == "conv" and math.prod(shape[2:]) > 1:
+        layout = "kernels"
     return Parameter(name, kind, MODULES[kind], shape, "float32", layout, pictured=pictured)
 
 
@@ -149,29 +159,66 @@ def measure(parameter: Parameter, values: Array, first: Array, previous: Array, 
         counts=count(finite),
         percentiles=np.percentile(finite, PERCENTILES) if finite.size else np.full(len(PERCENTILES), math.nan),
         moved=_relative_change(exact, start),
-        picture=picture(parameter, values, image_size) if parameter.pictured else None,
+        picture=picture(parameter, values, image_size, first) if parameter.pictured else None,
     )
 
 
-def picture(parameter: Parameter, values: Array, image_size: int) -> Picture:
+def picture(parameter: Parameter, values: Array, image_size: int, first: Array | None = None) -> Picture:
     """The pooled maps and norms, by the definition of the blocks."""
-    rows, columns = parameter.matrix_shape
-    matrix = np.asarray(values, np.float64).reshape(rows, columns)
+    rows, channels = parameter.map_shape
+    kernel = parameter.kernel
+    exact = np.asarray(values, np.float64).reshape(rows, channels, kernel)
+    matrix = exact.reshape(rows, channels * kernel)
     finite = np.where(np.isfinite(matrix), matrix, 0.0)
-    row_blocks, column_blocks = _blocks(rows, image_size), _blocks(columns, image_size)
-    high = _reduce(np.max, matrix, row_blocks, column_blocks)
-    low = _reduce(np.min, matrix, row_blocks, column_blocks)
+    height, width = parameter.cells(image_size, image_size)
+    row_blocks, channel_blocks = _blocks(rows, height), _blocks(channels, width)
+    column_blocks = [np.concatenate([np.arange(kernel) + kernel * c for c in block]) for block in channel_blocks]
     known = _reduce(np.sum, np.isfinite(matrix).astype(np.float64), row_blocks, column_blocks)
     rms = np.sqrt(_reduce(np.sum, finite**2, row_blocks, column_blocks) / np.maximum(known, 1.0))
+    row_norms = np.linalg.norm(finite, axis=1)
+    column_norms = np.linalg.norm(finite.reshape(rows, channels, kernel), axis=(0, 2))
+    one = np.isfinite(exact).sum((0, 1))
+    with np.errstate(invalid="ignore"):
+        sums = exact.sum(2) if kernel > 1 else None
+        sizes = _reduce(np.sum, np.ones_like(matrix), row_blocks, column_blocks)
+        mean = _reduce(np.sum, matrix, row_blocks, column_blocks) / sizes
+    return Picture(
+        extreme=_extreme(matrix, row_blocks, column_blocks),
+        rms=rms.astype(np.float32),
+        shape=(rows, channels),
+        row_norms=np.array([(row_norms[b].min(), row_norms[b].max()) for b in row_blocks], np.float32),
+        column_norms=np.array([(column_norms[b].min(), column_norms[b].max()) for b in channel_blocks], np.float32),
+        filters=_filters(parameter, values) if parameter.layout == "filters" else None,
+        sums=None if sums is None else _extreme(sums, row_blocks, channel_blocks),
+        positions=None
+        if kernel == 1
+        else np.sqrt((finite.reshape(rows, channels, kernel) ** 2).sum((0, 1)) / one)
+        .reshape(parameter.shape[2:])
+        .astype(np.float32),
+        mean=mean.astype(np.float32) if (height, width) != (rows, channels) or kernel > 1 else None,
+        rank=_rank(parameter, values, values if first is None else first) if parameter.kind == "embedding" else None,
+    )
+
+
+def _filters(parameter: Parameter, values: Array) -> Array:
+    tile = parameter.tile or (parameter.shape[1], math.prod(parameter.shape[2:-1]), parameter.shape[-1])
+    return np.asarray(values, np.float32).reshape(-1, *tile)[: MAX_FILTER_VALUES // math.prod(tile)]
+
+
+def _rank(parameter: Parameter, values: Array, first: Array) -> Rank:
+    """On all values; no more than 256 rows, whose norms all come."""
+    kept = np.delete(np.arange(len(values)), [] if parameter.padding_index is None else parameter.padding_index)
+    changes = np.linalg.norm(values - first, axis=1)
+    most = [row for row in np.argsort(-changes)[:9] if row in kept and changes[row] > 0][:8]
+    norms = np.sort(np.linalg.norm(values[kept], axis=1))[::-1]
+    return Rank(norms.astype(np.float32), np.array(most, np.int64), changes[most].astype(np.float32), 1.0)
+
+
+def _extreme(matrix: Array, rows: list[Array], columns: list[Array]) -> Array:
+    high, low = _reduce(np.max, matrix, rows, columns), _reduce(np.min, matrix, rows, columns)
     extreme = np.where(high >= -low, high, low).astype(np.float32)
     extreme[np.isnan(high)] = math.nan
-    norms = [np.linalg.norm(finite, axis=axis) for axis in (1, 0)]
-    row_norms, column_norms = (
-        np.array([(part[block].min(), part[block].max()) for block in blocks], np.float32)
-        for part, blocks in zip(norms, (row_blocks, column_blocks), strict=True)
-    )
-    filters = np.asarray(values, np.float32) if parameter.layout == "filters" else None
-    return Picture(extreme, rms.astype(np.float32), (rows, columns), row_norms, column_norms, filters)
+    return extreme
 
 
 def _reduce(reduction: Any, matrix: Array, row_blocks: list[Array], column_blocks: list[Array]) -> Array:

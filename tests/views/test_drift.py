@@ -7,8 +7,10 @@ import pytest
 
 from lightning_weightviz.artifacts import Image
 from lightning_weightviz.draw.page import WIDTH
+from lightning_weightviz.draw.panel import PanelLayout
+from lightning_weightviz.draw.tiles import TileLayout
 from lightning_weightviz.views import Scene
-from lightning_weightviz.views.drift import Drift, draw_drift, drift
+from lightning_weightviz.views.drift import Drift, changes, draw_drift, drift
 from tests.views.pixels import MAGENTA, centres, color_at, decoded, values_of
 from tests.views.scenes import scene
 
@@ -21,49 +23,87 @@ def normal(*shape: int, seed: int = 0) -> Array:
 
 def drawn(sight: Scene, name: str = "w") -> Drift:
     measurement = sight.snapshot.targets["weights"][name]
-    assert measurement.picture is not None
-    return draw_drift(sight, "weights", measurement, measurement.picture.extreme, sight.memory.start[f"weights/{name}"])
+    return draw_drift(sight, "weights", measurement, changes(sight, "weights", measurement))
 
 
-def test_cells_show_the_change_since_the_first_snapshot_in_a_range_of_their_own() -> None:
+def read(result: Drift, which: int) -> Array:
+    """The values of a map's cells, read off their colours."""
+    layout, change = result.layouts[which], result.changes[which]
+    assert isinstance(layout, PanelLayout)
+    cells = centres(result.pixels, layout.box, layout.factor)
+    return values_of(cells, change.limit).reshape(cells.shape[:2])
+
+
+def test_changes_since_the_start_and_since_the_snapshot_before_have_ranges_of_their_own() -> None:
     start = 10 * normal(12, 30)
-    change = 0.01 * normal(12, 30, seed=1)
-    sight = scene({"w": start + change}, before=[{"w": start}, {"w": start + 5}])
+    now, before = start + 0.01 * normal(12, 30, seed=1), start + 5
+    sight = scene({"w": now}, before=[{"w": start}, {"w": before}])
     (image,) = drift(sight)
     assert isinstance(image, Image) and image.tag == "weights.drift/w"
     result = drawn(sight)
-    assert result.limit < 0.1
-    cells = centres(decoded(image), result.layout.cells, result.layout.factor)
-    read = values_of(cells, result.limit).reshape(12, 30)
-    assert np.abs(read - np.clip(change, -result.limit, result.limit)).max() <= result.limit / 100 + 1e-5
+    assert np.array_equal(decoded(image), result.pixels)
+    for index, (since, then) in enumerate((("the start", start), ("the snapshot before", before))):
+        limit = result.changes[index].limit
+        assert result.changes[index].since == since
+        assert np.abs(read(result, index) - np.clip(now - then, -limit, limit)).max() <= limit / 100 + 1e-5
+    assert result.changes[0].limit < 0.1 < result.changes[1].limit
 
 
-def test_pooled_cells_show_the_difference_of_the_drawn_cells() -> None:
-    start, now = np.zeros((1, 512)), np.zeros((1, 512))
-    start[0, :4], now[0, :4] = [3, 1, 0, 0], [3, 2, -1, 0]
-    sight = scene({"w": np.vstack([now, now])}, before=[{"w": np.vstack([start, start])}])
-    result = drawn(sight)
-    cells = centres(result.pixels, result.layout.cells, result.layout.factor)
-    read = values_of(cells, result.limit).reshape(2, 256)
-    assert read[:, :3] == pytest.approx(np.array([[0, -1, 0]] * 2), abs=result.limit / 100)
+def test_the_second_snapshot_has_one_change() -> None:
+    assert [change.since for change in drawn(scene({"w": normal(4, 4)}, epochs=1)).changes] == ["the start"]
+
+
+def test_a_pooled_cell_is_the_mean_change_and_no_flip_of_extremes() -> None:
+    start, now = normal(512, 512), normal(512, 512)
+    # The value farthest from 0 changes its sign, and next to nothing has changed.
+    start[0, :2], now[0, :2] = [3.0, -2.999], [2.999, -3.0]
+    result = drawn(scene({"w": now}, before=[{"w": start}]))
+    (change,) = result.changes
+    means = (now - start).reshape(128, 4, 128, 4).mean(axis=(1, 3))
+    assert np.abs(read(result, 0) - np.clip(means, -change.limit, change.limit)).max() <= change.limit / 100 + 1e-5
+
+
+def test_a_kernel_is_a_cell() -> None:
+    start, now = normal(8, 6, 3, 3), normal(8, 6, 3, 3, seed=1)
+    result = drawn(scene({"w": now}, before=[{"w": start}]))
+    (change,) = result.changes
+    means = np.clip((now - start).mean(axis=(2, 3)), -change.limit, change.limit)
+    assert np.abs(read(result, 0) - means).max() <= change.limit / 100 + 1e-5
+
+
+def test_filters_are_tiles_of_changes() -> None:
+    start, now = normal(6, 1, 5, 5), normal(6, 1, 5, 5, seed=1)
+    result = drawn(scene({"w": now}, before=[{"w": start}]))
+    (layout,), (change,) = result.layouts, result.changes
+    assert isinstance(layout, TileLayout)
+    colors = np.array([color_at(result.pixels, layout.cell(n, 2, 3)) for n in range(6)], np.uint8)
+    expected = np.clip((now - start)[:, 0, 2, 3], -change.limit, change.limit)
+    assert np.abs(values_of(colors, change.limit) - expected).max() <= change.limit / 100 + 1e-5
 
 
 def test_value_that_became_nan_is_magenta() -> None:
     now = normal(4, 4)
     now[1, 2] = np.nan
     result = drawn(scene({"w": now}, before=[{"w": normal(4, 4)}]))
-    assert color_at(result.pixels, result.layout.cell(1, 2)) == MAGENTA
+    layout = result.layouts[0]
+    assert isinstance(layout, PanelLayout)
+    assert color_at(result.pixels, layout.cell(1, 2)) == MAGENTA
 
 
 def test_frozen_parameter_is_drawn_without_change() -> None:
     values = normal(4, 4)
-    result = drawn(scene({"w": values}, before=[{"w": values}]))
-    assert len(np.unique(result.layout.cells.of(result.pixels).reshape(-1, 3), axis=0)) == 1
+    result = drawn(scene({"w": values}, before=[{"w": values}, {"w": values}]))
+    for layout in result.layouts:
+        assert isinstance(layout, PanelLayout)
+        assert len(np.unique(layout.box.of(result.pixels).reshape(-1, 3), axis=0)) == 1
 
 
-@pytest.mark.parametrize("shape", [(), (5,), (300,), (1, 1), (10, 64), (300, 700), (8, 3, 5, 5)])
-def test_shapes(shape: tuple[int, ...]) -> None:
-    (image,) = drift(scene({"w" * 80: normal(*shape)}, epochs=3))
+@pytest.mark.parametrize("epochs", [1, 3])
+@pytest.mark.parametrize(
+    "shape", [(), (5,), (300,), (1, 1), (10, 64), (300, 700), (8, 3, 5, 5), (64, 1, 7, 7), (40, 30, 3, 3), (9, 4, 5)]
+)
+def test_shapes(shape: tuple[int, ...], epochs: int) -> None:
+    (image,) = drift(scene({"w" * 80: normal(*shape)}, epochs=epochs))
     assert isinstance(image, Image)
     assert (image.pixels[:, -8:] == 255).all()
     assert np.flatnonzero((image.pixels != 255).any(axis=(0, 2))).max() > 0.6 * WIDTH

@@ -190,7 +190,7 @@ def test_page_is_used_and_nothing_is_cut(shape: tuple[int, int], scale: float) -
     assert_margins(pixels)
     ink = np.flatnonzero((pixels != 255).any(axis=(0, 2)))
     assert ink.max() > 0.9 * WIDTH
-    assert layout.cells.width >= 0.36 * WIDTH
+    assert layout.cells.width >= 0.33 * WIDTH
     assert layout.cells.height >= 90
     boxes = [box for box in (layout.cells, layout.row_strip, layout.column_strip, layout.bar) if box is not None]
     for index, box in enumerate(boxes):
