@@ -55,9 +55,10 @@ class WeightVisualizationCallback(Callback):
         bins: At most this many bins a histogram.
         colormap: Any matplotlib name; its middle is 0.
         color_range: What the ends of the colours stand for: ``"run"``, a range that only grows; ``"init"``, that of
-            the first snapshot; ``"epoch"``, anew each time; or a positive number.
-        input_shape: (channels, height, width) or (height, width) of the input, for templates of the classes. None:
-            28×28 for 784 inputs, 32×32 for 1024, 3×32×32 for 3072.
+            the first snapshot; ``"epoch"``, anew each time; or a positive number, for weights alone: norms and sums
+            of kernels and root mean squares then have a range that only grows.
+        input_shape: (channels, height, width) or (height, width) of the input, for the units of a first Linear and for
+            templates of the classes. None: 28×28 for 784 inputs, 32×32 for 1024, 3×32×32 for 3072.
         class_names: One a class, in the order of the head's rows. None: those of the data module or data set.
         head: Name of the weight whose rows are the classes. None: that of the last Linear or 1×1 convolution.
         animation: Whether to log a GIF of each film strip at the end of fit.
