@@ -140,13 +140,8 @@ def select(
     Warns:
         UserWarning: A glob matches nothing.
     """
-    found: dict[int, tuple[str, nn.Module, str, list[str]]] = {}
-    for module_name, module in model.named_modules(remove_duplicate=False):
-        for attribute, tensor in module._parameters.items():
-            if tensor is not None:
-                name = clean_name(f"{module_name}.{attribute}" if module_name else attribute)
-                found.setdefault(id(tensor), (module_name, module, attribute, []))[3].append(name)
-    names = [name for *_, aliases in found.values() for name in aliases]
+    found = _find(model)
+    names = [name for *_, aliases in found for name in aliases]
     head_site = _find_head(model, head, input_shape, names)
     _warn_of_unmatched("layers", layers or (), names)
     _warn_of_unmatched("exclude", exclude, names)
@@ -154,7 +149,7 @@ def select(
     images = _on_images(model, input_shape)
     sites, skipped = [], {}
     flattened = sharding.is_flattened(model)
-    for path, module, attribute, aliases in found.values():
+    for path, module, attribute, aliases in found:
         if not _wanted(aliases, layers, exclude):
             continue
         name = aliases[0]
@@ -175,18 +170,35 @@ def select(
     return Selection(tuple(_mark_pictured(sites, max_layers)), head_site, skipped)
 
 
-def _matches(name: str, glob: str) -> bool:
+def parameter_names(model: nn.Module) -> list[str]:
+    """The names of all parameters, those of tied weights too, in the order of the network."""
+    return [name for *_, aliases in _find(model) for name in aliases]
+
+
+def _find(model: nn.Module) -> list[tuple[str, nn.Module, str, list[str]]]:
+    """Each parameter once: the path of its module, the module, its name there, and all its names in the model."""
+    found: dict[int, tuple[str, nn.Module, str, list[str]]] = {}
+    for module_name, module in model.named_modules(remove_duplicate=False):
+        for attribute, tensor in module._parameters.items():
+            if tensor is not None:
+                name = clean_name(f"{module_name}.{attribute}" if module_name else attribute)
+                found.setdefault(id(tensor), (module_name, module, attribute, []))[3].append(name)
+    return list(found.values())
+
+
+def matches(name: str, glob: str) -> bool:
+    """Whether a glob is of a parameter's name, or of a module that holds it."""
     return fnmatchcase(name, glob) or fnmatchcase(name, f"{glob}.*")
 
 
 def _wanted(aliases: Sequence[str], layers: Sequence[str] | None, exclude: Sequence[str]) -> bool:
-    asked = layers is None or any(_matches(name, glob) for name in aliases for glob in layers)
-    return asked and not any(_matches(name, glob) for name in aliases for glob in exclude)
+    asked = layers is None or any(matches(name, glob) for name in aliases for glob in layers)
+    return asked and not any(matches(name, glob) for name in aliases for glob in exclude)
 
 
 def _warn_of_unmatched(argument: str, globs: Sequence[str], names: Sequence[str]) -> None:
     for glob in globs:
-        if not any(_matches(name, glob) for name in names):
+        if not any(matches(name, glob) for name in names):
             shown = ", ".join(names[:20]) + (f", … and {len(names) - 20} more" if len(names) > 20 else "")
             warnings.warn(f"{argument}: {glob!r} matches no parameter; there are: {shown}", stacklevel=2)
 

@@ -318,6 +318,7 @@ class Snapshot:
         targets: For each target its measurements by parameter name, in the order of the network.
         totals: For each target its statistics over all selected parameters together.
         head: None where there is none.
+        timeless: Whether it is of no training, so that captions tell no time.
     """
 
     step: int
@@ -327,3 +328,4 @@ class Snapshot:
     targets: Mapping[Target, Mapping[str, Measurement]]
     totals: Mapping[Target, Mapping[str, float]]
     head: Head | None = None
+    timeless: bool = False

@@ -54,8 +54,14 @@ def test_its_plain_loop_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "weights.heatmap/weight" in read_events(tmp_path / "runs/first").Tags()["images"]
 
 
+def test_its_figure_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    exec(next(block for block in BLOCKS if "visualize_weights(" in block), {})
+    assert (tmp_path / "weights.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_no_program_is_left_untested() -> None:
-    assert len(BLOCKS) == 2
+    assert len(BLOCKS) == 3
 
 
 def test_table_of_arguments_is_the_signature() -> None:

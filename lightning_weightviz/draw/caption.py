@@ -35,7 +35,9 @@ def describe(parameter: Parameter, target: Target = "weights") -> str:
 
 
 def moment(snapshot: Snapshot) -> str:
-    """Epoch and step, for instance ``epoch 20 · step 899``."""
+    """Epoch and step, for instance ``epoch 20 · step 899``; ``now`` where there is no training."""
+    if snapshot.timeless:
+        return "now"
     return f"{'start' if snapshot.initial else f'epoch {snapshot.epoch}'} · step {snapshot.step}"
 
 
@@ -74,7 +76,7 @@ def cell_meaning(shape: tuple[int, int], cells: tuple[int, int], target: Target 
         kernel: Values of a kernel.
     """
     if kernel > 1:
-        which = "sum of the" if shape == cells else "largest sum of"
+        which = "sum of" if shape == cells else "largest sum of"
         return f"each cell: {which} {block_text(shape, cells, 'kernels')}"
     if shape == cells:
         return f"every {target.removesuffix('s')} is drawn"
@@ -82,9 +84,9 @@ def cell_meaning(shape: tuple[int, int], cells: tuple[int, int], target: Target 
 
 
 def block_text(shape: tuple[int, int], cells: tuple[int, int], things: str) -> str:
-    """How many of some things a cell stands for: ``up to 2×3 weights``, ``kernel`` where it is one."""
+    """How many of some things a cell stands for: ``up to 2×3 weights``, ``one kernel``."""
     if shape == cells:
-        return things.removesuffix("s")
+        return f"one {things.removesuffix('s')}"
     block = "×".join(str(-(-length // count)) for length, count in zip(shape, cells, strict=True))
     uneven = any(length % count for length, count in zip(shape, cells, strict=True))
     return f"{'up to ' if uneven else ''}{block} {things}"

@@ -241,7 +241,7 @@ def _cells(scene: Scene, parameter: Parameter, picture: Picture, most: int) -> t
 
 def _over_time(scene: Scene, values: npt.NDArray[np.float32], limit: float, parameter: Parameter) -> Matrix:
     """Snapshots from the top down, one a row."""
-    memory = scene.memory
+    memory, timeless = scene.memory, scene.snapshot.timeless
     by_epoch = len(set(memory.epochs.tolist())) == len(memory.epochs)
     times = memory.epochs if by_epoch else memory.steps
     # A row without any value is of a time before the parameter was first measured.
@@ -250,9 +250,9 @@ def _over_time(scene: Scene, values: npt.NDArray[np.float32], limit: float, para
         values=values,
         limit=limit,
         colormap=scene.style.colormap,
-        row_words=f"{'epoch' if by_epoch else 'step'}, newest at the bottom",
+        row_words="" if timeless else f"{'epoch' if by_epoch else 'step'}, newest at the bottom",
         column_words=axis_words(parameter)[1],
-        row_labels=tuple((row, str(time)) for row, time in enumerate(times)),
+        row_labels=() if timeless else tuple((row, str(time)) for row, time in enumerate(times)),
         missing=missing if not missing.all() else None,
         tallest=_TALLEST_OVER_TIME,
     )

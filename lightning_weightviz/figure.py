@@ -1,0 +1,206 @@
+"""visualize_weights: pictures of a model's weights as one matplotlib figure, without a Trainer or a logger."""
+
+from __future__ import annotations
+
+import difflib
+import io
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from torch import nn
+
+from lightning_weightviz.artifacts import Image
+from lightning_weightviz.history import ColorRange, History
+from lightning_weightviz.measure import Meter
+from lightning_weightviz.reading import head_source, readable
+from lightning_weightviz.render import render
+from lightning_weightviz.selection import Selection, matches, parameter_names, select
+from lightning_weightviz.settings import Settings
+from lightning_weightviz.snapshot import Snapshot
+from lightning_weightviz.state_dict import module_of
+from lightning_weightviz.views import Scene
+
+DPI = 100
+SPACE = 16
+"""Pixels between pages."""
+SHOWN_NAMES = 20
+
+
+class WeightFigure(Figure):
+    """A figure that a notebook shows also where pyplot was never imported."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png")
+        return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a page is, in pixels from the upper left corner of the figure."""
+
+    page: Image
+    left: int
+    top: int
+
+
+def visualize_weights(
+    model: nn.Module | Mapping[str, Any],
+    layer: str | None = None,
+    *,
+    exclude: Sequence[str] = (),
+    views: Sequence[str] = ("heatmap",),
+    max_layers: int = 12,
+    image_size: int = 256,
+    colormap: str = "RdBu_r",
+    color_range: ColorRange = "run",
+    input_shape: tuple[int, int, int] | tuple[int, int] | None = None,
+    class_names: Sequence[str] | None = None,
+    head: str | None = None,
+) -> Figure:
+    """Draws weights as they are now: of one layer, or of the whole model.
+
+    The pages are those that `WeightVisualizationCallback` logs. Weights may be on any device and of any dtype; the
+    model and the random state stay as they are.
+
+    Args:
+        model: A module, a LightningModule, a state dict, or a checkpoint that holds one under ``state_dict``.
+        layer: A parameter's name, a module's name, which stands for all its parameters, or a glob over names, for
+            instance ``"fc1"``, ``"fc1.weight"`` or ``"encoder.*.weight"``. None: all.
+        exclude: Globs over parameter names, of what to leave out.
+        views: Which pictures, each of ``"heatmap"``, ``"distribution"``, ``"classes"``, ``"overview"``, …
+        max_layers: How many parameters are drawn: the first, the last and evenly between.
+        image_size: A picture has at most this many cells an axis; more weights are pooled.
+        colormap: Any matplotlib name, for signed values.
+        color_range: A positive number, or ``"run"``, ``"init"`` or ``"epoch"``, which are one for a single moment.
+        input_shape: (channels, height, width) or (height, width) of the input, for the units of a first Linear and
+            for templates of the classes.
+        class_names: One a class, in the order of the head's rows.
+        head: Name of the weight whose rows are the classes. None: that of the last Linear or 1×1 convolution.
+
+    Returns:
+        A figure of 100 dpi with one axes a page, labelled with its tag, for instance ``weights.heatmap/fc1.weight``;
+        saved at that resolution it holds the pages pixel by pixel. pyplot does not know of it.
+
+    Raises:
+        TypeError: An argument has the wrong type.
+        ValueError: No parameter is called as `layer` says, none of those can be shown, or an argument has a value
+            that is not allowed.
+
+    Warns:
+        UserWarning: More than `max_layers` parameters match.
+
+    Example:
+        >>> figure = visualize_weights(nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2)), "0")
+        >>> [axes.get_label() for axes in figure.axes]
+        ['weights.heatmap/0.weight', 'weights.heatmap/0.bias']
+    """
+    if not (layer is None or isinstance(layer, str)):
+        raise TypeError(f"layer must be a parameter's name, a module's name, a glob or None, got {layer!r}")
+    if not isinstance(model, (nn.Module, Mapping)):
+        raise TypeError(f"model must be a torch.nn.Module or a state dict, got {type(model).__name__}")
+    settings = Settings(
+        layers=None if layer is None else [layer],
+        exclude=exclude,
+        views=views,
+        max_layers=max_layers,
+        image_size=image_size,
+        colormap=colormap,
+        color_range=color_range,
+        input_shape=input_shape,  # type: ignore[arg-type]  # normalised by Settings
+        class_names=class_names,
+        head=head,
+    )
+    module = model if isinstance(model, nn.Module) else module_of(model)
+    pages = _draw(_select(module, layer, settings), settings)
+    if not pages:
+        raise ValueError(f"views {', '.join(map(repr, settings.views))} make no picture of this model at one moment")
+    return _figure(pages)
+
+
+def _select(module: nn.Module, layer: str | None, settings: Settings) -> Selection:
+    """What to draw, or an error that says what there is."""
+    names = parameter_names(module)
+    if not names:
+        raise ValueError("model has no parameters to show")
+    if layer is not None and not any(matches(name, layer) for name in names):
+        prefixes = {name.rpartition(".")[0] for name in names}
+        near = difflib.get_close_matches(layer, [*names, *sorted(prefixes)], n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        more = f", … and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+        there = ", ".join(names[:SHOWN_NAMES]) + more
+        raise ValueError(f"layer: no parameter is called {layer!r}; there are: {there}.{hint}")
+    selection = select(
+        module,
+        layers=settings.layers,
+        exclude=settings.exclude,
+        max_layers=settings.max_layers,
+        head=settings.head,
+        input_shape=settings.input_shape,
+    )
+    if not selection.sites:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in selection.skipped.items())
+        raise ValueError(f"no parameter is left to show{f': {reasons}' if reasons else ''}")
+    drawn = sum(site.parameter.pictured for site in selection.sites)
+    if drawn < len(selection.sites):
+        warnings.warn(
+            f"{drawn} of {len(selection.sites)} parameters are drawn; name a layer, or set max_layers", stacklevel=3
+        )
+    names_given, found = settings.class_names, selection.head
+    if names_given is not None and found is not None and len(names_given) != found.classes:
+        raise ValueError(
+            f"class_names must hold one name for each of the {found.classes} rows of {found.name!r}, "
+            f"got {len(names_given)} names: {names_given!r}"
+        )
+    return selection
+
+
+def _draw(selection: Selection, settings: Settings) -> list[Image]:
+    """The pages of the views, in their order."""
+    head = selection.head if "classes" in settings.views else None
+    source = None if head is None else head_source(head, settings.class_names)
+    meter = Meter([site.parameter for site in selection.sites], image_size=settings.image_size)
+    measured = meter.measure(readable([site.tensor for site in selection.sites]), source).result()
+    snapshot = Snapshot(
+        step=0,
+        epoch=0,
+        ordinal=0,
+        initial=False,
+        targets={"weights": measured.measurements},
+        totals={"weights": measured.totals},
+        head=measured.head_rows,
+        timeless=True,
+    )
+    scene = Scene(snapshot, History(settings.color_range).remember(snapshot), settings.style)
+    rendered = render(scene, settings.views, head=measured.compare)
+    for error in rendered.errors.values():
+        raise error
+    return [artifact for artifact in rendered.batch.artifacts if isinstance(artifact, Image)]
+
+
+def _figure(pages: Sequence[Image]) -> Figure:
+    """One column, or two, in which each page goes where it is higher up."""
+    columns = min(len(pages), 2)
+    places, ends, width = [], [0] * columns, pages[0].pixels.shape[1]
+    for page in pages:
+        column = ends.index(min(ends))
+        places.append(_Place(page, column * (width + SPACE), ends[column]))
+        ends[column] += len(page.pixels) + SPACE
+    total, height = columns * (width + SPACE) - SPACE, max(ends) - SPACE
+    figure = WeightFigure(figsize=(total / DPI, height / DPI), dpi=DPI, facecolor="white")
+    for place in places:
+        pixels = place.page.pixels
+        share = (
+            place.left / total,
+            1 - (place.top + len(pixels)) / height,
+            width / total,
+            len(pixels) / height,
+        )
+        axes = figure.add_axes(share, label=place.page.tag)
+        axes.imshow(np.asarray(pixels), interpolation="none", aspect="auto")
+        axes.set_axis_off()
+    return figure
