@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 REQUIREMENTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test docs-images clean
+.PHONY: help demo test docs-images docs-gallery clean
 .DELETE_ON_ERROR:
 
 help:  ## Say what can be made
@@ -28,6 +28,9 @@ test: $(VENV)/.test  ## Run ruff, mypy, doctests and tests
 
 docs-images: $(VENV)/.demo  ## Train the demo and write the pictures of the README to docs/images/
 	$(BIN)/python docs/make_images.py
+
+docs-gallery: $(VENV)/.demo  ## Train the networks of the gallery and write docs/gallery.md
+	$(BIN)/python -m docs.make_gallery
 
 clean:  ## Remove .venv and what the demo wrote
 	rm -rf $(VENV) demo
