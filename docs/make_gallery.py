@@ -223,7 +223,8 @@ def train(training: Training, *, quick: bool) -> tuple[Album, float]:
     seed_everything(0, verbose=False)
     task = training.task()
     data = task.dataset()
-    learner = networks.Learner(training.network(len(task.class_names)))
+    network = training.network(len(task.class_names))
+    learner = networks.Learner(network, multi_label=task.labels.is_floating_point())
     album = Album()
     callback = WeightVisualizationCallback(
         sinks=[album],

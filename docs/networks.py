@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch import LightningModule
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, interpolate, mse_loss
+from torch.nn.functional import interpolate, mse_loss
 from torch.utils.data import TensorDataset
 
 DIGITS = tuple("0123456789")
@@ -40,13 +40,16 @@ class Learner(LightningModule):
 
     Args:
         network: Its outputs are logits; an autoencoder's are logits and a picture.
+        multi_label: Whether each of its outputs is an answer by itself.
         rate: Of learning.
     """
 
-    def __init__(self, network: nn.Module, rate: float = 3e-3) -> None:
+    def __init__(self, network: nn.Module, *, multi_label: bool = False, rate: float = 3e-3) -> None:
         super().__init__()
         self.network = network
         self.rate = rate
+        # From the loss the callback tells answers one by one from one answer of several.
+        self.loss = nn.BCEWithLogitsLoss() if multi_label else nn.CrossEntropyLoss()
         self.right, self.seen = 0, 0
 
     def on_train_epoch_start(self) -> None:
@@ -59,16 +62,16 @@ class Learner(LightningModule):
         outputs = self.network(inputs)
         logits, picture = outputs if isinstance(outputs, tuple) else (outputs, None)
         if labels.is_floating_point():
-            loss = binary_cross_entropy_with_logits(logits, labels)
+            loss = self.loss(logits, labels)
             right = (logits > 0) == (labels > 0.5)
         else:
-            loss = cross_entropy(logits.flatten(0, -2), labels.flatten())
+            loss = self.loss(logits.flatten(0, -2), labels.flatten())
             right = logits.argmax(-1) == labels
         if picture is not None:
             loss = loss + mse_loss(picture, interpolate(inputs, picture.shape[2:]))
         self.right += int(right.sum())
         self.seen += right.numel()
-        return loss
+        return torch.as_tensor(loss)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam."""

@@ -48,6 +48,7 @@ def head_source(head: HeadSite, class_names: Sequence[str] | None) -> HeadSource
         chain=tuple((name, _whole(module, "weight")) for name, module in head.chain),
         input_shape=head.input_shape,
         input_shape_given=head.input_shape_given,
+        multi_label=head.multi_label,
     )
 
 

@@ -75,6 +75,7 @@ class HeadSite:
         chain: The Linear layers from the input to the head, by name, where the network is nothing else; else empty.
         input_shape: (channels, height, width) of the chain's input where known.
         input_shape_given: Whether the user gave it.
+        multi_label: Whether each output is an answer by itself, as the model holds a loss or a metric of such.
     """
 
     name: str
@@ -82,6 +83,7 @@ class HeadSite:
     chain: tuple[tuple[str, nn.Linear], ...]
     input_shape: tuple[int, int, int] | None
     input_shape_given: bool
+    multi_label: bool = False
 
     @property
     def classes(self) -> int:
@@ -332,7 +334,16 @@ def _find_head(
                 stacklevel=2,
             )
         chain, input_shape = (), None
-    return HeadSite(head, candidates[head], chain, input_shape, given)
+    return HeadSite(head, candidates[head], chain, input_shape, given, _is_multi_label(model))
+
+
+def _is_multi_label(model: nn.Module) -> bool:
+    """Whether it holds a loss that takes outputs one by one, or a metric of torchmetrics that does."""
+    return any(
+        isinstance(module, (nn.BCELoss, nn.BCEWithLogitsLoss, nn.MultiLabelSoftMarginLoss, nn.MultiLabelMarginLoss))
+        or type(module).__name__.startswith("Multilabel")
+        for module in model.modules()
+    )
 
 
 def _can_be_head(module: nn.Module) -> bool:

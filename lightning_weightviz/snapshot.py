@@ -288,6 +288,7 @@ class Head:
         template_path: Names of the modules in that product, input first.
         template_shape_given: Whether `templates` has the shape that the user gave, or an inferred one.
         single: One output that decides between two classes (sigmoid): nothing to centre.
+        multi_label: Each output is an answer by itself (sigmoid): rows are not centred, and there is no frame.
     """
 
     name: str
@@ -304,6 +305,7 @@ class Head:
     template_path: tuple[str, ...] = ()
     template_shape_given: bool = False
     single: bool = False
+    multi_label: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torchmetrics.classification import MultilabelAccuracy
 
 from lightning_weightviz.selection import Selection, select
 
@@ -236,3 +237,18 @@ def test_an_input_shape_that_does_not_fit_is_told() -> None:
 )
 def test_networks_that_are_no_chain_have_no_templates(model: nn.Module) -> None:
     assert select(model).head.chain == ()  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [(nn.BCEWithLogitsLoss(), True), (nn.MultiLabelSoftMarginLoss(), True), (nn.CrossEntropyLoss(), False)],
+)
+def test_several_answers_at_once_are_told_by_the_loss(module: nn.Module, expected: bool) -> None:
+    head = select(nn.ModuleDict({"fc": nn.Linear(4, 3), "loss": module})).head
+    assert head is not None and head.multi_label == expected
+
+
+def test_several_answers_at_once_are_told_by_a_metric() -> None:
+    metric = MultilabelAccuracy(num_labels=3)
+    head = select(nn.ModuleDict({"fc": nn.Linear(4, 3), "metric": metric})).head
+    assert head is not None and head.multi_label

@@ -46,12 +46,14 @@ def draw_cosine(head: Head, when: str, colormap: str) -> CosineMap:
     """Draws the cosines between the centred rows from −1 to +1, the diagonal grey, and the most alike pairs."""
     assert head.cosine is not None
     count = len(head.class_names)
-    ideal = -1 / (count - 1)
+    ideal = None if head.multi_label else -1 / (count - 1)
     page = Page()
-    facts = f"ideal −1/{count - 1} = {number(ideal, digits=2)}"
+    facts = [when]
     if np.isfinite(head.cosine_spread):
-        facts = f"spread {number(head.cosine_spread)} · {facts}"
-    page.header("class cosine", f"{head.name} {shape_text((count, head.width))}", f"{when} · {facts}")
+        facts.append(f"spread {number(head.cosine_spread)}")
+    if ideal is not None:
+        facts.append(f"ideal −1/{count - 1} = {number(ideal, digits=2)}")
+    page.header("class cosine", f"{head.name} {shape_text((count, head.width))}", " · ".join(facts))
 
     pairs = [(_pair(head, a, b, CONTENT - 90), _two_digits(cosine)) for a, b, cosine in head.closest]
     list_width = max((text_width(f"{pair}  {value}", SMALL) for pair, value in pairs), default=0.0)
@@ -84,7 +86,8 @@ def draw_cosine(head: Head, when: str, colormap: str) -> CosineMap:
         page.text(MARGIN, page.y, "most alike", size=BODY, bold=True)
         page.y += ROW + 4
         page.facts([(f"{pair}  {value}", None) for pair, value in pairs[:6]])
-    page.paragraph("+1: two classes look for the same, −1: for opposites (rows centred)", size=SMALL)
+    rows = "rows as they are: multi-label" if head.multi_label else "rows centred, as softmax does"
+    page.paragraph(f"+1: two classes look for the same, −1: for opposites ({rows})", size=SMALL)
     return CosineMap(page.pixels(), box, factor)
 
 
@@ -127,15 +130,18 @@ def _column_names(page: Page, names: tuple[str, ...], left: int, factor: int) ->
     return bottom + 4
 
 
-def _cosine_bar(page: Page, box: Box, ideal: float, colormap: str) -> None:
-    """The colour bar, with a mark at the cosine that classes as far apart as can be have."""
+def _cosine_bar(page: Page, box: Box, ideal: float | None, colormap: str) -> None:
+    """The colour bar, with a mark at the cosine that classes as far apart as can be have, where there is one."""
     page.paste(signed_bar(box.height, box.width, colormap), box.left, box.top, framed=True)
     scale = Scale(-1.0, 1.0, box.bottom, box.top)
-    mark, zero = scale.at(ideal), scale.at(0.0)
-    x = box.right + 6
-    page.line([(box.left, mark), (box.right + 3, mark)], color=INK, width=3)
+    x, zero = box.right + 6, scale.at(0.0)
     page.text(x, box.top + 8, "+1", size=SMALL, color=GREY, anchor="lm")
     page.text(x, box.bottom - 8, "−1", size=SMALL, color=GREY, anchor="lm")
+    if ideal is None:
+        page.text(x, zero, "0", size=SMALL, color=GREY, anchor="lm")
+        return
+    mark = scale.at(ideal)
+    page.line([(box.left, mark), (box.right + 3, mark)], color=INK, width=3)
     # Many classes bring the mark up to 0, few bring it down to the end.
     places = apart([zero, mark], ROW, box.top, box.bottom - 2 * ROW - 8)
     page.text(x, min(places[0], zero), "0", size=SMALL, color=GREY, anchor="lm")

@@ -43,7 +43,8 @@ def draw_norms(head: Head, when: str, colormap: str) -> NormBars:
     """Draws the norm of each centred row and, signed, each bias: named bars, or sorted curves for many classes."""
     count = len(head.class_names)
     page = Page()
-    rows = "its row" if head.single else "rows centred over the classes"
+    centred = "rows as they are: multi-label" if head.multi_label else "rows centred over the classes"
+    rows = "its row" if head.single else centred
     page.header("class norms", f"{head.name} {shape_text((count, head.width))}", f"{when} · {rows}")
     if head.single:
         page.paragraph("one output: positive = second class", size=SMALL)
@@ -57,7 +58,8 @@ def draw_norms(head: Head, when: str, colormap: str) -> NormBars:
     if count > 2 and mean > 0 and np.isfinite(mean):
         facts.append((f"norm: mean {number(mean)}, spread {percent(float(head.norms.std()) / mean)} of it", None))
     if not head.single:
-        facts.append(("a longer row or a higher bias: the class wins more easily", None))
+        answer = "is told" if head.multi_label else "wins"
+        facts.append((f"a longer row or a higher bias: the class {answer} more easily", None))
     if facts:
         page.facts(facts)
     return NormBars(page.pixels(), bars, top)

@@ -24,7 +24,7 @@ SPACE = 16
 WIDE = 256
 NARROW = CONTENT - 2 * (WIDE + SPACE)
 """What two wide panels leave of a page."""
-LOWEST, TALLEST = 96, 256
+LOWEST, TALLEST = 160, 256
 TITLE_HEIGHT, BAR_HEIGHT = round(1.4 * SMALL), BAR + SMALL + 20
 
 

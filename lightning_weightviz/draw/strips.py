@@ -29,8 +29,8 @@ Codes = npt.NDArray[np.int8]
 HOLDS_INFINITY, HOLDS_NAN = 1, 2
 """Codes of what is broken; the larger wins."""
 
-NAMES = 190
-"""Pixels of the names at the left, at most."""
+NAMES, WIDE_NAMES = 190, 270
+"""Pixels of the names at the left, at most, and of names that have a line to themselves, which tell where they end."""
 SPACE = 12
 STRIP = 18
 TEXT = 24
@@ -160,10 +160,15 @@ def _plan(top: int, rows: Sequence[Row], columns: int, times: int) -> tuple[Stri
             top += height
     texts = [block.name for block in blocks] or [row.name for row in rows]
     needed = max(text_width(text, SMALL, bold=True) for text in [*texts, rows[-1].below, "colours"])
-    left = MARGIN + min(NAMES, round(needed) + 6) + SPACE + (14 if blocks else 0)
+    left = MARGIN + min(names_width(len(rows)), round(needed) + 6) + SPACE + (14 if blocks else 0)
     width = (WIDTH - MARGIN - left + SPACE) // columns - SPACE
     lefts = tuple(left + (width + SPACE) * index for index in range(columns))
     return StripLayout(lefts, (*tops, tops[-1] + height + TEXT + 14), (width, height), per_line, times), blocks
+
+
+def names_width(rows: int) -> int:
+    """Pixels that the names of so many rows may take."""
+    return WIDE_NAMES if MAX_TALL < rows <= MAX_MIDDLE else NAMES
 
 
 def paint_strips(shares: Values, broken: Codes, signed: bool, colormap: str) -> Pixels:
@@ -215,7 +220,7 @@ def _write_names(page: Page, rows: Sequence[Row], layout: StripLayout, blocks: S
         if len(rows) <= MAX_TALL + 1:
             _write_two(page, row, top)
         else:
-            page.text(right, top + height / 2, fit(row.name, NAMES, SMALL), size=SMALL, anchor="rm")
+            page.text(right, top + height / 2, fit(row.name, WIDE_NAMES, SMALL), size=SMALL, anchor="rm")
 
 
 def _write_two(page: Page, row: Row, top: int) -> None:

@@ -35,6 +35,7 @@ class HeadSource:
             where there is no such chain.
         input_shape: (channels, height, width) or None.
         input_shape_given: Whether the user gave it.
+        multi_label: Whether each output is an answer by itself.
     """
 
     name: str
@@ -44,6 +45,7 @@ class HeadSource:
     chain: tuple[tuple[str, Tensor], ...] = ()
     input_shape: tuple[int, int, int] | None = None
     input_shape_given: bool = False
+    multi_label: bool = False
 
     @property
     def has_templates(self) -> bool:
@@ -102,12 +104,12 @@ class EnqueuedHead:
 
 
 def centred(source: HeadSource) -> Tensor:
-    """The rows less their mean over the classes, (C, d), float32 or float64; the rows as they are where C is 1.
+    """The rows less their mean over the classes, (C, d), float32 or float64; as they are where each is an answer.
 
     A copy. What is not finite counts as 0.
     """
     wide = _finite(widen(source.weight.detach()))
-    return wide - wide.mean(0, keepdim=True) if len(wide) > 1 else wide.clone()
+    return wide.clone() if source.multi_label or len(wide) == 1 else wide - wide.mean(0, keepdim=True)
 
 
 def _rows(source: HeadSource, limit: int, centre: Tensor, *, pictured: bool) -> dict[str, Tensor]:
@@ -219,6 +221,7 @@ def _build(source: HeadSource, arrays: Arrays, picture: Picture) -> Head:
             (int(pair) // count, int(pair) % count, float(value))
             for pair, value in zip(arrays["pairs"], arrays["closest"], strict=True)
         )
+    has_frame = "simplex" in arrays and width >= count - 1 and not source.multi_label
     return Head(
         name=source.name,
         class_names=source.class_names,
@@ -229,9 +232,10 @@ def _build(source: HeadSource, arrays: Arrays, picture: Picture) -> Head:
         cosine=arrays["cosine"].astype(np.float32) if "cosine" in arrays else None,
         closest=closest,
         cosine_spread=float(arrays["spread"]) if "spread" in arrays else float("nan"),
-        simplex_distance=float(arrays["simplex"]) if "simplex" in arrays and width >= count - 1 else float("nan"),
+        simplex_distance=float(arrays["simplex"]) if has_frame else float("nan"),
         templates=arrays["templates"].astype(np.float32) if "templates" in arrays else None,
         template_path=tuple(name for name, _ in source.chain) if "templates" in arrays else (),
         template_shape_given=source.input_shape_given,
         single=count == 1,
+        multi_label=source.multi_label,
     )

@@ -38,8 +38,9 @@ LABEL_WIDTH, LABEL_HEIGHT = 150, 22
 def classes(scene: Scene) -> Iterator[Artifact]:
     """Images and scalars of the head, if there is one.
 
-    Images: ``classes/weights`` and ``classes/norms`` always; ``classes/cosine`` from three classes on, if all pairs
-    were compared; ``classes/templates`` if the head has them and more than one output.
+    Images: ``classes/weights`` and ``classes/norms`` always; ``classes/cosine`` from three classes on, or two of
+    several that may be true together, if all pairs were compared; ``classes/templates`` if the head has them and more
+    than one output.
 
     Scalars, as far as they are finite: ``classes.norm/<class name>``, the L2 norm of the centred row, of up to
     `MAX_SCALAR_CLASSES` classes (where names are equal, all have their index behind them); from three classes on, as
@@ -52,7 +53,7 @@ def classes(scene: Scene) -> Iterator[Artifact]:
     head = replace(head, class_names=tuple(written(name, index) for index, name in enumerate(head.class_names)))
     when = moment(scene.snapshot)
     yield Image("classes/weights", draw_weights(scene, head)[0], f"{head.name} by class, {when}")
-    if head.cosine is not None and len(head.class_names) > 2:
+    if head.cosine is not None and (len(head.class_names) > 2 or head.multi_label):
         pixels = draw_cosine(head, when, scene.style.colormap).pixels
         yield Image("classes/cosine", pixels, f"cosines between the classes of {head.name}, {when}")
     pixels = draw_norms(head, when, scene.style.colormap).pixels
@@ -70,7 +71,7 @@ def draw_weights(scene: Scene, head: Head) -> tuple[Pixels, MatrixLayout]:
     limit = scene.memory.ranges.get(key_of("weights", head.name)) or range_for(head.picture.extreme) or 1.0
     values, row_norms = head.picture.shrink(MAX_CELLS, COLUMNS), pool_norms(head.picture.row_norms, MAX_CELLS)
     names = [fit(name, LABEL_WIDTH, SMALL) for name in head.class_names] if count <= MAX_NAMED else []
-    with_difference = count == 2 and values.shape == head.picture.shape
+    with_difference = count == 2 and not head.multi_label and values.shape == head.picture.shape
     if with_difference:
         with np.errstate(invalid="ignore"):
             values = np.concatenate([values, values[1:] - values[:1]])
@@ -104,7 +105,7 @@ def _words(head: Head, with_difference: bool) -> str:
     if head.single:
         name = head.class_names[0]
         return f"one output: positive = second class{'' if name.isdigit() else f' ({fit(name, 3 * LABEL_WIDTH)})'}"
-    if len(head.class_names) == 2:
+    if len(head.class_names) == 2 and not head.multi_label:
         shown = "" if with_difference else ", not drawn here as a cell holds several weights"
         return (
             f"two classes: only the difference of the rows decides{shown}. "

@@ -183,3 +183,15 @@ assert error.max() < 1e-6, error.max()
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
+
+
+def test_rows_that_are_answers_by_themselves_are_not_centred() -> None:
+    weight = torch.randn(3, 8, generator=torch.Generator().manual_seed(3))
+    head = measured(source(weight, multi_label=True))
+    rows = numbers(weight)
+    norms = np.linalg.norm(rows, axis=1)
+    np.testing.assert_allclose(head.norms, norms, rtol=1e-6)
+    apart = ~np.eye(3, dtype=bool)
+    assert head.cosine is not None and head.multi_label
+    np.testing.assert_allclose(head.cosine[apart], (rows @ rows.T / np.outer(norms, norms))[apart], atol=1e-5)
+    assert np.isnan(head.simplex_distance)

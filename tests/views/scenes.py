@@ -304,12 +304,13 @@ def head_of(
     class_names: Sequence[str] | None = None,
     templates: Array | None = None,
     image_size: int = 256,
+    multi_label: bool = False,
 ) -> Head:
     """The head: norms, cosines and the distance to the simplex frame of rows centred over the classes."""
     rows = np.asarray(weights[name], np.float64).reshape(len(weights[name]), -1)
     classes, width = rows.shape
     single = classes == 1
-    centred = rows if single else rows - rows.mean(axis=0)
+    centred = rows if single or multi_label else rows - rows.mean(axis=0)
     norms = np.linalg.norm(centred, axis=1)
     products = centred @ centred.T
     cosine = products / np.maximum(np.outer(norms, norms), 1e-300)
@@ -329,9 +330,10 @@ def head_of(
         closest=tuple((int(upper[0][k]), int(upper[1][k]), float(cosine[upper][k])) for k in order),
         cosine_spread=float(np.std(cosine[upper])) if classes > 2 else math.nan,
         simplex_distance=math.nan
-        if single or width < classes - 1
+        if single or multi_label or width < classes - 1
         else float(np.linalg.norm(products / np.linalg.norm(products) - frame)),
         templates=None if templates is None else np.asarray(templates, np.float32),
         template_path=() if templates is None else tuple(n for n, w in weights.items() if np.ndim(w) == 2),
         single=single,
+        multi_label=multi_label,
     )

@@ -19,7 +19,8 @@ from lightning_weightviz.draw.templates import MAX_TEMPLATES, draw_templates
 from lightning_weightviz.snapshot import Head
 from lightning_weightviz.views import Scene
 from lightning_weightviz.views.classes import MAX_SCALAR_CLASSES, classes, draw_weights, unique
-from tests.views.pixels import MAGENTA, Pixels, centres, color_at, decoded, values_of
+from tests.views import scenes
+from tests.views.pixels import MAGENTA, Pixels, assert_margins, centres, color_at, decoded, values_of
 from tests.views.scenes import scene
 
 NAME = "fc.weight"
@@ -262,3 +263,20 @@ def test_a_nan_weight_is_magenta_at_its_place() -> None:
     pixels, layout = draw_weights(sight := head_scene(weight), head_of(sight))
     assert color_at(pixels, layout.cell(4, 7)) == MAGENTA
     assert color_at(pixels, layout.cell(4, 8)) != MAGENTA
+
+
+@pytest.mark.parametrize("count", [2, 3, 12])
+def test_answers_by_themselves_have_no_ideal_and_no_difference(count: int) -> None:
+    weight = normal(count, 16)
+    sight = head_scene(weight)
+    head = scenes.head_of(NAME, {NAME: weight}, multi_label=True)
+    sight = replace(sight, snapshot=replace(sight.snapshot, head=head))
+    made = {artifact.tag: artifact for artifact in classes(sight)}
+    assert {"classes/weights", "classes/cosine", "classes/norms"} <= set(made)
+    assert "classes.simplex_distance/head" not in made
+    for tag in ("classes/weights", "classes/cosine", "classes/norms"):
+        image = made[tag]
+        assert isinstance(image, Image)
+        assert_margins(decoded(image))
+    _, layout = draw_weights(sight, head)
+    assert layout.cells.height // layout.factor[0] == count
