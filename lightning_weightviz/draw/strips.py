@@ -29,7 +29,7 @@ Codes = npt.NDArray[np.int8]
 HOLDS_INFINITY, HOLDS_NAN = 1, 2
 """Codes of what is broken; the larger wins."""
 
-NAMES, WIDE_NAMES = 190, 270
+NAMES, WIDE_NAMES = 190, 250
 """Pixels of the names at the left, at most, and of names that have a line to themselves, which tell where they end."""
 SPACE = 12
 STRIP = 18

@@ -124,7 +124,7 @@ def _of_weights(curves: Mapping[str, Values]) -> list[Column]:
     rms, change, zeros = curves["rms"], curves["relative_change"], curves["zero_fraction"]
     turned = degrees(curves["rotation"])
     return [
-        Column("size (rms)", growth(rms), _texts(rms, number), ("¼× first", "4×"), signed=True),
+        Column("size (rms)", growth(rms), _texts(rms, number), ("¼×", "4×"), signed=True),
         Column("change", decades(change, 1.0, CHANGE_DECADES), _texts(change, percent), ("0.1%", "100%")),
         Column("turned", turned / RIGHT_ANGLE, _texts(turned, _degrees), ("0°", "90°")),
         Column("zeros", zeros, _texts(zeros, percent), ("0", "100%")),
@@ -139,7 +139,7 @@ def _of_others(curves: Mapping[str, Values]) -> list[Column]:
     return [
         Column("size (rms)", decades(rms, top, SIZE_DECADES), _texts(rms, number), ends),
         Column("largest", decades(largest, top, SIZE_DECADES), _texts(largest, number), ends),
-        Column("growth", growth(rms), _texts(_growth_factor(rms), _times), ("¼× first", "4×"), signed=True),
+        Column("growth", growth(rms), _texts(_growth_factor(rms), _times), ("¼×", "4×"), signed=True),
         Column("zeros", zeros, _texts(zeros, percent), ("0", "100%")),
     ]
 
