@@ -1,0 +1,81 @@
+"""SwanLab: through its SwanLabLogger for Lightning."""
+
+from __future__ import annotations
+
+import io
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from PIL import Image as PillowImage
+
+from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Scalar
+from lightning_weightviz.draw.number import number
+from lightning_weightviz.sinks import sink
+from lightning_weightviz.sinks.bars import histogram_record
+from lightning_weightviz.sinks.experiment import experiment_of
+from lightning_weightviz.sinks.names import tracker_key
+
+
+@sink("SwanLabLogger")
+class SwanLabSink:
+    """Logs a snapshot in one call: ``Image``, ``Video`` (a GIF), ``ECharts`` for histograms, and numbers.
+
+    SwanLab has no histograms, though charts that are JSON: a histogram is a chart of bars, and its exact edges and
+    counts are in the same JSON under ``weightviz``, with ``minimum, maximum, sum, sum_squares``.
+
+    Keys are tags as `tracker_key` makes them; the logger has no prefix.
+
+    Args:
+        logger: A ``SwanLabLogger``.
+        folder: Not used, the run has its own.
+    """
+
+    def __init__(self, logger: Any, folder: Path) -> None:
+        self._logger = logger
+
+    def write(self, batch: Batch) -> None:
+        """Writes all in one call, with the step of the logger's own metrics."""
+        if batch.artifacts and experiment_of(self._logger) is not None:
+            values = {tracker_key(artifact.tag): _value(artifact) for artifact in batch.artifacts}
+            self._logger.log_metrics(values, step=batch.step)
+
+    def flush(self) -> None:
+        """Nothing to do: SwanLab writes when it is ready, and all when the run is finished."""
+
+
+class _Bars:
+    """What SwanLab asks of a chart: the options of ECharts, as JSON."""
+
+    def __init__(self, histogram: Histogram) -> None:
+        self._histogram = histogram
+
+    def dump_options(self) -> str:
+        """Bars with the bins' ranges below them."""
+        edges = self._histogram.edges
+        ranges = [f"{number(low)} … {number(high)}" for low, high in pairwise(edges)]
+        return json.dumps(
+            {
+                "tooltip": {"trigger": "axis"},
+                "xAxis": [{"type": "category", "data": ranges}],
+                "yAxis": [{"type": "value"}],
+                "series": [{"type": "bar", "barCategoryGap": "0%", "data": self._histogram.counts.tolist()}],
+                "weightviz": histogram_record(self._histogram),
+            },
+            allow_nan=False,
+        )
+
+
+def _value(artifact: Artifact) -> Any:
+    import swanlab
+
+    match artifact:
+        case Scalar():
+            return artifact.value
+        case Image():
+            return swanlab.Image(PillowImage.fromarray(artifact.pixels), caption=artifact.caption)
+        case Animation():
+            return swanlab.Video(io.BytesIO(artifact.gif), caption=artifact.caption)
+        case Histogram():
+            return swanlab.ECharts(_Bars(artifact))
