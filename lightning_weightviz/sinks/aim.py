@@ -13,7 +13,7 @@ from PIL import Image as PillowImage
 from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Scalar
 from lightning_weightviz.sinks import sink
 from lightning_weightviz.sinks.experiment import experiment_of
-from lightning_weightviz.sinks.names import tracker_key
+from lightning_weightviz.sinks.names import tracker_key, unicode_tag
 
 MOST_BINS = 512
 """Aim's limit."""
@@ -59,9 +59,9 @@ def _value(artifact: Artifact) -> Any:
 
     match artifact:
         case Image():
-            return aim.Image(PillowImage.open(io.BytesIO(artifact.png)), caption=artifact.caption)
+            return aim.Image(PillowImage.open(io.BytesIO(artifact.png)), caption=unicode_tag(artifact.caption))
         case Animation():
-            return aim.Image(PillowImage.open(io.BytesIO(artifact.gif)), caption=artifact.caption)
+            return aim.Image(PillowImage.open(io.BytesIO(artifact.gif)), caption=unicode_tag(artifact.caption))
         case Histogram():
             ends = (float(artifact.edges[0]), float(artifact.edges[-1]))
             return aim.Distribution(hist=_of_one_width(artifact), bin_range=ends)

@@ -11,7 +11,7 @@ import numpy as np
 from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Scalar
 from lightning_weightviz.sinks import sink
 from lightning_weightviz.sinks.experiment import experiment_of, prefix_of
-from lightning_weightviz.sinks.names import tracker_key
+from lightning_weightviz.sinks.names import tracker_key, unicode_tag
 
 
 @sink("CometLogger")
@@ -47,8 +47,11 @@ class CometSink:
                 case Scalar():
                     continue
                 case Image():
-                    metadata = {"caption": artifact.caption}
-                    experiment.log_image(io.BytesIO(artifact.png), name=name, step=batch.step, metadata=metadata)
+                    # What stands behind the last full stop is the file's kind to Comet.
+                    metadata = {"caption": unicode_tag(artifact.caption)}
+                    experiment.log_image(
+                        io.BytesIO(artifact.png), name=f"{name}.png", step=batch.step, metadata=metadata
+                    )
                 case Animation():
                     experiment.log_video(io.BytesIO(artifact.gif), name=f"{name}.gif", format="gif", step=batch.step)
                 case Histogram():
@@ -59,10 +62,10 @@ class CometSink:
 
 
 def _histogram(histogram: Histogram) -> Any:
-    from comet_ml.utils import Histogram as CometHistogram
+    import comet_ml
 
     filled = np.flatnonzero(histogram.counts)
     middles = (histogram.edges[:-1] + histogram.edges[1:]) / 2
-    theirs = CometHistogram()
+    theirs = comet_ml.Histogram()
     theirs.add(middles[filled], counts=histogram.counts[filled])
     return theirs

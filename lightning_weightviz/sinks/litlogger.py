@@ -14,7 +14,7 @@ from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Sc
 from lightning_weightviz.sinks import sink
 from lightning_weightviz.sinks.bars import drawn_histograms, histogram_record
 from lightning_weightviz.sinks.experiment import experiment_of, prefix_of
-from lightning_weightviz.sinks.names import tracker_key
+from lightning_weightviz.sinks.names import tracker_key, unicode_tag
 
 
 @sink("LitLogger")
@@ -71,8 +71,8 @@ def _image(artifact: Image | Animation, folder: Path) -> Any:
     import litlogger
 
     if isinstance(artifact, Image):
-        return litlogger.Image(PillowImage.open(io.BytesIO(artifact.png)), description=artifact.caption)
+        return litlogger.Image(PillowImage.open(io.BytesIO(artifact.png)), description=unicode_tag(artifact.caption))
     # Pillow's way into a file would keep the first frame alone.
     file = folder / "animation.gif"
     file.write_bytes(artifact.gif)
-    return litlogger.Image(str(file), format="gif", description=artifact.caption)
+    return litlogger.Image(str(file), format="gif", description=unicode_tag(artifact.caption))

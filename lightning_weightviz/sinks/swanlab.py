@@ -15,7 +15,7 @@ from lightning_weightviz.draw.number import number
 from lightning_weightviz.sinks import sink
 from lightning_weightviz.sinks.bars import histogram_record
 from lightning_weightviz.sinks.experiment import experiment_of
-from lightning_weightviz.sinks.names import tracker_key
+from lightning_weightviz.sinks.names import tracker_key, unicode_tag
 
 
 @sink("SwanLabLogger")
@@ -74,8 +74,8 @@ def _value(artifact: Artifact) -> Any:
         case Scalar():
             return artifact.value
         case Image():
-            return swanlab.Image(PillowImage.fromarray(artifact.pixels), caption=artifact.caption)
+            return swanlab.Image(PillowImage.fromarray(artifact.pixels), caption=unicode_tag(artifact.caption))
         case Animation():
-            return swanlab.Video(io.BytesIO(artifact.gif), caption=artifact.caption)
+            return swanlab.Video(io.BytesIO(artifact.gif), caption=unicode_tag(artifact.caption))
         case Histogram():
             return swanlab.ECharts(_Bars(artifact))

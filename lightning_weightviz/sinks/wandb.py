@@ -11,7 +11,7 @@ from PIL import Image as PillowImage
 from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Scalar
 from lightning_weightviz.sinks import sink
 from lightning_weightviz.sinks.experiment import experiment_of
-from lightning_weightviz.sinks.names import tracker_key
+from lightning_weightviz.sinks.names import tracker_key, unicode_tag
 
 
 @sink("WandbLogger")
@@ -49,9 +49,9 @@ def _value(artifact: Artifact) -> Any:
             return artifact.value
         case Image():
             # Opened from our PNG, it stays one with a palette, a third of the size of what W&B makes of pixels.
-            return wandb.Image(PillowImage.open(io.BytesIO(artifact.png)), caption=artifact.caption)
+            return wandb.Image(PillowImage.open(io.BytesIO(artifact.png)), caption=unicode_tag(artifact.caption))
         case Animation():
-            return wandb.Video(io.BytesIO(artifact.gif), caption=artifact.caption, format="gif")
+            return wandb.Video(io.BytesIO(artifact.gif), caption=unicode_tag(artifact.caption), format="gif")
         case Histogram():
             return wandb.Histogram(np_histogram=_at_most(wandb.Histogram.MAX_LENGTH, artifact))
 
