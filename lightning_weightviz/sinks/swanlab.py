@@ -13,7 +13,7 @@ from PIL import Image as PillowImage
 from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Scalar
 from lightning_weightviz.draw.number import number
 from lightning_weightviz.sinks import sink
-from lightning_weightviz.sinks.bars import histogram_record
+from lightning_weightviz.sinks.bars import drawn_histograms, histogram_record
 from lightning_weightviz.sinks.experiment import experiment_of
 from lightning_weightviz.sinks.names import tracker_key, unicode_tag
 
@@ -22,8 +22,9 @@ from lightning_weightviz.sinks.names import tracker_key, unicode_tag
 class SwanLabSink:
     """Logs a snapshot in one call: ``Image``, ``Video`` (a GIF), ``ECharts`` for histograms, and numbers.
 
-    SwanLab has no histograms, though charts that are JSON: a histogram is a chart of bars, and its exact edges and
-    counts are in the same JSON under ``weightviz``, with ``minimum, maximum, sum, sum_squares``.
+    SwanLab has no histograms. Those of the most values, 24 a snapshot, are drawn; and all are charts of bars, which
+    SwanLab's local board does not show, under ``weights.histogram.bars/<parameter>``. A chart is JSON, and holds the
+    exact histogram under ``weightviz``: ``tag, minimum, maximum, sum, sum_squares, edges, counts``.
 
     Keys are tags as `tracker_key` makes them; the logger has no prefix.
 
@@ -37,9 +38,10 @@ class SwanLabSink:
 
     def write(self, batch: Batch) -> None:
         """Writes all in one call, with the step of the logger's own metrics."""
-        if batch.artifacts and experiment_of(self._logger) is not None:
-            values = {tracker_key(artifact.tag): _value(artifact) for artifact in batch.artifacts}
-            self._logger.log_metrics(values, step=batch.step)
+        if not batch.artifacts or experiment_of(self._logger) is None:
+            return
+        values = {_key(artifact): _value(artifact) for artifact in [*batch.artifacts, *drawn_histograms(batch)]}
+        self._logger.log_metrics(values, step=batch.step)
 
     def flush(self) -> None:
         """Nothing to do: SwanLab writes when it is ready, and all when the run is finished."""
@@ -61,10 +63,16 @@ class _Bars:
                 "xAxis": [{"type": "category", "data": ranges}],
                 "yAxis": [{"type": "value"}],
                 "series": [{"type": "bar", "barCategoryGap": "0%", "data": self._histogram.counts.tolist()}],
-                "weightviz": histogram_record(self._histogram),
+                "weightviz": {"tag": self._histogram.tag, **histogram_record(self._histogram)},
             },
             allow_nan=False,
         )
+
+
+def _key(artifact: Artifact) -> str:
+    group, slash, name = artifact.tag.partition("/")
+    # Of another kind than the histogram's picture, so under another key.
+    return tracker_key(f"{group}.bars{slash}{name}" if isinstance(artifact, Histogram) else artifact.tag)
 
 
 def _value(artifact: Artifact) -> Any:

@@ -52,6 +52,9 @@ class Kind(Protocol):
     def key(self, tag: str) -> str:
         """What the logger calls a tag."""
 
+    def number(self, value: float) -> float:
+        """What the logger keeps of a number."""
+
     def counts(self, histogram: Histogram) -> Any:
         """What the logger should keep of a histogram, found in another way than the sink's."""
 
@@ -66,6 +69,10 @@ class Plain:
     def key(self, tag: str) -> str:
         """As trackers take it."""
         return tracker_key(tag)
+
+    def number(self, value: float) -> float:
+        """All of it."""
+        return value
 
     def counts(self, histogram: Histogram) -> Any:
         """All: edges and counts."""
@@ -97,7 +104,7 @@ def check(
                     if drawn is not None:
                         images[place] = drawn(artifact, batch).pixels
                 case Scalar():
-                    assert book.scalars[place] == artifact.value, place
+                    assert book.scalars[place] == kind.number(artifact.value), place
     assert book.images.keys() == images.keys()
     for place, pixels in images.items():
         np.testing.assert_array_equal(book.images[place], pixels, err_msg=str(place))

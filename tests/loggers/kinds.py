@@ -70,6 +70,10 @@ class TensorBoard(Plain):
     def key(self, tag: str) -> str:
         return tag.encode("utf-8", "backslashreplace").decode()
 
+    def number(self, value: float) -> float:
+        """Kept as float32."""
+        return float(np.float32(value))
+
     def counts(self, histogram: Histogram) -> Any:
         filled = np.flatnonzero(histogram.counts)
         kept = slice(filled[0], filled[-1] + 1)
@@ -132,8 +136,16 @@ class Wandb(Plain):
 
         [file] = folder.glob("wandb/offline-run-*/*.wandb")
         records = (Record.FromString(content) for content in _leveldb_records(file.read_bytes()))
-        items = (record.history.item for record in records if record.WhichOneof("record_type") == "history")
-        return [{i.key or ".".join(i.nested_key): json.loads(i.value_json) for i in row} for row in items]
+        rows: list[dict[str, Any]] = []
+        for record in records:
+            if record.WhichOneof("record_type") == "history":
+                rows.append({})
+                for item in record.history.item:
+                    # A picture's fields come one by one, the key of the picture in front of theirs.
+                    key, *names = [item.key] if item.key else item.nested_key
+                    place = rows[-1].setdefault(key, {}) if names else rows[-1]
+                    place[names[0] if names else key] = json.loads(item.value_json)
+        return rows
 
     def read(self, logger: Any, folder: Path) -> Book:
         book = Book()
@@ -249,16 +261,17 @@ class SwanLab(Plain):
                     continue
                 [name] = line["data"]
                 content = (run / "media" / number / name).read_bytes()
-                match Path(name).suffix:
-                    case ".png":
-                        book.images[place] = decode(content)
-                    case ".gif":
-                        book.animations[place] = content
-                    case ".json":
-                        chart = json.loads(content)
-                        assert chart["series"][0]["data"] == chart["weightviz"]["counts"]
-                        assert len(chart["xAxis"][0]["data"]) == len(chart["weightviz"]["counts"])
-                        book.histograms[place] = _edges_and_counts(chart["weightviz"])
+                if name.endswith(".gif"):
+                    book.animations[place] = content
+                else:
+                    book.images[place] = decode(content)
+        # The board's table of keys leaves charts out.
+        for file in (run / "media" / "echarts").glob("*.json"):
+            chart = json.loads(file.read_text(encoding="utf-8"))
+            record = chart["weightviz"]
+            assert chart["series"][0]["data"] == record["counts"]
+            assert len(chart["xAxis"][0]["data"]) == len(record["counts"])
+            book.histograms[self.key(record["tag"]), int(file.name.partition("-")[0])] = _edges_and_counts(record)
         return book
 
 
@@ -426,7 +439,7 @@ class Aim(Plain):
         return [low, high], np.diff(below).tolist()
 
 
-DRAWN = {"CSVLogger", "MLFlowLogger", "DVCLiveLogger"}
+DRAWN = {"CSVLogger", "MLFlowLogger", "DVCLiveLogger", "SwanLabLogger"}
 """Those that get histograms as pictures."""
 
 KINDS: dict[str, Kind] = {
