@@ -89,7 +89,7 @@ def tracker_key(tag: str, *, ascii_only: bool = False, longest: int = MAX_KEY) -
 
 
 def unicode_tag(tag: str) -> str:
-    r"""A tag, or any other text, as UTF-8 can hold it: what comes from an undecodable file name is written out, as ``\udce9``.
+    r"""A tag or a caption as UTF-8 can hold it: what an undecodable file name brings is written out, as ``\udce9``.
 
     >>> unicode_tag("classes.norm/caf\udce9")
     'classes.norm/caf\\udce9'

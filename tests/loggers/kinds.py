@@ -23,6 +23,7 @@ from PIL import Image as PillowImage
 from lightning_weightviz.artifacts import Histogram
 from lightning_weightviz.sinks.names import tag_path, tracker_key
 from tests.loggers.book import Book, Kind, Plain
+from tests.loggers.lightning_platform import Lit
 from tests.sinks.samples import decode, read_events
 
 
@@ -410,7 +411,7 @@ class Aim(Plain):
 
         book, run, nothing = Book(), logger.experiment, Context({})
         try:
-            for key in run.meta_run_tree.subtree(("traces", nothing.idx)).keys():
+            for key in list(run.meta_run_tree.subtree(("traces", nothing.idx)).keys()):
                 if images := run.get_image_sequence(key, nothing):
                     for step, (image, *_) in images.data.items():
                         content = bytes(image.storage["data"])
@@ -439,9 +440,9 @@ class Aim(Plain):
         return [low, high], np.diff(below).tolist()
 
 
-DRAWN = {"CSVLogger", "MLFlowLogger", "DVCLiveLogger", "SwanLabLogger"}
+DRAWN = {"CSVLogger", "MLFlowLogger", "DVCLiveLogger", "SwanLabLogger", "LitLogger"}
 """Those that get histograms as pictures."""
 
 KINDS: dict[str, Kind] = {
-    kind.name: kind for kind in (TensorBoard(), Csv(), Wandb(), MLFlow(), SwanLab(), DvcLive(), Comet(), Aim())
+    kind.name: kind for kind in (TensorBoard(), Csv(), Wandb(), MLFlow(), SwanLab(), DvcLive(), Comet(), Aim(), Lit())
 }

@@ -14,6 +14,7 @@ from lightning_weightviz.sinks import register_sink, sink_for
 from lightning_weightviz.sinks.bars import draw_histogram
 from tests.loggers.book import Book, Kind, check
 from tests.loggers.kinds import DRAWN, KINDS
+from tests.sinks.samples import batch
 from tests.training import Classifier, batches, trainer
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*weight pictures and histograms are in")
@@ -70,7 +71,7 @@ def test_alone(name: str, given: list[Batch], tmp_path: Path, monkeypatch: pytes
 
 
 def test_all_at_once(given: list[Batch], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In two fits of one Trainer, the second with more epochs."""
+    """In two fits of one Trainer, the second without LitLogger, which sends no metrics after its first fit."""
     monkeypatch.chdir(tmp_path)
     loggers = {name: kind.make(tmp_path) for name, kind in KINDS.items()}
     callback = WeightVisualizationCallback(animation=True, max_overhead=None)
@@ -79,12 +80,13 @@ def test_all_at_once(given: list[Batch], tmp_path: Path, monkeypatch: pytest.Mon
     lightning.fit(model, batches())
     first = len(given)
     lightning.fit_loop.max_epochs = 4
+    lightning.loggers = [logger for name, logger in {**loggers, "Witness": Witness()}.items() if name != "LitLogger"]
     lightning.fit(model, batches())
     assert len(given) > first
     for name, kind in KINDS.items():
         kind.finish(loggers[name])
     for name, kind in KINDS.items():
-        _check(kind, kind.read(loggers[name], tmp_path), given)
+        _check(kind, kind.read(loggers[name], tmp_path), given[:first] if name == "LitLogger" else given)
 
 
 @pytest.mark.parametrize("name", sorted(KINDS.keys() - {"AimLogger", "SwanLabLogger"}))
@@ -93,8 +95,6 @@ def test_prefix_is_that_of_the_loggers_own_metrics(name: str, tmp_path: Path, mo
     kind = KINDS[name]
     logger = kind.make(tmp_path, "student")
     logger.log_metrics({"loss": 1.0}, step=3)
-    from tests.sinks.samples import batch
-
     sink = sink_for(logger, tmp_path)
     sink.write(batch(step=3, names=["fc1.weight"]))
     sink.flush()
@@ -107,3 +107,27 @@ def test_prefix_is_that_of_the_loggers_own_metrics(name: str, tmp_path: Path, mo
     pictures = "" if name == "CSVLogger" else prefix
     assert (f"{pictures}weights.heatmap/fc1.weight", 3) in book.images
     assert (f"{prefix}weights.rms/fc1.weight", 3) in book.scalars
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_one_that_raises_stops_neither_training_nor_the_others(
+    name: str, given: list[Batch], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    kind = KINDS[name]
+    logger = kind.make(tmp_path)
+    whole = type(sink_for(logger, tmp_path))
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise ConnectionError("the server is away")
+
+    # Whatever the sink asks the logger for, but what Lightning itself asks for stays.
+    monkeypatch.setattr(f"{whole.__module__}.{ASKED.get(name, 'experiment_of')}", fail)
+    _train(tmp_path, [logger, Witness()], max_epochs=2)
+    kind.finish(logger)
+    assert len(given) >= 3
+    told = [str(warning.message) for warning in recwarn if "the server is away" in str(warning.message)]
+    assert len(told) == 1 and name in told[0] and "ConnectionError" in told[0]
+
+
+ASKED = {"CSVLogger": "write_whole"}
