@@ -71,4 +71,5 @@ def _of_one_width(histogram: Histogram) -> npt.NDArray[np.int64]:
     """Counts in as many bins of one width: differences of rounded cumulative counts, so that none is lost."""
     edges = np.linspace(histogram.edges[0], histogram.edges[-1], min(len(histogram.counts), MOST_BINS) + 1)
     below = np.concatenate([[0], np.cumsum(histogram.counts)])
-    return np.diff(np.rint(np.interp(edges, histogram.edges, below)).astype(np.int64))
+    counts: npt.NDArray[np.int64] = np.diff(np.rint(np.interp(edges, histogram.edges, below)).astype(np.int64))
+    return counts

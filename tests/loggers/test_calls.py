@@ -72,7 +72,7 @@ def test_at_most_so_many_histograms_are_drawn_the_largest() -> None:
 @pytest.mark.parametrize("name", KINDS)
 def test_learning_rate_finder_leaves_no_trace(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It puts a dummy in the logger's place for its own steps, and the logger back for the training."""
-    from lightning.pytorch.tuner import Tuner
+    from lightning.pytorch.tuner.tuning import Tuner
 
     class Tuned(Classifier):
         lr = 0.05
