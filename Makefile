@@ -1,7 +1,8 @@
-# Needs Python 3.10 or newer, make, and a network for the first run; all else is put into .venv.
+# Needs Python 3.10 or newer, make, and a network for the first run; all else is put into .venv and .venv-loggers.
 
 PYTHON ?= python3
 VENV ?= .venv
+LOGGERS_VENV ?= .venv-loggers
 PYTEST_ARGS ?=
 # On networks as small as those of the tests, several threads wait for each other more than they help.
 export OMP_NUM_THREADS ?= 1
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 REQUIREMENTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test docs-images docs-gallery clean
+.PHONY: help demo test test-loggers docs-images docs-gallery clean
 .DELETE_ON_ERROR:
 
 help:  ## Say what can be made
@@ -26,14 +27,17 @@ test: $(VENV)/.test  ## Run ruff, mypy, doctests and tests
 	$(BIN)/python -m pytest --doctest-modules lightning_weightviz -q
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+test-loggers: $(LOGGERS_VENV)/.loggers  ## Run the tests of the sinks with every logger's package, offline
+	$(LOGGERS_VENV)/bin/python -m pytest $(PYTEST_ARGS) tests/loggers tests/sinks/test_conformance.py tests/test_imports.py
+
 docs-images: $(VENV)/.demo  ## Train the demo and write the pictures of the README to docs/images/
 	$(BIN)/python docs/make_images.py
 
 docs-gallery: $(VENV)/.demo  ## Train the networks of the gallery and write docs/gallery.md
 	$(BIN)/python -m docs.make_gallery
 
-clean:  ## Remove .venv and what the demo wrote
-	rm -rf $(VENV) demo
+clean:  ## Remove the environments and what the demo wrote
+	rm -rf $(VENV) $(LOGGERS_VENV) demo
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=...")'
@@ -43,4 +47,14 @@ $(BIN)/python:
 $(VENV)/.demo $(VENV)/.test: $(VENV)/.%: $(REQUIREMENTS) | $(BIN)/python
 	@echo 'installing into $(VENV): the first time takes minutes and 6 GB'
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[$*]'
+	@touch $@
+
+# Loggers' packages bring other versions of what .venv has, so they get an environment of their own, on top of .venv:
+# PyTorch is not installed a second time.
+SITE := -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])'
+$(LOGGERS_VENV)/.loggers: $(VENV)/.test
+	@echo 'installing into $(LOGGERS_VENV): the first time takes a minute'
+	$(BIN)/python -m venv --clear $(LOGGERS_VENV)
+	echo "import site; site.addsitedir('$$($(BIN)/python $(SITE))')" > "$$($(LOGGERS_VENV)/bin/python $(SITE))/below.pth"
+	$(LOGGERS_VENV)/bin/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[loggers]'
 	@touch $@

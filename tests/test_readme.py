@@ -17,6 +17,8 @@ from lightning_weightviz import WeightVisualizationCallback
 from lightning_weightviz.alerts import RULES
 from lightning_weightviz.measure import STATISTICS
 from lightning_weightviz.settings import DEFAULT_STATISTICS, DEFAULT_VIEWS
+from lightning_weightviz.sinks import FALLBACK
+from lightning_weightviz.sinks import discover as discover_sinks
 from lightning_weightviz.views import discover
 from tests.sinks.samples import read_events
 
@@ -85,6 +87,12 @@ def test_table_of_statistics_names_all() -> None:
     *defaults, others = rows
     assert {word for row in defaults for word in code(row[0])} == set(DEFAULT_STATISTICS)
     assert code(others[1]) == ["statistics"]
+
+
+def test_table_of_loggers_names_all() -> None:
+    named = {word for row in table("logger") for word in code(row[0])}
+    known = {name for name in discover_sinks() if name not in (FALLBACK, "DummyLogger")}
+    assert named == known | {"CSVLogger", "torch", "tensorboardX"}
 
 
 def test_table_of_tags_is_what_is_logged(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import warnings
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import Any
 
 from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Scalar
 from lightning_weightviz.sinks import FALLBACK, sink
+from lightning_weightviz.sinks.bars import drawn_histograms, finite, histogram_record
 from lightning_weightviz.sinks.names import tag_path, unicode_tag
 
 SUBFOLDER = "weightviz"
@@ -26,6 +26,7 @@ class FileSink:
 
     - ``<tag>/step_00000899.png`` and ``.gif``: pictures, whole or not at all;
     - ``<tag>/histogram.jsonl``: a line a step with ``step, epoch, minimum, maximum, sum, sum_squares, edges, counts``;
+      those of the most values, 24 a snapshot, are drawn too, to ``<tag>/step_00000899.png``;
     - ``scalars.jsonl``, where there is no logger: a line a step with ``step, epoch, values``;
     - ``manifest.jsonl``: a line for each picture and histogram with ``tag, kind, step, epoch, file, caption``,
       written after what it names. A file written again, as after a resume, has a second line; the last one holds.
@@ -70,7 +71,8 @@ class FileSink:
 
     def _write_files(self, batch: Batch, scalars: Mapping[str, float]) -> None:
         moment = {"step": batch.step, "epoch": batch.epoch}
-        lines = []
+        pictures = {picture.tag: picture.png for picture in drawn_histograms(batch)}
+        lines: list[dict[str, Any]] = []
         for artifact in batch.artifacts:
             match artifact:
                 case Scalar():
@@ -78,34 +80,37 @@ class FileSink:
                 case Image():
                     kind, caption = "image", artifact.caption
                     file = tag_path(artifact.tag) / f"step_{batch.step:08d}.png"
-                    _write_whole(self._root() / file, artifact.png)
+                    write_whole(self._root() / file, artifact.png)
                 case Animation():
                     kind, caption = "animation", artifact.caption
                     file = tag_path(artifact.tag) / f"step_{batch.step:08d}.gif"
-                    _write_whole(self._root() / file, artifact.gif)
+                    write_whole(self._root() / file, artifact.gif)
                 case Histogram():
                     kind, caption = "histogram", ""
                     file = tag_path(artifact.tag) / "histogram.jsonl"
-                    _append(self._root() / file, [moment | _histogram(artifact)])
+                    append_lines(self._root() / file, [moment | histogram_record(artifact)])
+                    if artifact.tag in pictures:
+                        picture = tag_path(artifact.tag) / f"step_{batch.step:08d}.png"
+                        write_whole(self._root() / picture, pictures[artifact.tag])
             lines.append({"tag": artifact.tag, "kind": kind, **moment, "file": str(file), "caption": caption})
         if lines:
-            _append(self._root() / MANIFEST, lines)
+            append_lines(self._root() / MANIFEST, lines)
         if scalars:
-            _append(
+            append_lines(
                 self._root() / "scalars.jsonl",
-                [moment | {"values": {tag: _finite(value) for tag, value in scalars.items()}}],
+                [moment | {"values": {tag: finite(value) for tag, value in scalars.items()}}],
             )
 
     def _root(self) -> Path:
         """Where all goes; found, and told to the user, when the first file is written."""
         if self._folder is None:
-            self._folder = (_logger_folder(self._logger) or self._given) / SUBFOLDER
+            self._folder = (logger_folder(self._logger) or self._given) / SUBFOLDER
             who = "No logger" if self._logger is None else f"{type(self._logger).__name__} is given the scalars alone"
             warnings.warn(f"{who}: weight pictures and histograms are in {self._folder}", stacklevel=2)
         return self._folder
 
 
-def _logger_folder(logger: Any) -> Path | None:
+def logger_folder(logger: Any) -> Path | None:
     """A logger's own folder; None where it has none, or not on this machine's file system."""
     # Asked of the class, as a dummy's instance answers to every name.
     log_dir, save_dir, name, version = (
@@ -121,23 +126,7 @@ def _logger_folder(logger: Any) -> Path | None:
     return Path(own, *(part for part in (name, run) if isinstance(part, str)))
 
 
-def _histogram(histogram: Histogram) -> dict[str, Any]:
-    return {
-        "minimum": _finite(histogram.minimum),
-        "maximum": _finite(histogram.maximum),
-        "sum": _finite(histogram.total),
-        "sum_squares": _finite(histogram.squares),
-        "edges": histogram.edges.tolist(),
-        "counts": histogram.counts.tolist(),
-    }
-
-
-def _finite(value: float) -> float | None:
-    """JSON has no NaN and no infinity."""
-    return float(value) if math.isfinite(value) else None
-
-
-def _write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
     """Writes beside the place and renames, so that a crash leaves no half file under the name."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
@@ -145,7 +134,7 @@ def _write_whole(path: Path, content: bytes) -> None:
     partial.replace(path)
 
 
-def _append(path: Path, records: list[dict[str, Any]]) -> None:
+def append_lines(path: Path, records: list[dict[str, Any]]) -> None:
     """Appends JSON lines in one write; a line cut off by a crash stays alone and spoils none of them."""
     path.parent.mkdir(parents=True, exist_ok=True)
     text = "".join(json.dumps(record, allow_nan=False) + "\n" for record in records)

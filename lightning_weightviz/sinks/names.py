@@ -12,6 +12,9 @@ MAX_COMPONENT = 60
 MAX_PATH = 160
 """Longest path of a tag in characters: Windows holds 260 with the folder before it."""
 
+MAX_KEY = 160
+"""Longest key of a tracker: MLflow makes a file name of it and puts up to 92 characters behind it."""
+
 _HASH_DIGITS = 10
 # Lower case alone: many file systems do not tell A from a.
 _PLAIN = re.compile(rf"[a-z0-9_][a-z0-9_.+=-]{{0,{MAX_COMPONENT - 1}}}", re.ASCII)
@@ -20,6 +23,11 @@ _WINDOWS = re.compile(r".*\.|(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.ASCII)
 # Of the form of our own files, or of the names that `_changed` makes.
 _OURS = re.compile(rf".*(\.png|\.gif|\.jsonl|\.partial|-[0-9a-f]{{{_HASH_DIGITS}}})", re.ASCII)
 _UNSAFE = re.compile(r"[^\w+=-]+")
+_KEY = re.compile(r"[\w .-]+")
+# At an end they are trimmed, refused or a way out of a folder somewhere.
+_TRIMMED = " ."
+_UNSAFE_IN_KEY = re.compile(r"[^\w-]+")
+_UNSAFE_IN_ASCII_KEY = re.compile(r"[^\w-]+", re.ASCII)
 
 
 def tag_path(tag: str) -> PurePosixPath:
@@ -47,14 +55,41 @@ def _component(part: str) -> str:
     return part if plain else _changed(part)
 
 
-def _changed(text: str) -> str:
+def _changed(text: str, unsafe: re.Pattern[str] = _UNSAFE) -> str:
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_HASH_DIGITS]
-    recognisable = _UNSAFE.sub("_", text[: 4 * MAX_COMPONENT])[: MAX_COMPONENT - _HASH_DIGITS - 1]
+    recognisable = unsafe.sub("_", text[: 4 * MAX_COMPONENT])[: MAX_COMPONENT - _HASH_DIGITS - 1]
     return f"{recognisable or '_'}-{digest}"
 
 
+def tracker_key(tag: str, *, ascii_only: bool = False, longest: int = MAX_KEY) -> str:
+    """A tag as a key of experiment trackers, which make file names and addresses of keys.
+
+    Parts between slashes stay as they are where they are letters of any alphabet and case, digits, ``_``, ``-``, and
+    full stops and spaces inside; any other part is changed as by `tag_path`, and so is one of more than three quarters
+    of a key's length, and a key that is too long, as a whole. So two tags never share a key.
+
+    Args:
+        tag: Any string.
+        ascii_only: Whether letters and digits of other alphabets are replaced too, as MLflow asks for.
+        longest: In bytes of UTF-8, at least `MAX_COMPONENT`.
+
+    >>> tracker_key("classes.norm/T-shirt/Top"), tracker_key("weights.rms/encoder.LayerNorm.weight")
+    ('classes.norm/T-shirt/Top', 'weights.rms/encoder.LayerNorm.weight')
+    >>> tracker_key("classes.norm/größe"), tracker_key("classes.norm/größe", ascii_only=True)
+    ('classes.norm/größe', 'classes.norm/gr_e-d353a2671b')
+    """
+    unsafe = _UNSAFE_IN_ASCII_KEY if ascii_only else _UNSAFE_IN_KEY
+
+    def is_plain(part: str) -> bool:
+        known = _KEY.fullmatch(part) and part.strip(_TRIMMED) == part and not _OURS.fullmatch(part)
+        return bool(known) and (part.isascii() or not ascii_only) and 4 * len(part.encode()) <= 3 * longest
+
+    key = "/".join(part if is_plain(part) else _changed(part, unsafe) for part in tag.split("/"))
+    return key if len(key.encode()) <= longest else _changed(tag, unsafe)
+
+
 def unicode_tag(tag: str) -> str:
-    r"""A tag as UTF-8 can hold it: what comes from an undecodable file name is written out, as ``\udce9``.
+    r"""A tag or a caption as UTF-8 can hold it: what an undecodable file name brings is written out, as ``\udce9``.
 
     >>> unicode_tag("classes.norm/caf\udce9")
     'classes.norm/caf\\udce9'

@@ -11,6 +11,7 @@ import numpy as np
 from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Scalar
 from lightning_weightviz.sinks import sink
 from lightning_weightviz.sinks.checksum import quicken
+from lightning_weightviz.sinks.experiment import experiment_of, prefix_of
 from lightning_weightviz.sinks.names import unicode_tag
 
 
@@ -72,11 +73,10 @@ class TensorBoardLoggerSink:
 
     def write(self, batch: Batch) -> None:
         """Writes all of a snapshot as one event."""
-        experiment = self._logger.experiment
-        if type(experiment).__name__ == "_DummyExperiment":
+        experiment = experiment_of(self._logger)
+        if experiment is None:
             return
-        prefix = f"{self._logger._prefix}{self._logger.LOGGER_JOIN_CHAR}" if self._logger._prefix else ""
-        self._sink = SummaryWriterSink(experiment, self._folder, prefix)
+        self._sink = SummaryWriterSink(experiment, self._folder, prefix_of(self._logger))
         self._sink.write(batch)
 
     def flush(self) -> None:

@@ -16,6 +16,7 @@ import pytorch_lightning.loggers
 
 from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Scalar
 from lightning_weightviz.sinks import sink_for
+from lightning_weightviz.sinks.bars import draw_histogram
 from lightning_weightviz.sinks.files import FileSink
 from tests.sinks.samples import ODD_NAMES, PARAMETERS, batch, decode, frame_count, histogram, picture
 
@@ -96,6 +97,7 @@ def test_csv_logger_holds_scalars_and_its_folder_the_rest(make: Any, tmp_path: P
         *(f"weightviz/weights.heatmap/{name}/step_{step:08d}.png" for name in PARAMETERS for step in (0, 44)),
         *(f"weightviz/weights.animation/{name}/step_{step:08d}.gif" for name in PARAMETERS for step in (0, 44)),
         *(f"weightviz/weights.histogram/{name}/histogram.jsonl" for name in PARAMETERS),
+        *(f"weightviz/weights.histogram/{name}/step_{step:08d}.png" for name in PARAMETERS for step in (0, 44)),
     }
     rows = _rows(folder / "metrics.csv")
     assert [int(row.pop("step")) for row in rows] == [0, 44]
@@ -120,6 +122,9 @@ def _check_files(folder: Path, batches: list[Batch]) -> None:
                 assert frame_count(content) == len(artifact.frames)
             case Histogram():
                 assert line["kind"] == "histogram"
+                drawn = (folder / line["file"]).with_name(f"step_{written.step:08d}.png")
+                expected_pixels = draw_histogram(artifact, written.step, written.epoch).pixels
+                np.testing.assert_array_equal(decode(drawn.read_bytes()), expected_pixels)
                 (found,) = [h for h in _lines(folder / line["file"]) if h["step"] == written.step]
                 assert found == {
                     "step": written.step,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 import unicodedata
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -9,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lightning_weightviz.sinks.names import MAX_PATH, tag_path, unicode_tag
+from lightning_weightviz.sinks.names import MAX_COMPONENT, MAX_KEY, MAX_PATH, tag_path, tracker_key, unicode_tag
 from tests.sinks.samples import ODD_NAMES
 
 # Few and near each other, so that collisions are tried for, beside any text at all.
@@ -96,3 +98,40 @@ def test_tags_for_protocol_buffers_are_utf8_and_unchanged_where_they_were(tag: s
     changed.encode("utf-8")
     if not any(0xD800 <= ord(character) <= 0xDFFF for character in tag):
         assert changed == tag
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "weights.heatmap/fc1.weight",
+        "weights.rms/encoder.LayerNorm.weight",
+        "classes.norm/T-shirt/Top",
+        "classes.norm/ankle boot",
+        "weights.rms/base_model.model.model.layers.0.self_attn.q_proj.lora_A.default.weight",
+    ],
+)
+@pytest.mark.parametrize("ascii_only", [False, True])
+def test_usual_tags_are_keys(tag: str, ascii_only: bool) -> None:
+    assert tracker_key(tag, ascii_only=ascii_only) == tag
+
+
+@given(_TAGS, _TAGS, st.booleans())
+@example("a", "a.", False)
+@example("a/b", "a/ b", True)
+@example("größe", "gr_e-d353a2671b", True)
+def test_two_tags_never_share_a_key(one: str, other: str, ascii_only: bool) -> None:
+    if one != other:
+        assert tracker_key(one, ascii_only=ascii_only) != tracker_key(other, ascii_only=ascii_only)
+
+
+@given(_TAGS, st.booleans(), st.integers(MAX_COMPONENT, MAX_KEY))
+def test_keys_are_what_trackers_take(tag: str, ascii_only: bool, longest: int) -> None:
+    key = tracker_key(tag, ascii_only=ascii_only, longest=longest)
+    assert len(key.encode()) <= max(longest, 4 * MAX_COMPONENT)
+    if ascii_only:
+        # MLflow's own rules: its alphabet, its length, and a name that is no other name's path.
+        assert re.fullmatch(r"[A-Za-z0-9_\-./ ]+", key) and posixpath.normpath(key) == key
+        assert len(key) <= longest and not key.startswith(("/", ".."))
+    for part in key.split("/"):
+        assert part.strip(" .") == part and part and part.isprintable()
+        assert not set(part) & set('<>:"\\|?*')

@@ -1,0 +1,71 @@
+"""Comet: through Lightning's CometLogger."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Scalar
+from lightning_weightviz.sinks import sink
+from lightning_weightviz.sinks.experiment import experiment_of, prefix_of
+from lightning_weightviz.sinks.names import tracker_key, unicode_tag
+
+
+@sink("CometLogger")
+class CometSink:
+    """Logs metrics, images, 3-D histograms, and animations as videos (GIF).
+
+    Names are tags as `tracker_key` makes them, behind the logger's prefix, which Comet joins by ``_``. Comet's
+    histograms have bins of its own, each a tenth wider than its neighbour towards 0: counts go to the bin that holds
+    the middle of ours, so their sum is exact, and their place is within half a bin of each kind.
+
+    Args:
+        logger: A ``CometLogger`` of Lightning or PyTorch Lightning.
+        folder: Not used, the experiment has its own.
+    """
+
+    def __init__(self, logger: Any, folder: Path) -> None:
+        self._logger = logger
+
+    def write(self, batch: Batch) -> None:
+        """Writes metrics in one call, then a call for each of the rest; Comet's own thread uploads them."""
+        experiment = experiment_of(self._logger)
+        if experiment is None:
+            return
+        scalars = {
+            tracker_key(artifact.tag): artifact.value for artifact in batch.artifacts if isinstance(artifact, Scalar)
+        }
+        if scalars:
+            self._logger.log_metrics(scalars, step=batch.step)
+        prefix = prefix_of(self._logger, separator="_")
+        for artifact in batch.artifacts:
+            name = prefix + tracker_key(artifact.tag)
+            match artifact:
+                case Scalar():
+                    continue
+                case Image():
+                    # What stands behind the last full stop is the file's kind to Comet.
+                    metadata = {"caption": unicode_tag(artifact.caption)}
+                    experiment.log_image(
+                        io.BytesIO(artifact.png), name=f"{name}.png", step=batch.step, metadata=metadata
+                    )
+                case Animation():
+                    experiment.log_video(io.BytesIO(artifact.gif), name=f"{name}.gif", format="gif", step=batch.step)
+                case Histogram():
+                    experiment.log_histogram_3d(_histogram(artifact), name=name, step=batch.step)
+
+    def flush(self) -> None:
+        """Nothing to do: the logger does it at the end of fit, and here training would wait for the network."""
+
+
+def _histogram(histogram: Histogram) -> Any:
+    import comet_ml
+
+    filled = np.flatnonzero(histogram.counts)
+    middles = (histogram.edges[:-1] + histogram.edges[1:]) / 2
+    theirs = comet_ml.Histogram()
+    theirs.add(middles[filled], counts=histogram.counts[filled])
+    return theirs

@@ -1,0 +1,75 @@
+"""DVCLive: through its DVCLiveLogger for Lightning."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from PIL import Image as PillowImage
+
+from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Scalar
+from lightning_weightviz.sinks import sink
+from lightning_weightviz.sinks.bars import drawn_histograms, histogram_record
+from lightning_weightviz.sinks.experiment import experiment_of, prefix_of
+from lightning_weightviz.sinks.files import append_lines, write_whole
+from lightning_weightviz.sinks.names import tag_path
+
+
+@sink("DVCLiveLogger")
+class DVCLiveSink:
+    """Logs metrics, images, and histograms, which DVCLive has none of, as images and JSON.
+
+    Below DVCLive's folder, with the tag as `tag_path` makes it, behind the logger's prefix:
+
+    - ``plots/metrics/<tag>.tsv``: scalars;
+    - ``plots/images/<tag>/899.png``: pictures, in the form that Studio and VS Code show with a slider over steps, and
+      histograms, those of the most values, 24 a snapshot; ``899.gif``: animations;
+    - ``weightviz/<tag>/histogram.jsonl``: a line a step with ``step, epoch, minimum, maximum, sum, sum_squares, edges,
+      counts``.
+
+    Args:
+        logger: A ``DVCLiveLogger``, of Fabric too.
+        folder: Not used, DVCLive has its own.
+    """
+
+    def __init__(self, logger: Any, folder: Path) -> None:
+        self._logger = logger
+
+    def write(self, batch: Batch) -> None:
+        """Writes all at the batch's step."""
+        live = experiment_of(self._logger)
+        if live is None:
+            return
+        prefix = prefix_of(self._logger)
+        drawn = list(drawn_histograms(batch))
+        with _at_step(live, batch.step):
+            for artifact in [*batch.artifacts, *drawn]:
+                name = prefix + tag_path(artifact.tag).as_posix()
+                match artifact:
+                    case Scalar():
+                        live.log_metric(name, float(artifact.value))
+                    case Image():
+                        live.log_image(f"{name}/{batch.step}.png", PillowImage.open(io.BytesIO(artifact.png)))
+                    case Animation():
+                        # Its own way keeps the first frame alone.
+                        write_whole(Path(live.plots_dir, "images", name, f"{batch.step}.gif"), artifact.gif)
+                    case Histogram():
+                        record = {"step": batch.step, "epoch": batch.epoch, **histogram_record(artifact)}
+                        append_lines(Path(live.dir, "weightviz", name, "histogram.jsonl"), [record])
+
+    def flush(self) -> None:
+        """Nothing to do: files are written at once, and the logger makes the summary at the end of fit."""
+
+
+@contextmanager
+def _at_step(live: Any, step: int) -> Iterator[None]:
+    """Lets DVCLive log at a step, and leaves its own as it was: the logger counts it on where it is given step 0."""
+    before = live.step
+    live.step = step
+    try:
+        yield
+    finally:
+        live.step = before

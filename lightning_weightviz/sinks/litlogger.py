@@ -1,0 +1,78 @@
+"""Lightning's own platform: through LitLogger."""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from PIL import Image as PillowImage
+
+from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Scalar
+from lightning_weightviz.sinks import sink
+from lightning_weightviz.sinks.bars import drawn_histograms, histogram_record
+from lightning_weightviz.sinks.experiment import experiment_of, prefix_of
+from lightning_weightviz.sinks.names import tracker_key, unicode_tag
+
+
+@sink("LitLogger")
+class LitLoggerSink:
+    """Logs series of metrics and of images, and histograms, which the platform has none of, as images and JSON.
+
+    Keys are tags as `tracker_key` makes them, behind the logger's prefix. Histograms of the most values, 24 a snapshot,
+    are drawn, and all are in the file ``weightviz/histograms/step_00000899.json`` with ``step, epoch, histograms``, by
+    tag. Each image is uploaded while training waits, as litlogger has no other way.
+
+    Args:
+        logger: A ``LitLogger`` of Lightning.
+        folder: Not used: nothing stays on the disk.
+    """
+
+    def __init__(self, logger: Any, folder: Path) -> None:
+        self._logger = logger
+
+    def write(self, batch: Batch) -> None:
+        """Writes metrics by the logger, the rest by its experiment."""
+        experiment = experiment_of(self._logger)
+        if experiment is None:
+            return
+        scalars = {
+            tracker_key(artifact.tag): artifact.value for artifact in batch.artifacts if isinstance(artifact, Scalar)
+        }
+        if scalars:
+            self._logger.log_metrics(scalars, step=batch.step)
+        prefix = prefix_of(self._logger)
+        with tempfile.TemporaryDirectory() as folder:
+            self._write_histograms(experiment, batch, Path(folder))
+            for artifact in [*batch.artifacts, *drawn_histograms(batch)]:
+                if isinstance(artifact, Image | Animation):
+                    series = experiment[prefix + tracker_key(artifact.tag)]
+                    series.append(_image(artifact, Path(folder)), step=batch.step)
+
+    def _write_histograms(self, experiment: Any, batch: Batch, folder: Path) -> None:
+        import litlogger
+
+        histograms = {
+            artifact.tag: histogram_record(artifact) for artifact in batch.artifacts if isinstance(artifact, Histogram)
+        }
+        if histograms:
+            file = folder / f"step_{batch.step:08d}.json"
+            record = {"step": batch.step, "epoch": batch.epoch, "histograms": histograms}
+            file.write_text(json.dumps(record, allow_nan=False))
+            experiment[f"weightviz/histograms/{file.name}"] = litlogger.File(str(file))
+
+    def flush(self) -> None:
+        """Nothing to do: the logger finishes its uploads at the end of fit."""
+
+
+def _image(artifact: Image | Animation, folder: Path) -> Any:
+    import litlogger
+
+    if isinstance(artifact, Image):
+        return litlogger.Image(PillowImage.open(io.BytesIO(artifact.png)), description=unicode_tag(artifact.caption))
+    # Pillow's way into a file would keep the first frame alone.
+    file = folder / "animation.gif"
+    file.write_bytes(artifact.gif)
+    return litlogger.Image(str(file), format="gif", description=unicode_tag(artifact.caption))

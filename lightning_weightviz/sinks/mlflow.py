@@ -1,0 +1,83 @@
+"""MLflow: through Lightning's MLFlowLogger."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from PIL import Image as PillowImage
+
+from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Scalar
+from lightning_weightviz.sinks import sink
+from lightning_weightviz.sinks.bars import drawn_histograms, histogram_record
+from lightning_weightviz.sinks.experiment import experiment_of, prefix_of
+from lightning_weightviz.sinks.names import MAX_KEY, tag_path, tracker_key
+
+FOLDER = "weightviz"
+"""Of the run's artifacts: what MLflow has no page for."""
+
+MOST_METRICS = 1000
+"""MLflow refuses a call with more; Lightning does not split."""
+
+
+@sink("MLFlowLogger")
+class MLFlowSink:
+    """Logs metrics, images with a key and a step, and artifacts.
+
+    - Scalars: metrics, in one call a thousand of them.
+    - Pictures: ``log_image(key=, step=)``, in the run's tab of charts; MLflow adds a thumbnail to each.
+    - Histograms, which MLflow has none of: drawn, as pictures, those of the most values, 24 a snapshot; and all of
+      them in ``weightviz/histograms/step_00000899.json`` with ``step, epoch, histograms``, by tag.
+    - Animations: ``weightviz/<tag>/step_00000899.gif``.
+
+    Keys are tags as `tracker_key` makes them in ASCII, behind the logger's prefix, together at most 160 characters.
+
+    Args:
+        logger: An ``MLFlowLogger`` of Lightning or PyTorch Lightning.
+        folder: Not used, the run has its artifacts.
+    """
+
+    def __init__(self, logger: Any, folder: Path) -> None:
+        self._logger = logger
+
+    def write(self, batch: Batch) -> None:
+        """Writes metrics first, then what takes files."""
+        client = experiment_of(self._logger)
+        if client is None:
+            return
+        # As Lightning leaves them out of metrics' names.
+        prefix = re.sub("[^a-zA-Z0-9_/. -]+", "", prefix_of(self._logger))
+
+        def key(tag: str) -> str:
+            return tracker_key(tag, ascii_only=True, longest=MAX_KEY - len(prefix))
+
+        scalars = ((key(artifact.tag), artifact.value) for artifact in batch.artifacts if isinstance(artifact, Scalar))
+        while some := dict(islice(scalars, MOST_METRICS)):
+            self._logger.log_metrics(some, step=batch.step)
+        pictures = [artifact for artifact in batch.artifacts if isinstance(artifact, Image)]
+        for picture in [*pictures, *drawn_histograms(batch)]:
+            # In RGB, as MLflow makes a thumbnail of it, and one of a palette could not be read.
+            rgb = PillowImage.fromarray(picture.pixels)
+            client.log_image(self._logger.run_id, rgb, key=prefix + key(picture.tag), step=batch.step)
+        self._write_artifacts(client, batch)
+
+    def _write_artifacts(self, client: Any, batch: Batch) -> None:
+        histograms = {
+            artifact.tag: histogram_record(artifact) for artifact in batch.artifacts if isinstance(artifact, Histogram)
+        }
+        name = f"step_{batch.step:08d}"
+        if histograms:
+            record = {"step": batch.step, "epoch": batch.epoch, "histograms": histograms}
+            client.log_dict(self._logger.run_id, record, f"{FOLDER}/histograms/{name}.json")
+        for artifact in batch.artifacts:
+            if isinstance(artifact, Animation):
+                with tempfile.TemporaryDirectory() as folder:
+                    file = Path(folder, f"{name}.gif")
+                    file.write_bytes(artifact.gif)
+                    client.log_artifact(self._logger.run_id, str(file), f"{FOLDER}/{tag_path(artifact.tag)}")
+
+    def flush(self) -> None:
+        """Nothing to do: each call is written when it returns."""

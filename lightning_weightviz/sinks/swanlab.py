@@ -1,0 +1,89 @@
+"""SwanLab: through its SwanLabLogger for Lightning."""
+
+from __future__ import annotations
+
+import io
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from PIL import Image as PillowImage
+
+from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Scalar
+from lightning_weightviz.draw.number import number
+from lightning_weightviz.sinks import sink
+from lightning_weightviz.sinks.bars import drawn_histograms, histogram_record
+from lightning_weightviz.sinks.experiment import experiment_of
+from lightning_weightviz.sinks.names import tracker_key, unicode_tag
+
+
+@sink("SwanLabLogger")
+class SwanLabSink:
+    """Logs a snapshot in one call: ``Image``, ``Video`` (a GIF), ``ECharts`` for histograms, and numbers.
+
+    SwanLab has no histograms. Those of the most values, 24 a snapshot, are drawn; and all are charts of bars, which
+    SwanLab's local board does not show, under ``weights.histogram.bars/<parameter>``. A chart is JSON, and holds the
+    exact histogram under ``weightviz``: ``tag, minimum, maximum, sum, sum_squares, edges, counts``.
+
+    Keys are tags as `tracker_key` makes them; the logger has no prefix.
+
+    Args:
+        logger: A ``SwanLabLogger``.
+        folder: Not used, the run has its own.
+    """
+
+    def __init__(self, logger: Any, folder: Path) -> None:
+        self._logger = logger
+
+    def write(self, batch: Batch) -> None:
+        """Writes all in one call, with the step of the logger's own metrics."""
+        if not batch.artifacts or experiment_of(self._logger) is None:
+            return
+        values = {_key(artifact): _value(artifact) for artifact in [*batch.artifacts, *drawn_histograms(batch)]}
+        self._logger.log_metrics(values, step=batch.step)
+
+    def flush(self) -> None:
+        """Nothing to do: SwanLab writes when it is ready, and all when the run is finished."""
+
+
+class _Bars:
+    """What SwanLab asks of a chart: the options of ECharts, as JSON."""
+
+    def __init__(self, histogram: Histogram) -> None:
+        self._histogram = histogram
+
+    def dump_options(self) -> str:
+        """Bars with the bins' ranges below them."""
+        edges = self._histogram.edges
+        ranges = [f"{number(low)} … {number(high)}" for low, high in pairwise(edges)]
+        return json.dumps(
+            {
+                "tooltip": {"trigger": "axis"},
+                "xAxis": [{"type": "category", "data": ranges}],
+                "yAxis": [{"type": "value"}],
+                "series": [{"type": "bar", "barCategoryGap": "0%", "data": self._histogram.counts.tolist()}],
+                "weightviz": {"tag": self._histogram.tag, **histogram_record(self._histogram)},
+            },
+            allow_nan=False,
+        )
+
+
+def _key(artifact: Artifact) -> str:
+    group, slash, name = artifact.tag.partition("/")
+    # Of another kind than the histogram's picture, so under another key.
+    return tracker_key(f"{group}.bars{slash}{name}" if isinstance(artifact, Histogram) else artifact.tag)
+
+
+def _value(artifact: Artifact) -> Any:
+    import swanlab
+
+    match artifact:
+        case Scalar():
+            return artifact.value
+        case Image():
+            return swanlab.Image(PillowImage.fromarray(artifact.pixels), caption=unicode_tag(artifact.caption))
+        case Animation():
+            return swanlab.Video(io.BytesIO(artifact.gif), caption=unicode_tag(artifact.caption))
+        case Histogram():
+            return swanlab.ECharts(_Bars(artifact))

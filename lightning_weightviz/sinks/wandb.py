@@ -1,0 +1,64 @@
+"""Weights & Biases: through Lightning's WandbLogger."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+from PIL import Image as PillowImage
+
+from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Scalar
+from lightning_weightviz.sinks import sink
+from lightning_weightviz.sinks.experiment import experiment_of
+from lightning_weightviz.sinks.names import tracker_key, unicode_tag
+
+
+@sink("WandbLogger")
+class WandbSink:
+    """Logs a snapshot as one row of the run: ``Image``, ``Video`` (a GIF), ``Histogram`` and numbers.
+
+    Keys are tags as `tracker_key` makes them, behind the logger's prefix; the step is ``trainer/global_step``, as of
+    the logger's own metrics. W&B's own step is never given, as it drops what comes with a lower one.
+
+    Args:
+        logger: A ``WandbLogger`` of Lightning or PyTorch Lightning.
+        folder: Not used, the run has its own.
+    """
+
+    def __init__(self, logger: Any, folder: Path) -> None:
+        self._logger = logger
+
+    def write(self, batch: Batch) -> None:
+        """Writes all in one call, as W&B limits calls and not what is in them."""
+        if batch.artifacts and experiment_of(self._logger) is not None:
+            # The logger's own method, as it knows which key holds the step, and the prefix.
+            self._logger.log_metrics(
+                {tracker_key(artifact.tag): _value(artifact) for artifact in batch.artifacts}, step=batch.step
+            )
+
+    def flush(self) -> None:
+        """Nothing to do: W&B's own process writes what it has been given."""
+
+
+def _value(artifact: Artifact) -> Any:
+    import wandb
+
+    match artifact:
+        case Scalar():
+            return artifact.value
+        case Image():
+            # Opened from our PNG, it stays one with a palette, a third of the size of what W&B makes of pixels.
+            return wandb.Image(PillowImage.open(io.BytesIO(artifact.png)), caption=unicode_tag(artifact.caption))
+        case Animation():
+            return wandb.Video(io.BytesIO(artifact.gif), caption=unicode_tag(artifact.caption), format="gif")
+        case Histogram():
+            return wandb.Histogram(np_histogram=_at_most(wandb.Histogram.MAX_LENGTH, artifact))
+
+
+def _at_most(limit: int, histogram: Histogram) -> tuple[list[int], list[float]]:
+    """Counts and edges, neighbouring bins merged where there are more of them than W&B takes."""
+    merged = -(-len(histogram.counts) // limit)
+    starts = range(0, len(histogram.counts), merged)
+    counts = [int(histogram.counts[start : start + merged].sum()) for start in starts]
+    return counts, [*(float(histogram.edges[start]) for start in starts), float(histogram.edges[-1])]
