@@ -42,7 +42,7 @@ ALLOWED = {
     "alerts": {"snapshot", "artifacts"},
 }
 # Who may import the two at the top; `__init__` gives them their public names.
-IMPORTERS = {"callback": {"__init__"}, "visualizer": {"callback", "__init__"}}
+IMPORTERS = {"callback": {"__init__", "environment"}, "visualizer": {"callback", "environment", "__init__"}}
 
 
 @dataclass(frozen=True)
