@@ -62,7 +62,8 @@ class Frame:
     @property
     def values(self) -> npt.NDArray[np.float32]:
         """The cells in the weights' own unit."""
-        return self.cells.astype(np.float32) * np.float32(self.scale)
+        # Rounded up to float16, the largest float32 would be none any more.
+        return _narrow(self.cells.astype(np.float64) * self.scale)
 
 
 @dataclass(frozen=True)
@@ -233,7 +234,7 @@ class History:
             # A number that the user gave is one for weights, not for norms and sums of them.
             fixed = isinstance(self._color_range, (int, float))
             self._widen(extra_key(key, name), values, "run" if fixed else self._color_range)
-        self._add(f"percentiles:{key}", ordinal, measurement.percentiles.astype(np.float32))
+        self._add(f"percentiles:{key}", ordinal, _narrow(measurement.percentiles))
         if self._keep_start:
             self._previous[key] = change_map(picture).copy()
             self._start.setdefault(key, self._previous[key])
@@ -263,7 +264,7 @@ class History:
         self._keys += [key for key in rows if key not in set(self._keys)]
         absent: Mapping[str, float] = {}
         values = [[rows.get(key, absent).get(name, math.nan) for name in OVERVIEW_STATISTICS] for key in self._keys]
-        self._statistics.append((snapshot.ordinal, np.array(values, np.float32)))
+        self._statistics.append((snapshot.ordinal, _narrow(np.array(values, np.float64))))
 
     def _widen(self, key: str, values: npt.NDArray[Any], color_range: ColorRange) -> None:
         if isinstance(color_range, (int, float)):
@@ -373,6 +374,12 @@ def _half(values: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float16], flo
     # The largest float32 asks for 2^128, which float32 does not hold, and float16 holds 2 as well as 1.
     scale = 2.0 ** min(math.frexp(largest)[1], 127)
     return (values / np.float32(scale)).astype(np.float16), scale
+
+
+def _narrow(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    """As float32, where a finite value stays finite; NaN and infinities stay what they are."""
+    bound = np.finfo(np.float32).max
+    return np.where(np.isinf(values), values, np.clip(values, -bound, bound)).astype(np.float32)
 
 
 def _aligned(rows: list[tuple[int, npt.NDArray[Any]]], ordinals: list[int]) -> npt.NDArray[Any]:

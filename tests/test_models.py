@@ -44,6 +44,14 @@ def broken() -> nn.Module:
     return nn.Sequential(first, second)
 
 
+def huge() -> nn.Module:
+    module = nn.Sequential(nn.Conv2d(16, 32, 3, dtype=torch.float64), nn.Linear(300, 300, dtype=torch.float64))
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.mul_(1e200)
+    return module
+
+
 def shared() -> nn.Module:
     layer = nn.Linear(5, 5)
     return nn.Sequential(layer, nn.ReLU(), layer)
@@ -62,6 +70,19 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     ),
     "3-D convolution": lambda: nn.Conv3d(1, 4, 3),
     "pointwise head": lambda: nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Conv2d(8, 5, 1)),
+    "kernel larger than a tile": lambda: nn.Conv2d(2, 4, (5, 300)),
+    "grouped convolution": lambda: nn.Conv3d(8, 4, 3, groups=4),
+    "convolution in half": lambda: nn.Conv2d(16, 32, 3).bfloat16(),
+    "complex convolution": lambda: nn.Conv2d(4, 8, 3, dtype=torch.complex64),
+    "many channels": lambda: nn.Conv2d(600, 300, 3),
+    "beyond float32": huge,
+    "units on pictures": lambda: nn.Sequential(nn.Linear(784, 300), nn.Linear(300, 10)),
+    "units on pictures in half": lambda: nn.Linear(3072, 60).bfloat16(),
+    "bilinear": lambda: nn.Bilinear(5, 6, 7),
+    "LSTM with projection": lambda: nn.LSTM(300, 400, proj_size=30),
+    "attention of several widths": lambda: nn.MultiheadAttention(16, 4, kdim=8, vdim=12),
+    "embedding of one": lambda: nn.Embedding(1, 4, padding_idx=0),
+    "large embedding": lambda: nn.Embedding(70_000, 8, dtype=torch.bfloat16),
     "LSTM": lambda: nn.LSTM(6, 5, num_layers=2, bidirectional=True),
     "GRU cell": lambda: nn.GRUCell(6, 5),
     "transformer": lambda: nn.TransformerEncoderLayer(16, 4, 32),
@@ -116,7 +137,7 @@ def test_every_kind_is_shown_without_a_failure_and_unchanged(name: str) -> None:
         assert torch.equal(_comparable(value), _comparable(before[key])), key
     for key, value in model.named_parameters():
         assert (f"weights.heatmap/{key}" in kept.tags) == (value.numel() > 0)
-        finite = value.to(torch.complex64 if value.is_complex() else torch.float32).isfinite().any()
+        finite = value.to(torch.complex128 if value.is_complex() else torch.float64).isfinite().any()
         assert (f"weights.histogram/{key}" in kept.tags) == bool(finite)
 
 

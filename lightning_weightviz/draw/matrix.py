@@ -150,7 +150,8 @@ def cell_size(
 
 def is_dead(norms: Norms) -> npt.NDArray[np.bool_]:
     """Which cells of a strip hold a row of norm ≤ 1e-6 × the median; bool, (h,)."""
-    return np.asarray(norms[:, 0] <= 1e-6 * np.median(norms[:, 1]))
+    # In float64, as the median of the largest float32 is a mean of two of them.
+    return np.asarray(norms[:, 0] <= 1e-6 * np.median(norms[:, 1].astype(np.float64)))
 
 
 def dead_facts(matrix: Matrix, pooled: bool = False) -> list[Fact]:

@@ -123,7 +123,7 @@ def _scalars(head: Head) -> Iterator[Scalar]:
         return
     mean = float(head.norms.mean())
     for name, value in (
-        ("norm_spread", float(head.norms.std()) / mean if mean > 0 else math.nan),
+        ("norm_spread", float(head.norms.std()) / mean if 0 < mean < math.inf else math.nan),
         ("cosine_spread", head.cosine_spread),
         ("simplex_distance", head.simplex_distance),
     ):
