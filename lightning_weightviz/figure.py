@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from lightning_weightviz.artifacts import Image
-from lightning_weightviz.history import ColorRange, History
+from lightning_weightviz.history import History
 from lightning_weightviz.measure import Meter
+from lightning_weightviz.ranges import ColorRange
 from lightning_weightviz.reading import head_source, readable
 from lightning_weightviz.render import render
 from lightning_weightviz.selection import Selection, matches, parameter_names, select

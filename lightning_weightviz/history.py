@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from lightning_weightviz.ranges import ColorRange, widened
 from lightning_weightviz.snapshot import (
     TOTAL,
     Measurement,
@@ -23,8 +24,6 @@ from lightning_weightviz.snapshot import (
     pool_extreme,
     pool_mean,
 )
-
-ColorRange = Literal["run", "init", "epoch"] | float
 
 MAX_FRAMES = 8
 FRAME_CELLS = (72, 108)
@@ -145,39 +144,6 @@ def key_of(target: Target, name: str) -> str:
     return f"{target}/{name}"
 
 
-def range_for(values: npt.NDArray[Any]) -> float:
-    """The R that shows `values` well: the 99.5th percentile of their nonzero finite magnitudes, up to the next √2 step.
-
-    R = 2^(⌈2·log₂ q⌉ / 2), so that it moves in few, large steps. 0 where nothing is finite and nonzero.
-    """
-    magnitudes = np.abs(values).ravel()
-    magnitudes = magnitudes[np.isfinite(magnitudes) & (magnitudes > 0)]
-    if magnitudes.size == 0:
-        return 0.0
-    rank = magnitudes.size - 1 - _beyond(magnitudes.size)
-    quantile = float(np.partition(magnitudes, rank)[rank])
-    # A value that is a step itself must not move up by a rounding error of the logarithm.
-    step: float = 2.0 ** (math.ceil(2.0 * math.log2(quantile) - 1e-6) / 2.0)
-    # The last step is above all float32, and so would be no float32 itself.
-    return min(step, float(np.finfo(np.float32).max))
-
-
-def _beyond(count: int) -> int:
-    """How many of so many magnitudes may lie beyond R."""
-    return count - math.ceil(0.995 * count)
-
-
-def _fits(values: npt.NDArray[Any], limit: float) -> bool:
-    """Whether `range_for` would give no more than `limit`; found by counting, at a tenth of the price."""
-    magnitudes = np.abs(values)
-    over = int(np.count_nonzero(magnitudes > limit))
-    if over == 0:
-        return True
-    finite = np.isfinite(magnitudes)
-    over -= int(np.count_nonzero(np.isposinf(magnitudes)))
-    return over <= _beyond(int(np.count_nonzero(finite & (magnitudes > 0))))
-
-
 class History:
     """Remembers, in the order of the snapshots; give each snapshot to `remember` once.
 
@@ -267,16 +233,7 @@ class History:
         self._statistics.append((snapshot.ordinal, _narrow(np.array(values, np.float64))))
 
     def _widen(self, key: str, values: npt.NDArray[Any], color_range: ColorRange) -> None:
-        if isinstance(color_range, (int, float)):
-            self._ranges[key] = float(color_range)
-        elif color_range == "epoch":
-            self._ranges[key] = range_for(values) or 1.0
-        elif color_range == "run":
-            limit = self._ranges.get(key, 0.0)
-            self._ranges[key] = limit if _fits(values, limit) else max(limit, range_for(values))
-        # A parameter that starts at zero has no range yet: its first nonzero values set it.
-        elif not self._ranges.get(key):
-            self._ranges[key] = range_for(values)
+        self._ranges[key] = widened(self._ranges.get(key, 0.0), values, color_range)
 
     def _add(self, curve: str, ordinal: int, row: npt.NDArray[Any]) -> None:
         self._curves.setdefault(curve, []).append((ordinal, row))

@@ -11,8 +11,8 @@ from typing import Any, Literal, get_args
 
 from matplotlib import colormaps
 
-from lightning_weightviz.history import ColorRange
 from lightning_weightviz.measure import STATISTICS
+from lightning_weightviz.ranges import ColorRange
 from lightning_weightviz.snapshot import Target
 from lightning_weightviz.views import Style, discover
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from lightning_weightviz.history import FRAME_CELLS, MAX_FRAMES, MAX_POINTS, OVERVIEW_STATISTICS, History, range_for
+from lightning_weightviz.history import FRAME_CELLS, MAX_FRAMES, MAX_POINTS, OVERVIEW_STATISTICS, History
+from lightning_weightviz.ranges import range_for
 from lightning_weightviz.snapshot import Counts, Layout, Measurement, Parameter, Picture, Snapshot, pool_extreme
 from lightning_weightviz.state import to_arrays, to_tensors
 

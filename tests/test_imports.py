@@ -33,9 +33,10 @@ FORBIDDEN = {
 ALLOWED = {
     "artifacts": set[str](),
     "snapshot": set[str](),
-    "history": {"snapshot"},
+    "ranges": set[str](),
+    "history": {"snapshot", "ranges"},
     "draw": {"snapshot"},
-    "views": {"draw", "snapshot", "history", "artifacts"},
+    "views": {"draw", "snapshot", "history", "ranges", "artifacts"},
     # Draws histograms for loggers that have none.
     "sinks": {"artifacts", "draw"},
     "measure": {"snapshot"},

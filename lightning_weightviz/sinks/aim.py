@@ -12,7 +12,7 @@ from PIL import Image as PillowImage
 
 from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Scalar
 from lightning_weightviz.sinks import sink
-from lightning_weightviz.sinks.experiment import experiment_of
+from lightning_weightviz.sinks.experiment import experiment_of, log_scalars
 from lightning_weightviz.sinks.names import tracker_key, unicode_tag
 
 MOST_BINS = 512
@@ -40,11 +40,7 @@ class AimSink:
         run = experiment_of(self._logger)
         if run is None:
             return
-        scalars = {
-            tracker_key(artifact.tag): artifact.value for artifact in batch.artifacts if isinstance(artifact, Scalar)
-        }
-        if scalars:
-            self._logger.log_metrics(scalars, step=batch.step)
+        log_scalars(self._logger, batch)
         for artifact in batch.artifacts:
             if not isinstance(artifact, Scalar):
                 name, context = self._logger.parse_context(tracker_key(artifact.tag))

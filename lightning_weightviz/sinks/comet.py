@@ -10,7 +10,7 @@ import numpy as np
 
 from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Scalar
 from lightning_weightviz.sinks import sink
-from lightning_weightviz.sinks.experiment import experiment_of, prefix_of
+from lightning_weightviz.sinks.experiment import experiment_of, log_scalars, prefix_of
 from lightning_weightviz.sinks.names import tracker_key, unicode_tag
 
 
@@ -35,11 +35,7 @@ class CometSink:
         experiment = experiment_of(self._logger)
         if experiment is None:
             return
-        scalars = {
-            tracker_key(artifact.tag): artifact.value for artifact in batch.artifacts if isinstance(artifact, Scalar)
-        }
-        if scalars:
-            self._logger.log_metrics(scalars, step=batch.step)
+        log_scalars(self._logger, batch)
         prefix = prefix_of(self._logger, separator="_")
         for artifact in batch.artifacts:
             name = prefix + tracker_key(artifact.tag)

@@ -10,10 +10,10 @@ from typing import Any
 
 from PIL import Image as PillowImage
 
-from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Scalar
+from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image
 from lightning_weightviz.sinks import sink
 from lightning_weightviz.sinks.bars import drawn_histograms, histogram_record
-from lightning_weightviz.sinks.experiment import experiment_of, prefix_of
+from lightning_weightviz.sinks.experiment import experiment_of, log_scalars, prefix_of
 from lightning_weightviz.sinks.names import tracker_key, unicode_tag
 
 
@@ -38,11 +38,7 @@ class LitLoggerSink:
         experiment = experiment_of(self._logger)
         if experiment is None:
             return
-        scalars = {
-            tracker_key(artifact.tag): artifact.value for artifact in batch.artifacts if isinstance(artifact, Scalar)
-        }
-        if scalars:
-            self._logger.log_metrics(scalars, step=batch.step)
+        log_scalars(self._logger, batch)
         prefix = prefix_of(self._logger)
         with tempfile.TemporaryDirectory() as folder:
             self._write_histograms(experiment, batch, Path(folder))

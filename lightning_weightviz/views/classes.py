@@ -17,7 +17,8 @@ from lightning_weightviz.draw.norms import draw_norms
 from lightning_weightviz.draw.number import shape_text
 from lightning_weightviz.draw.page import SMALL, Page, fit, text_width
 from lightning_weightviz.draw.templates import draw_templates
-from lightning_weightviz.history import key_of, range_for
+from lightning_weightviz.history import key_of
+from lightning_weightviz.ranges import range_for
 from lightning_weightviz.snapshot import Head
 from lightning_weightviz.views import Scene, view
 

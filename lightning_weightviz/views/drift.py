@@ -15,7 +15,8 @@ from lightning_weightviz.draw.number import number, percent
 from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, SMALL, Page
 from lightning_weightviz.draw.panel import SPACE, TITLE_HEIGHT, Panel, PanelLayout, draw_panels
 from lightning_weightviz.draw.tiles import TileLayout, paint_tiles, plan_sheet
-from lightning_weightviz.history import change_map, key_of, range_for
+from lightning_weightviz.history import change_map, key_of
+from lightning_weightviz.ranges import range_for
 from lightning_weightviz.snapshot import Measurement, Parameter, Target
 from lightning_weightviz.views import Scene, view
 

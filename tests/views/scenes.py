@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lightning_weightviz.history import ColorRange, History
+from lightning_weightviz.history import History
+from lightning_weightviz.ranges import ColorRange
 from lightning_weightviz.snapshot import (
     MAX_FILTER_VALUES,
     PERCENTILES,
