@@ -60,13 +60,14 @@ class Scene:
         A picture of weights is noise to a compressor, near a byte a cell, and an event file keeps all of them: twelve
         of 256×256 would be a megabyte a snapshot.
         """
-        large = (
-            measurement.picture.extreme.size > LARGE_CELLS
+        pictures = (
+            measurement.picture
             for measurements in self.snapshot.targets.values()
             for measurement in measurements.values()
-            if measurement.picture is not None
+            if measurement.picture is not None and measurement.picture.extreme.size > LARGE_CELLS
         )
-        return sum(large) > MOST_LARGE
+        # Of kernels two maps are drawn.
+        return sum(1 if picture.sums is None else 2 for picture in pictures) > MOST_LARGE
 
 
 View = Callable[[Scene], Iterable[Artifact]]
