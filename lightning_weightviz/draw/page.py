@@ -55,6 +55,23 @@ def fit(text: str, width: float, size: int = BODY, bold: bool = False) -> str:
     return "…"
 
 
+def fit_name(name: str, width: float, size: int = BODY, bold: bool = False) -> str:
+    """A parameter's name, its words from the left on cut to a letter until it is not wider than `width` pixels.
+
+    Numbers stay, as they tell the layers apart; what is still too wide is cut by `fit`.
+
+    >>> fit_name("encoder.layers.10.self_attn.weight", 200, 18)
+    'e.l.10.self_attn.weight'
+    """
+    words = name.split(".")
+    for index in range(len(words) - 1):
+        if text_width(".".join(words), size, bold) <= width:
+            break
+        if not words[index].isdigit():
+            words[index] = words[index][:1]
+    return fit(".".join(words), width, size, bold)
+
+
 def broken(text: str, width: float, size: int = BODY, bold: bool = False, behind: str = " ") -> list[str]:
     """`text` in lines of at most `width` pixels, broken behind one of the characters in `behind`, else anywhere."""
     lines = [""]

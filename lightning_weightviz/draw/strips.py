@@ -21,7 +21,7 @@ from lightning_weightviz.draw.color import (
     signed_bar,
 )
 from lightning_weightviz.draw.matrix import BAR, Box
-from lightning_weightviz.draw.page import GREY, MARGIN, SMALL, WIDTH, Page, fit, text_width
+from lightning_weightviz.draw.page import GREY, MARGIN, SMALL, WIDTH, Page, fit, fit_name, text_width
 
 Values = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int8]
@@ -29,7 +29,7 @@ Codes = npt.NDArray[np.int8]
 HOLDS_INFINITY, HOLDS_NAN = 1, 2
 """Codes of what is broken; the larger wins."""
 
-NAMES, WIDE_NAMES = 190, 250
+NAMES, WIDE_NAMES = 190, 230
 """Pixels of the names at the left, at most, and of names that have a line to themselves, which tell where they end."""
 SPACE = 12
 STRIP = 18
@@ -220,12 +220,12 @@ def _write_names(page: Page, rows: Sequence[Row], layout: StripLayout, blocks: S
         if len(rows) <= MAX_TALL + 1:
             _write_two(page, row, top)
         else:
-            page.text(right, top + height / 2, fit(row.name, WIDE_NAMES, SMALL), size=SMALL, anchor="rm")
+            page.text(right, top + height / 2, fit_name(row.name, WIDE_NAMES, SMALL), size=SMALL, anchor="rm")
 
 
 def _write_two(page: Page, row: Row, top: int) -> None:
     """The name beside the number, and what is below it beside the strip."""
-    page.text(MARGIN, top - 3, fit(row.name, NAMES, SMALL, bold=True), size=SMALL, bold=True, anchor="ld")
+    page.text(MARGIN, top - 3, fit_name(row.name, NAMES, SMALL, bold=True), size=SMALL, bold=True, anchor="ld")
     page.text(MARGIN, top + STRIP / 2, fit(row.below, NAMES, SMALL), size=SMALL, color=GREY, anchor="lm")
 
 
