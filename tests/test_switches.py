@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
+from lightning.fabric import Fabric
+from lightning.fabric.loggers.tensorboard import TensorBoardLogger
+from torch import nn
 
-from lightning_weightviz import WeightVisualizationCallback
+from lightning_weightviz import WeightVisualizationCallback, WeightVisualizer
 from lightning_weightviz.environment import VARIABLE, EnvironmentCallback
 from tests.sinks.samples import read_events
 from tests.training import Classifier, batches, trainer
@@ -138,3 +142,45 @@ def test_an_explicit_callback_beside_it_is_the_only_one_that_logs(
     run_of.save_checkpoint(tmp_path / "model.ckpt")
     found = read_events(tmp_path / "run").Tags()
     assert found["images"] == [] and "weights.rms/fc1.weight" in found["scalars"]
+
+
+ONE_NAMESPACE = """
+import sys
+sys.modules[{absent!r}] = None
+from {present} import LightningModule, Trainer
+import torch
+from lightning_weightviz import WeightVisualizationCallback
+
+class Net(LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.fc = torch.nn.Linear(6, 3)
+    def training_step(self, batch, batch_idx):
+        return self.fc(batch).square().mean()
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+callback = WeightVisualizationCallback(views=("heatmap",))
+trainer = Trainer(max_epochs=1, accelerator="cpu", callbacks=[callback], enable_progress_bar=False, logger=False,
+                  enable_checkpointing=False)
+trainer.fit(Net(), torch.utils.data.DataLoader(torch.randn(8, 6), batch_size=4))
+"""
+
+
+@pytest.mark.parametrize(
+    ("absent", "present"), [("pytorch_lightning", "lightning.pytorch"), ("lightning", "pytorch_lightning")]
+)
+def test_one_namespace_is_enough(absent: str, present: str, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(ONE_NAMESPACE.format(absent=absent, present=present))
+    run(program)
+    assert list((tmp_path / "weightviz" / "weights.heatmap" / "fc.weight").glob("*.png"))
+
+
+def test_fabric_hands_its_loggers_over(tmp_path: Path) -> None:
+    fabric = Fabric(accelerator="cpu", loggers=TensorBoardLogger(tmp_path, name="", version="run"))
+    model, _ = fabric.setup(nn.Linear(6, 3), torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1))
+    weights = WeightVisualizer(model, fabric.loggers)
+    weights.log(step=0, initial=True)
+    weights.finish()
+    assert "weights.heatmap/weight" in read_events(tmp_path / "run").Tags()["images"]
