@@ -9,6 +9,7 @@ import math
 import os
 import sqlite3
 import struct
+import time
 import zipfile
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -133,12 +134,8 @@ class Wandb(Plain):
 
     def rows(self, folder: Path) -> list[dict[str, Any]]:
         """The run's history, one row a call of its ``log``."""
-        from wandb.proto.wandb_internal_pb2 import Record
-
-        [file] = folder.glob("wandb/offline-run-*/*.wandb")
-        records = (Record.FromString(content) for content in _leveldb_records(file.read_bytes()))
         rows: list[dict[str, Any]] = []
-        for record in records:
+        for record in self._records(folder):
             if record.WhichOneof("record_type") == "history":
                 rows.append({})
                 for item in record.history.item:
@@ -147,6 +144,19 @@ class Wandb(Plain):
                     place = rows[-1].setdefault(key, {}) if names else rows[-1]
                     place[names[0] if names else key] = json.loads(item.value_json)
         return rows
+
+    def _records(self, folder: Path) -> list[Any]:
+        """All of the run's records: W&B's own process may still write the last of them when ``finish`` returns."""
+        from wandb.proto.wandb_internal_pb2 import Record
+
+        [file] = folder.glob("wandb/offline-run-*/*.wandb")
+        deadline = time.monotonic() + 30
+        while True:
+            records = [Record.FromString(content) for content in _leveldb_records(file.read_bytes())]
+            if any(record.WhichOneof("record_type") == "exit" for record in records):
+                return records
+            assert time.monotonic() < deadline, "W&B does not end its file"
+            time.sleep(0.05)
 
     def read(self, logger: Any, folder: Path) -> Book:
         book = Book()
@@ -177,6 +187,8 @@ def _leveldb_records(content: bytes) -> Iterator[bytes]:
             position += left
             continue
         _, length, kind = struct.unpack_from("<IHB", content, position)
+        if position + 7 + length > len(content):
+            return
         record += content[position + 7 : position + 7 + length]
         position += 7 + length
         # 1: whole, 2: first, 3: middle, 4: last.
