@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as PillowImage
 
+from lightning_weightviz.raster import Raster
+
 
 @dataclass(frozen=True)
 class Image:
@@ -18,41 +20,23 @@ class Image:
 
     Attributes:
         tag: Where the logger puts it, for instance ``weights.heatmap/fc1.weight``.
-        pixels: uint8, (height, width, 3), RGB.
+        raster: What it shows.
         caption: One line of plain text: what it is, epoch and step.
     """
 
     tag: str
-    pixels: npt.NDArray[np.uint8]
+    raster: Raster
     caption: str = ""
 
-    @cached_property
+    @property
+    def pixels(self) -> npt.NDArray[np.uint8]:
+        """uint8, (height, width, 3), RGB."""
+        return self.raster.pixels
+
+    @property
     def png(self) -> bytes:
-        """The picture as PNG, with a palette where 256 colours hold it (a third of the size), else as RGB."""
-        picture = PillowImage.fromarray(self.pixels)
-        # Counting stops at the 257th colour, so a picture that needs RGB pays little for the question.
-        colors = picture.getcolors(maxcolors=256)
-        if colors is not None:
-            picture = _with_palette(picture, np.array([color for _, color in colors], np.uint8))
-        buffer = io.BytesIO()
-        # A quarter of the usual level's time for a fifth more bytes.
-        picture.save(buffer, format="PNG", compress_level=2)
-        return buffer.getvalue()
-
-
-def _with_palette(picture: PillowImage.Image, palette: npt.NDArray[np.uint8]) -> PillowImage.Image:
-    """The same picture in indices: a table by 24-bit colour, of which only the palette's rows are ever touched."""
-    rank = np.empty(1 << 24, np.uint8)
-    rank[_packed(PillowImage.fromarray(palette[None]))] = np.arange(len(palette))
-    indices = PillowImage.fromarray(rank.take(_packed(picture)))
-    indices.putpalette(palette.tobytes())
-    return indices
-
-
-def _packed(picture: PillowImage.Image) -> npt.NDArray[np.uint32]:
-    """Red, green and blue of each pixel in one number, (height, width)."""
-    four_bytes = np.frombuffer(picture.tobytes("raw", "RGBX"), "<u4").reshape(picture.height, picture.width)
-    return four_bytes & np.uint32(0xFFFFFF)
+        """The picture as PNG."""
+        return self.raster.png
 
 
 @dataclass(frozen=True)

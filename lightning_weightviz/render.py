@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from lightning_weightviz.artifacts import Animation, Artifact, Batch, Image
@@ -39,25 +40,34 @@ def render(
         views: Names of views.
         prefix: Put in front of every tag.
         extra: Artifacts that come from no view.
-        head: Gives the head with its classes compared, which the scene's is not yet; None where nothing is missing.
+        head: Compares the classes of the scene's head, which are not compared yet; None where nothing is missing.
         keep: Which artifacts to take.
     """
-    artifacts: list[Artifact] = list(extra)
+    artifacts: list[Artifact] = []
     errors: dict[str, Exception] = {}
-    if head is not None:
-        scene = replace(scene, snapshot=replace(scene.snapshot, head=head()))
-    for name in views:
-        try:
-            for artifact in discover()[name](scene):
-                if keep(artifact):
-                    artifacts.append(artifact)
-        except Exception as error:
-            errors[name] = error
-    artifacts = [replace(artifact, tag=prefix + artifact.tag) for artifact in artifacts]
-    for artifact in artifacts:
-        # Encoded here, in the background, rather than by each sink on the training thread.
-        if isinstance(artifact, Image):
-            _ = artifact.png
-        elif isinstance(artifact, Animation):
-            _ = artifact.gif
+    # While a picture is drawn, the classes are compared and the one before is encoded, which sinks would else do on the
+    # training thread.
+    with ThreadPoolExecutor(2, "weightviz-encode") as meanwhile:
+        if head is not None:
+            scene = replace(scene, compare=meanwhile.submit(head).result)
+
+        def take(artifact: Artifact) -> None:
+            artifacts.append(replace(artifact, tag=prefix + artifact.tag) if prefix else artifact)
+            if isinstance(artifacts[-1], (Image, Animation)):
+                meanwhile.submit(_encode, artifacts[-1])
+
+        for artifact in extra:
+            take(artifact)
+        for name in views:
+            try:
+                for artifact in discover()[name](scene):
+                    if keep(artifact):
+                        take(artifact)
+            except Exception as error:
+                errors[name] = error
     return Rendered(Batch(scene.snapshot.step, scene.snapshot.epoch, artifacts), errors)
+
+
+def _encode(picture: Image | Animation) -> None:
+    """Has a picture encode itself, which it does once; where that fails, the sink is told when it asks."""
+    _ = picture.png if isinstance(picture, Image) else picture.gif

@@ -160,9 +160,14 @@ def pool_mean(values: npt.NDArray[np.float32], height: int, width: int) -> npt.N
         length = values.shape[axis]
         if length > cells:
             first = -(-np.arange(cells + 1) * length // cells)
+            sizes = np.diff(first).reshape((-1, 1) if axis == 0 else (1, -1))
+            sums = values.take(first[:-1], axis).astype(np.float64)
             with np.errstate(invalid="ignore"):
-                sums = np.add.reduceat(values.astype(np.float64), first[:-1], axis=axis)
-            values = (sums / np.diff(first).reshape((-1, 1) if axis == 0 else (1, -1))).astype(np.float32)
+                for offset in range(1, int(sizes.max())):
+                    part = values.take(np.minimum(first[:-1] + offset, first[1:] - 1), axis)
+                    # A short block has no such element.
+                    sums += part if offset < sizes.min() else np.where(offset < sizes, part, 0)
+                values = (sums / sizes).astype(np.float32)
     return values
 
 

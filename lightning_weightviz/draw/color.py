@@ -5,6 +5,7 @@ A table leaves room for the page's few other colours within the 256 of a PNG pal
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +23,7 @@ FEW_STEPS = 20
 
 NAN: Rgb = (255, 0, 255)
 INFINITE: Rgb = (0, 0, 0)
+PAPER: Rgb = (255, 255, 255)
 GAP: Rgb = (216, 217, 220)
 """No value here; a grey that neither the default signed map nor cividis holds."""
 
@@ -53,7 +55,34 @@ def _table(colormap: str, size: int) -> Pixels:
     return table
 
 
-def paint_signed(values: npt.NDArray[Any], limit: float, colormap: str) -> Pixels:
+@dataclass(frozen=True)
+class Painted:
+    """Colours of values, as rows of a table.
+
+    Attributes:
+        rows: uint8, of the values' shape.
+        table: uint8, (n ≤ 256, 3).
+    """
+
+    rows: npt.NDArray[np.uint8]
+    table: Pixels
+
+    def __getitem__(self, place: slice | tuple[slice, ...]) -> Painted:
+        """A part of it."""
+        return replace(self, rows=self.rows[place])
+
+    @property
+    def pixels(self) -> Pixels:
+        """uint8, ``rows.shape + (3,)``, RGB."""
+        return self.table.take(self.rows, axis=0)
+
+    def mark(self, where: npt.NDArray[np.bool_], color: Rgb) -> Painted:
+        """The same with one more colour in some places."""
+        table = np.concatenate([self.table, np.array([color], np.uint8)])
+        return Painted(np.where(where, np.uint8(len(self.table)), self.rows), table)
+
+
+def paint_signed(values: npt.NDArray[Any], limit: float, colormap: str) -> Painted:
     """Colours of values between −`limit` and +`limit`; beyond them, the end's colour.
 
     Args:
@@ -62,21 +91,21 @@ def paint_signed(values: npt.NDArray[Any], limit: float, colormap: str) -> Pixel
         colormap: Any matplotlib name.
 
     Returns:
-        uint8, ``values.shape + (3,)``. A value v has row ``rint(v / limit · STEPS) + STEPS`` of the table.
+        A value v has row ``rint(v / limit · STEPS) + STEPS`` of the table.
     """
     with np.errstate(over="ignore"):
         positions = values / limit * STEPS + STEPS
     return _paint(values, positions, signed_table(colormap))
 
 
-def paint_magnitude(values: npt.NDArray[Any], top: float, steps: int = STEPS) -> Pixels:
-    """Colours of values between 0 and `top`; beyond it, the end's colour. Shapes as in `paint_signed`."""
+def paint_magnitude(values: npt.NDArray[Any], top: float, steps: int = STEPS) -> Painted:
+    """Colours of values between 0 and `top`; beyond it, the end's colour."""
     with np.errstate(over="ignore"):
         positions = values / top * steps if top > 0 else np.zeros_like(values)
     return _paint(values, positions, magnitude_table(steps))
 
 
-def _paint(values: npt.NDArray[Any], positions: npt.NDArray[Any], table: Pixels) -> Pixels:
+def _paint(values: npt.NDArray[Any], positions: npt.NDArray[Any], table: Pixels) -> Painted:
     last = len(table) - 3
     # fmax and fmin drop a NaN, which has no place in the table until the next lines give it one.
     rows = np.rint(np.fmin(np.fmax(positions, 0.0), float(last))).astype(np.uint8)
@@ -84,22 +113,22 @@ def _paint(values: npt.NDArray[Any], positions: npt.NDArray[Any], table: Pixels)
     if not finite.all():
         rows[~finite] = last + 2
         rows[np.isnan(values)] = last + 1
-    colors: Pixels = np.take(table, rows, axis=0)
-    return colors
+    return Painted(rows, table)
 
 
-def enlarge(pixels: Pixels, vertical: int, horizontal: int) -> Pixels:
-    """Repeats each pixel: nearest neighbour by whole numbers, so that a cell stays a cell."""
-    return np.repeat(np.repeat(pixels, horizontal, axis=1), vertical, axis=0)
-
-
-def signed_bar(height: int, width: int, colormap: str) -> Pixels:
+def signed_bar(height: int, width: int, colormap: str) -> Painted:
     """A vertical colour bar, +R at the top."""
     column = paint_signed(np.linspace(1.0, -1.0, height), 1.0, colormap)
-    return np.repeat(column[:, None], width, axis=1)
+    return Painted(np.repeat(column.rows[:, None], width, axis=1), column.table)
 
 
-def magnitude_bar(height: int, width: int, steps: int = STEPS) -> Pixels:
+def flat_signed_bar(height: int, width: int, colormap: str) -> Painted:
+    """A horizontal colour bar, −R at the left."""
+    bar = signed_bar(width, height, colormap)
+    return Painted(bar.rows[::-1].T, bar.table)
+
+
+def magnitude_bar(height: int, width: int, steps: int = STEPS) -> Painted:
     """A horizontal colour bar from 0 at the left to the top at the right."""
     row = paint_magnitude(np.linspace(0.0, 1.0, width), 1.0, steps)
-    return np.repeat(row[None], height, axis=0)
+    return Painted(np.repeat(row.rows[None], height, axis=0), row.table)

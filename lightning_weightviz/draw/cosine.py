@@ -8,10 +8,11 @@ import numpy as np
 
 from lightning_weightviz.draw.caption import indexed
 from lightning_weightviz.draw.chart import Scale, apart, vertical
-from lightning_weightviz.draw.color import GAP, NAN, Pixels, enlarge, paint_signed, signed_bar
+from lightning_weightviz.draw.color import GAP, NAN, Painted, paint_signed, signed_bar
 from lightning_weightviz.draw.matrix import BAR, Box
 from lightning_weightviz.draw.number import number, shape_text
 from lightning_weightviz.draw.page import BODY, CONTENT, GREY, INK, MARGIN, SMALL, WIDTH, Page, fit, text_width
+from lightning_weightviz.raster import Raster
 from lightning_weightviz.snapshot import Head, pool_extreme
 
 NAME = 150
@@ -32,12 +33,12 @@ class CosineMap:
     """A drawn map.
 
     Attributes:
-        pixels: uint8, (height, 720, 3).
+        raster: 720 pixels wide.
         box: Where its cells are.
         factor: Height and width of a cell in pixels.
     """
 
-    pixels: Pixels
+    raster: Raster
     box: Box
     factor: int
 
@@ -57,7 +58,8 @@ def draw_cosine(head: Head, when: str, colormap: str) -> CosineMap:
 
     pairs = [(_pair(head, a, b, CONTENT - 90), _two_digits(cosine)) for a, b, cosine in head.closest]
     list_width = max((text_width(f"{pair}  {value}", SMALL) for pair, value in pairs), default=0.0)
-    names = [fit(name, NAME, SMALL) for name in head.class_names]
+    # More classes have no room for their names.
+    names = [fit(name, NAME, SMALL) for name in head.class_names[: BELOW // ROW]]
     label_width = round(max(text_width(name, SMALL) for name in names)) + 8
     beside = label_width + BESIDE + SPACE + BAR_ROOM + 14 + list_width <= CONTENT
     side = BESIDE if beside else min(BELOW, CONTENT - BAR_ROOM)
@@ -66,20 +68,22 @@ def draw_cosine(head: Head, when: str, colormap: str) -> CosineMap:
     side = min(side, WIDTH - MARGIN - BAR_ROOM - left)
 
     cells = paint_cosine(head, side, colormap)
-    factor = side // len(cells)
+    factor = side // len(cells.rows)
     top = _column_names(page, head.class_names, left, factor) if named else page.y + ROW
-    length = factor * len(cells)
+    length = factor * len(cells.rows)
     box = Box(left, top, left + length, top + length)
     if not named:
         page.text(left, page.y, f"↓ {indexed('class', count)}   → the same classes", size=SMALL, color=GREY)
-    page.paste(enlarge(cells, factor, factor), box.left, box.top, framed=True)
+    page.paste(cells, box.left, box.top, scale=(factor, factor), framed=True)
     for row, name in enumerate(names if named else []):
         page.text(left - 8, top + (row + 0.5) * factor, name, size=SMALL, anchor="rm")
     _cosine_bar(page, Box(box.right + SPACE, top, box.right + SPACE + BAR, box.bottom), ideal, colormap)
 
     page.y = box.bottom + SPACE
-    if len(cells) < count:
-        page.paragraph(f"a cell holds up to {-(-count // len(cells))}² pairs and shows the farthest from 0", size=SMALL)
+    if len(cells.rows) < count:
+        page.paragraph(
+            f"a cell holds up to {-(-count // len(cells.rows))}² pairs and shows the farthest from 0", size=SMALL
+        )
     if beside:
         _list_pairs(page, pairs, box.right + SPACE + BAR_ROOM + 14, top, box.bottom)
     elif pairs:
@@ -88,10 +92,10 @@ def draw_cosine(head: Head, when: str, colormap: str) -> CosineMap:
         page.facts([(f"{pair}  {value}", None) for pair, value in pairs[:6]])
     rows = "rows as they are: multi-label" if head.multi_label else "rows centred, as softmax does"
     page.paragraph(f"+1: two classes look for the same, −1: for opposites ({rows})", size=SMALL)
-    return CosineMap(page.pixels(), box, factor)
+    return CosineMap(page.raster(), box, factor)
 
 
-def paint_cosine(head: Head, side: int, colormap: str) -> Pixels:
+def paint_cosine(head: Head, side: int, colormap: str) -> Painted:
     """One colour a cell, at most `side` of them, pooled where they would fill little of it; the diagonal is grey.
 
     A cosine is undefined, hence grey, with a row of zeros, and magenta where a weight of the head is not finite.
@@ -102,11 +106,9 @@ def paint_cosine(head: Head, side: int, colormap: str) -> Pixels:
     if factor * len(cosine) not in range(round(0.8 * side), side + 1):
         cells = side // (-(-side // len(cosine)))
         cosine = pool_extreme(cosine, cells, cells)
-    pixels = paint_signed(cosine, 1.0, colormap)
-    pixels[np.isnan(cosine)] = GAP if np.isfinite(head.norms).all() else NAN
-    diagonal = np.arange(len(cosine))
-    pixels[diagonal, diagonal] = GAP
-    return pixels
+    painted = paint_signed(cosine, 1.0, colormap)
+    painted = painted.mark(np.isnan(cosine), GAP if np.isfinite(head.norms).all() else NAN)
+    return painted.mark(np.eye(len(cosine), dtype=np.bool_), GAP)
 
 
 def _pair(head: Head, first: int, second: int, width: float) -> str:

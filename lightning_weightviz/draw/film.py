@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lightning_weightviz.draw.color import enlarge, paint_signed
+from lightning_weightviz.draw.color import paint_signed
 from lightning_weightviz.draw.matrix import Box, cell_size, draw_flat_bar
 from lightning_weightviz.draw.page import BODY, CONTENT, GREY, MARGIN, SMALL, Page
 from lightning_weightviz.draw.tiles import TileLayout, paint_tiles, plan_sheet
@@ -76,7 +76,8 @@ def draw_film(page: Page, tiles: Sequence[Tile], limit: float, colormap: str, wo
         page.text(left, top + round(1.3 * BODY), tile.note, size=SMALL, color=GREY)
         boxes.append(Box(left, top + caption, left + size[1], top + height))
         if sheet is None:
-            page.paste(enlarge(paint_signed(tile.values, limit, colormap), *factor), left, top + caption, framed=True)
+            pixels = paint_signed(tile.values, limit, colormap)
+            page.paste(pixels, left, top + caption, scale=factor, framed=True)
         else:
             page.paste(paint_tiles(tile.values, limit, colormap, sheet), left, top + caption)
     used = len(tiles) % in_row

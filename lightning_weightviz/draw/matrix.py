@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_weightviz.draw.caption import Fact
-from lightning_weightviz.draw.color import Pixels, Rgb, enlarge, paint_signed, signed_bar
+from lightning_weightviz.draw.color import Painted, Pixels, Rgb, flat_signed_bar, paint_signed, signed_bar
 from lightning_weightviz.draw.number import number
 from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, SMALL, Page, fit, text_width
 
@@ -205,14 +205,14 @@ def draw_matrix(page: Page, matrix: Matrix) -> MatrixLayout:
     bar = Box(bar_left, cells.top, bar_left + BAR, cells.bottom)
     layout = MatrixLayout(cells, factor, bar, block=block)
 
-    pixels = paint_signed(matrix.values, matrix.limit, matrix.colormap)
+    painted = paint_signed(matrix.values, matrix.limit, matrix.colormap)
     if matrix.missing is not None:
-        pixels[matrix.missing] = STRIP_PAPER
+        painted = painted.mark(matrix.missing[:, None], STRIP_PAPER)
     if matrix.row_words:
         page.text(left, page.y, f"↓ {matrix.row_words}", size=SMALL, color=GREY)
     for first in range(0, rows, block or rows):
-        part = enlarge(pixels[first : first + (block or rows)], *factor)
-        page.paste(part, cells.left, layout.cell(first, 0).top, framed=True)
+        part = painted[first : first + (block or rows)]
+        page.paste(part, cells.left, layout.cell(first, 0).top, scale=factor, framed=True)
     _draw_row_labels(page, labels, layout, TICK if matrix.heads > 1 else 0)
     _mark_heads(page, layout, rows, len(blocks or (None,)) * matrix.heads)
     draw_bar(page, bar, matrix.limit, matrix.colormap)
@@ -236,7 +236,7 @@ def draw_flat_bar(page: Page, limit: float, colormap: str, left: int = MARGIN, w
     ends = number(-limit, signed=True), number(limit, signed=True)
     start = left + round(text_width(ends[0], SMALL)) + 8
     stop = left + width - round(text_width(ends[1], SMALL)) - 8
-    page.paste(signed_bar(stop - start, BAR, colormap)[::-1].swapaxes(0, 1), start, page.y + 4, framed=True)
+    page.paste(flat_signed_bar(BAR, stop - start, colormap), start, page.y + 4, framed=True)
     page.text(start - 8, page.y + 11, ends[0], size=SMALL, color=GREY, anchor="rm")
     page.text(stop + 8, page.y + 11, ends[1], size=SMALL, color=GREY, anchor="lm")
     page.text((start + stop) // 2, page.y + 33, "0", size=SMALL, color=GREY, anchor="mm")
@@ -283,11 +283,13 @@ def _draw_strips(
     column_strip = Box(cells.left, cells.bottom + GAP + 1, cells.right, cells.bottom + GAP + 1 + STRIP + 6)
     row_top, column_top = _scale(row_norms), _scale(column_norms)
     bars = _bars(row_norms, row_top, row_strip.width)
-    for first in range(0, len(bars), layout.block or len(bars)):
-        part = enlarge(bars[first : first + (layout.block or len(bars))], vertical, 1)
-        page.paste(part, row_strip.left, layout.cell(first, 0).top)
+    block = layout.block or len(row_norms)
+    for first in range(0, len(row_norms), block):
+        part = bars[first : first + block]
+        page.paste(part, row_strip.left, layout.cell(first, 0).top, scale=(vertical, 1))
     bars = _bars(column_norms, column_top, column_strip.height)
-    page.paste(enlarge(bars[:, ::-1].swapaxes(0, 1), 1, horizontal), column_strip.left, column_strip.top)
+    upright = Painted(bars.rows[:, ::-1].T, bars.table)
+    page.paste(upright, column_strip.left, column_strip.top, scale=(1, horizontal))
 
     scale = f"0 to {number(row_top)}"
     for text in (f"row norm {scale}", f"norm {scale}", scale):
@@ -306,12 +308,11 @@ def _scale(norms: Norms) -> float:
     return round_up(float(norms.max(where=np.isfinite(norms), initial=0.0)))
 
 
-def _bars(norms: Norms, top: float, length: int) -> Pixels:
+def _bars(norms: Norms, top: float, length: int) -> Painted:
     """One bar a cell, from 0 at the left: dark to the smallest norm in it, light on to the largest."""
     # In float64, as the scale of the largest norms is beyond float32.
     ends = np.rint(np.clip(np.divide(norms, top, dtype=np.float64), 0, 1) * length)
     places = np.arange(length)
     levels = (places < ends[:, :1]).astype(np.uint8) + (places < ends[:, 1:])
     levels[is_dead(norms)] = 3
-    bars: Pixels = np.take(np.array([STRIP_PAPER, STRIP_SOME, STRIP_ALL, DEAD], np.uint8), levels, axis=0)
-    return bars
+    return Painted(levels, np.array([STRIP_PAPER, STRIP_SOME, STRIP_ALL, DEAD], np.uint8))

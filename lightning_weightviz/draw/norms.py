@@ -8,10 +8,11 @@ import numpy as np
 
 from lightning_weightviz.draw.caption import Fact, plus_minus
 from lightning_weightviz.draw.chart import BLUE, Scale, draw_bar, draw_profile
-from lightning_weightviz.draw.color import NAN, Pixels, paint_signed
+from lightning_weightviz.draw.color import NAN, paint_signed
 from lightning_weightviz.draw.matrix import Box, round_up
 from lightning_weightviz.draw.number import number, percent, shape_text
 from lightning_weightviz.draw.page import GREY, LINE, MARGIN, SMALL, WIDTH, Page, fit, text_width
+from lightning_weightviz.raster import Raster
 from lightning_weightviz.snapshot import Head
 
 MAX_BARS = 30
@@ -29,12 +30,12 @@ class NormBars:
     """Drawn norms.
 
     Attributes:
-        pixels: uint8, (height, 720, 3).
+        raster: 720 pixels wide.
         bars: For each class the place that its norm's bar fills if it is the largest; none where curves are drawn.
         top: The norm that fills that place.
     """
 
-    pixels: Pixels
+    raster: Raster
     bars: tuple[Box, ...] = ()
     top: float = 0.0
 
@@ -62,7 +63,7 @@ def draw_norms(head: Head, when: str, colormap: str) -> NormBars:
         facts.append((f"a longer row or a higher bias: the class {answer} more easily", None))
     if facts:
         page.facts(facts)
-    return NormBars(page.pixels(), bars, top)
+    return NormBars(page.raster(), bars, top)
 
 
 def _named_bars(page: Page, head: Head, colormap: str) -> tuple[tuple[Box, ...], float]:
@@ -78,7 +79,7 @@ def _named_bars(page: Page, head: Head, colormap: str) -> tuple[tuple[Box, ...],
     for row, name in enumerate(names):
         page.text(left - 10, top + (row + 0.5) * height, name, size=SMALL, anchor="rm")
     bottom = top + height * len(names)
-    low_color, high_color = paint_signed(np.array([-0.75, 0.75]), 1.0, colormap).tolist()
+    low_color, high_color = paint_signed(np.array([-0.75, 0.75]), 1.0, colormap).pixels.tolist()
     scales = []
     for values, word, start, width in columns:
         known = np.abs(values[np.isfinite(values)])

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
 
-from lightning_weightviz.draw.color import Pixels, Rgb
+from lightning_weightviz.draw.color import PAPER, Painted, Pixels, Rgb
+from lightning_weightviz.draw.palette import Indices, Palette
+from lightning_weightviz.raster import Raster
 
 WIDTH = 720
 MARGIN = 16
@@ -36,10 +40,16 @@ def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(Path(get_data_path()) / "fonts" / "ttf" / name), size)
 
 
-@lru_cache(maxsize=4096)
 def text_width(text: str, size: int = BODY, bold: bool = False) -> float:
     """Width in pixels."""
-    return font(size, bold).getlength(text)
+    # Word by word, as the same ones are on every page and a line of them is not.
+    words = text.split(" ")
+    return sum(_advance(word, size, bold) for word in words) + (len(words) - 1) * _advance(" ", size, bold)
+
+
+@lru_cache(maxsize=4096)
+def _advance(word: str, size: int, bold: bool) -> float:
+    return font(size, bold).getlength(word)
 
 
 def fit(text: str, width: float, size: int = BODY, bold: bool = False) -> str:
@@ -89,22 +99,54 @@ def broken(text: str, width: float, size: int = BODY, bold: bool = False, behind
     return [line.rstrip() for line in lines]
 
 
-_STEPS = [round(round(alpha / 255 * _SHADES) / _SHADES * 255) for alpha in range(256)]
+_LEVELS = [round(alpha / 255 * _SHADES) for alpha in range(256)]
+
+
+def _shades(ink: Rgb) -> list[Rgb]:
+    """An ink on white paper, from its lightest shade to itself."""
+    shares = [level / _SHADES for level in range(1, _SHADES + 1)]
+    red, green, blue = ([round(255 + (channel - 255) * share) for share in shares] for channel in ink)
+    return list(zip(red, green, blue, strict=True))
+
+
+_INKS = {INK: 1, GREY: 1 + _SHADES}
+"""Where the shades of each ink begin in `_FIRST`."""
+_FIRST: list[Rgb] = [PAPER, *_shades(INK), *_shades(GREY), LINE]
+"""The colours that each page's palette starts with: the paper, then those of texts."""
+
+
+@dataclass(frozen=True)
+class _Word:
+    """A text as it goes onto a page.
+
+    Attributes:
+        indices: In the palette of a page.
+        inked: Which of them are not paper.
+        left: Where it goes from its left end.
+        top: Where it goes from the height of its anchor.
+    """
+
+    indices: Indices
+    inked: npt.NDArray[np.bool_]
+    left: int
+    top: int
 
 
 @lru_cache(maxsize=4096)
-def _mask(text: str, size: int, bold: bool, down: str) -> tuple[Image.Image, int, int]:
-    """The ink of a text in `_SHADES` steps, and where it goes from its left end at the height `down` of an anchor."""
+def _word(text: str, size: int, bold: bool, down: str, color: Rgb) -> _Word:
     anchor = f"l{down}"
     left, top, right, bottom = font(size, bold).getbbox(text, anchor=anchor)
     x, y = int(left) - 1, int(top) - 1
     ink = Image.new("L", (int(right) - x + 1, int(bottom) - y + 1))
     ImageDraw.Draw(ink).text((-x, -y), text, font=font(size, bold), fill=255, anchor=anchor)
-    return ink.point(_STEPS), x, y
+    levels = np.asarray(ink.point(_LEVELS))
+    return _Word(levels + np.uint8(_INKS[color] - 1), levels > 0, x, y)
 
 
 class Page:
-    """Collects text and pictures from the top down; `pixels` cuts it to its height.
+    """Collects text and pictures from the top down; `raster` cuts it to its height.
+
+    It is kept in indices of a palette, a byte a pixel, until it gets more colours than a palette holds.
 
     Attributes:
         y: Where the next thing may start, in pixels from the top.
@@ -112,16 +154,39 @@ class Page:
 
     def __init__(self) -> None:
         """Takes an empty page."""
-        self._image = Image.new("RGB", (WIDTH, 800), "white")
-        self._draw = ImageDraw.Draw(self._image)
+        self._palette = Palette(_FIRST)
+        # Most pages are not higher: memory that was never touched costs more than what is drawn on it.
+        self._canvas: npt.NDArray[np.uint8] = np.zeros((500, WIDTH), np.uint8)
         self.y = 8
+
+    @property
+    def _is_full_color(self) -> bool:
+        """Whether the canvas holds colours, (height, width, 3), and not indices."""
+        return self._canvas.ndim == 3
 
     def _reach(self, bottom: float) -> None:
         """Makes the paper longer where it ends above `bottom`."""
-        if bottom > self._image.height:
-            longer = Image.new("RGB", (WIDTH, 2 * int(bottom)), "white")
-            longer.paste(self._image)
-            self._image, self._draw = longer, ImageDraw.Draw(longer)
+        height, *rest = self._canvas.shape
+        if bottom > height:
+            paper = 255 if self._is_full_color else 0
+            longer = np.full((int(1.3 * bottom) - height, *rest), paper, np.uint8)
+            self._canvas = np.concatenate([self._canvas, longer])
+
+    def _part(self, x: int, y: int, height: int, width: int) -> tuple[npt.NDArray[np.uint8], tuple[slice, slice]]:
+        """The part of the canvas below something that is put at (x, y), and which part of it is on the page."""
+        self._reach(y + height)
+        top, left = max(-y, 0), max(-x, 0)
+        part = self._canvas[max(y, 0) : max(y + height, 0), max(x, 0) : max(x + width, 0)]
+        return part, (slice(top, top + part.shape[0]), slice(left, left + part.shape[1]))
+
+    def _mixed(self, colors: Pixels) -> npt.NDArray[np.uint8]:
+        """Colours, (…, 3), as the canvas takes them."""
+        if not self._is_full_color:
+            indices = self._palette.find(colors)
+            if indices is not None:
+                return indices.reshape(colors.shape[:-1])
+            self._canvas = self._palette.colors.take(self._canvas, axis=0)
+        return colors
 
     def header(self, name: str, what: str, line: str) -> None:
         """First line: the name in bold and what it is; second line: epoch, step, range, what one cell means.
@@ -184,34 +249,60 @@ class Page:
         """Text at a point; `anchor` as Pillow's: l, m, r across, a (ascender), m, s (baseline), d down."""
         across, down = anchor[0], anchor[1]
         x -= {"l": 0.0, "m": 0.5, "r": 1.0}[across] * text_width(text, size, bold)
-        # Word by word, as the same ones are on every page and a line of them is not.
-        for word in text.split(" "):
-            if word:
-                ink, left, top = _mask(word, size, bold, down)
-                corner = round(x) + left, round(y) + top
-                self._reach(corner[1] + ink.height)
-                self._image.paste(color, corner, ink)
-            x += text_width(f"{word} ", size, bold)
+        space = _advance(" ", size, bold)
+        for letters in text.split(" "):
+            if letters:
+                word = _word(letters, size, bold, down, color)
+                part, shown = self._part(round(x) + word.left, round(y) + word.top, *word.inked.shape)
+                if self._is_full_color:
+                    inked = word.inked[shown]
+                    part[inked] = self._palette.colors[word.indices[shown][inked]]
+                else:
+                    np.copyto(part, word.indices[shown], where=word.inked[shown])
+            x += _advance(letters, size, bold) + space
 
-    def paste(self, pixels: Pixels, x: int, y: int, *, framed: bool = False) -> None:
-        """Puts a picture with its upper left corner at (x, y); a frame goes around it, outside."""
-        height, width = pixels.shape[:2]
+    def paste(
+        self, picture: Painted | Pixels, x: int, y: int, *, scale: tuple[int, int] = (1, 1), framed: bool = False
+    ) -> None:
+        """Puts a picture with its upper left corner at (x, y); a frame goes around it, outside.
+
+        Args:
+            picture: (height, width).
+            x: From the left.
+            y: From the top.
+            scale: How often each pixel is repeated down and across, so that a cell stays a cell.
+            framed: Whether there is a frame.
+        """
+        colors = picture.table if isinstance(picture, Painted) else picture
+        cells = self._mixed(colors)
+        if isinstance(picture, Painted):
+            cells = cells.take(picture.rows, axis=0)
+        height, width = cells.shape[0] * scale[0], cells.shape[1] * scale[1]
         self._reach(y + height + 1)
         if framed:
-            self._draw.rectangle((x - 1, y - 1, x + width, y + height), outline=LINE)
-        self._image.paste(Image.fromarray(pixels), (x, y))
+            self.rectangle((x - 1, y - 1, x + width, y + height), LINE)
+        part, shown = self._part(x, y, height, width)
+        part[...] = np.repeat(np.repeat(cells, scale[1], axis=1), scale[0], axis=0)[shown]
 
     def line(self, points: list[tuple[float, float]], *, color: Rgb = LINE, width: int = 1) -> None:
         """A line through points."""
-        self._reach(max(y for _, y in points) + width)
-        self._draw.line(points, fill=color, width=width)
+        left, top = (int(min(places)) - width for places in zip(*points, strict=True))
+        right, bottom = (int(max(places)) + width + 1 for places in zip(*points, strict=True))
+        drawn = Image.new("L", (right - left, bottom - top))
+        ImageDraw.Draw(drawn).line([(x - left, y - top) for x, y in points], fill=1, width=width)
+        mixed = self._mixed(np.array(color, np.uint8))
+        part, shown = self._part(left, top, bottom - top, right - left)
+        part[np.asarray(drawn)[shown] > 0] = mixed
 
     def rectangle(self, box: tuple[float, float, float, float], color: Rgb) -> None:
         """A filled rectangle (left, top, right, bottom), right and bottom included."""
-        self._reach(box[3] + 1)
-        self._draw.rectangle(box, fill=color)
+        left, top, right, bottom = (int(place) for place in box)
+        mixed = self._mixed(np.array(color, np.uint8))
+        part, _ = self._part(left, top, bottom - top + 1, right - left + 1)
+        part[...] = mixed
 
-    def pixels(self) -> Pixels:
-        """uint8 (height, 720, 3), a small margin below the last thing."""
+    def raster(self) -> Raster:
+        """What was put on it, 720 pixels wide, a small margin below the last thing."""
         self._reach(self.y + 8)
-        return np.asarray(self._image.crop((0, 0, WIDTH, self.y + 8)))
+        canvas = self._canvas[: self.y + 8]
+        return Raster(canvas) if self._is_full_color else Raster(canvas, self._palette.colors)

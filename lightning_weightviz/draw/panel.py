@@ -9,12 +9,11 @@ import numpy.typing as npt
 
 from lightning_weightviz.draw.color import (
     FEW_STEPS,
-    Pixels,
-    enlarge,
+    Painted,
+    flat_signed_bar,
     magnitude_bar,
     paint_magnitude,
     paint_signed,
-    signed_bar,
 )
 from lightning_weightviz.draw.matrix import BAR, DEAD, Box
 from lightning_weightviz.draw.number import number
@@ -92,7 +91,7 @@ def _draw(page: Page, panel: Panel, left: int, top: int) -> PanelLayout:
     factor = panel_cells(rows, columns, panel.width)
     box = Box(left, top, left + columns * factor[1], top + rows * factor[0])
     page.text(left, top - TITLE_HEIGHT, panel.title, size=SMALL, color=GREY)
-    page.paste(enlarge(_paint(panel), *factor), left, top, framed=True)
+    page.paste(_paint(panel), left, top, scale=factor, framed=True)
     layout = PanelLayout(box, factor)
     for row in np.flatnonzero(panel.dead_rows) if panel.dead_rows is not None else ():
         cell = layout.cell(int(row), 0)
@@ -104,7 +103,7 @@ def _draw(page: Page, panel: Panel, left: int, top: int) -> PanelLayout:
     return layout
 
 
-def _paint(panel: Panel) -> Pixels:
+def _paint(panel: Panel) -> Painted:
     if panel.colormap is None:
         return paint_magnitude(panel.values, panel.limit, FEW_STEPS)
     return paint_signed(panel.values, panel.limit, panel.colormap)
@@ -117,9 +116,9 @@ def _bar(page: Page, panel: Panel, box: Box) -> None:
         bar = magnitude_bar(BAR, box.width, FEW_STEPS)
         ends = "0", number(panel.limit)
     else:
-        bar = np.rot90(signed_bar(box.width, BAR, panel.colormap), -1)
+        bar = flat_signed_bar(BAR, box.width, panel.colormap)
         ends = number(-panel.limit, signed=True), number(panel.limit, signed=True)
         page.text((box.left + box.right) // 2, top + BAR + 5, "0", size=SMALL, color=GREY, anchor="ma")
-    page.paste(np.ascontiguousarray(bar), box.left, top, framed=True)
+    page.paste(bar, box.left, top, framed=True)
     page.text(box.left, top + BAR + 5, ends[0], size=SMALL, color=GREY)
     page.text(box.right, top + BAR + 5, ends[1], size=SMALL, color=GREY, anchor="ra")

@@ -14,11 +14,11 @@ from lightning_weightviz.draw.color import (
     GAP,
     INFINITE,
     NAN,
-    Pixels,
+    Painted,
+    flat_signed_bar,
     magnitude_bar,
     paint_magnitude,
     paint_signed,
-    signed_bar,
 )
 from lightning_weightviz.draw.matrix import BAR, Box
 from lightning_weightviz.draw.page import GREY, MARGIN, SMALL, WIDTH, Page, fit, fit_name, text_width
@@ -129,8 +129,12 @@ def draw_strips(
         ):
             per_line = layout.per_line if first == 0 else 1
             shares, codes = _farthest(column.shares[first:end], per_line), _worst(broken[first:end], per_line)
-            for pixels, top in zip(paint_strips(shares, codes, column.signed, colormap), tops, strict=True):
-                page.paste(_stretch(pixels, layout.size[0], height), left, top)
+            painted = paint_strips(shares, codes, column.signed, colormap)
+            # A line of T cells over the strip's width, the newest never lost.
+            places = np.arange(layout.size[0]) * shares.shape[1] // layout.size[0]
+            for line, top in enumerate(tops):
+                strip = Painted(painted.rows[line : line + 1, places], painted.table)
+                page.paste(strip, left, top, scale=(height, 1))
         page.text(left, layout.tops[-1] - 3, column.texts[-1], size=SMALL, color=GREY, anchor="ld")
         if len(rows) <= MAX_TALL + 1:
             for text, top in zip(column.texts[:-1], layout.tops[:-1], strict=True):
@@ -171,19 +175,11 @@ def names_width(rows: int) -> int:
     return WIDE_NAMES if MAX_TALL < rows <= MAX_MIDDLE else NAMES
 
 
-def paint_strips(shares: Values, broken: Codes, signed: bool, colormap: str) -> Pixels:
-    """uint8 (lines, T, 3): grey where there is no value, magenta for NaN, black for an infinity."""
-    pixels = paint_signed(shares, 1.0, colormap) if signed else paint_magnitude(shares, 1.0)
-    pixels[np.isnan(shares)] = GAP
-    pixels[broken == HOLDS_INFINITY] = INFINITE
-    pixels[broken == HOLDS_NAN] = NAN
-    return pixels
-
-
-def _stretch(pixels: Pixels, width: int, height: int) -> Pixels:
-    """A line of T cells over `width` pixels, the newest never lost."""
-    places = np.arange(width) * len(pixels) // width
-    return np.repeat(pixels[places][None], height, axis=0)
+def paint_strips(shares: Values, broken: Codes, signed: bool, colormap: str) -> Painted:
+    """(lines, T): grey where there is no value, magenta for NaN, black for an infinity."""
+    painted = paint_signed(shares, 1.0, colormap) if signed else paint_magnitude(shares, 1.0)
+    painted = painted.mark(np.isnan(shares), GAP)
+    return painted.mark(broken == HOLDS_INFINITY, INFINITE).mark(broken == HOLDS_NAN, NAN)
 
 
 def _farthest(shares: Values, per_line: int) -> Values:
@@ -201,7 +197,7 @@ def _draw_scale(page: Page, column: Column, box: Box, colormap: str) -> None:
     """A colour bar that lies, with its ends below it."""
     bar = magnitude_bar(box.height, box.width)
     if column.signed:
-        bar = np.ascontiguousarray(np.rot90(signed_bar(box.width, box.height, colormap), -1))
+        bar = flat_signed_bar(box.height, box.width, colormap)
     page.paste(bar, box.left, box.top, framed=True)
     page.text(box.left, box.bottom + 3, column.ends[0], size=SMALL, color=GREY)
     page.text(box.right, box.bottom + 3, column.ends[1], size=SMALL, color=GREY, anchor="ra")

@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_weightviz.draw.caption import plus_minus
-from lightning_weightviz.draw.color import Pixels, signed_bar
+from lightning_weightviz.draw.color import flat_signed_bar
 from lightning_weightviz.draw.matrix import BAR, Box
 from lightning_weightviz.draw.number import number, shape_text
 from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, SMALL, WIDTH, Page, fit, text_width
 from lightning_weightviz.draw.tiles import EDGE, TileLayout, paint_tiles
+from lightning_weightviz.raster import Raster
 from lightning_weightviz.snapshot import Head, pool_extreme
 
 MAX_TEMPLATES = 40
@@ -28,12 +29,12 @@ class Templates:
     """Drawn templates.
 
     Attributes:
-        pixels: uint8, (height, 720, 3).
+        raster: 720 pixels wide.
         tiles: Where each is, without its edge.
         factor: Height and width of one weight in pixels.
     """
 
-    pixels: Pixels
+    raster: Raster
     tiles: tuple[Box, ...]
     factor: int
 
@@ -78,7 +79,7 @@ def draw_templates(head: Head, when: str, limit: float, colormap: str) -> Templa
         notes.append(f"of {channels} channels the weight farthest from 0")
     if notes:
         page.paragraph(" · ".join(notes), size=SMALL)
-    return Templates(page.pixels(), tuple(boxes), factor)
+    return Templates(page.raster(), tuple(boxes), factor)
 
 
 def _farthest(templates: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -117,7 +118,7 @@ def _legend(page: Page, limit: float, colormap: str) -> None:
         page.text(x, page.y, text, size=SMALL, color=GREY)
         x += text_width(text, SMALL) + 8
         if x < WIDTH // 2:
-            bar = np.ascontiguousarray(np.rot90(signed_bar(BAR_LENGTH, BAR, colormap), -1))
+            bar = flat_signed_bar(BAR, BAR_LENGTH, colormap)
             page.paste(bar, round(x), page.y + 4, framed=True)
             x += BAR_LENGTH + 8
     page.y += ROW

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lightning_weightviz.draw.color import INFINITE, NAN, Pixels, Rgb, enlarge, paint_signed
+from lightning_weightviz.draw.color import INFINITE, NAN, PAPER, Painted, Pixels, Rgb, paint_signed
 from lightning_weightviz.draw.matrix import BAR, DEAD, Box, bar_width, draw_bar, draw_flat_bar
 from lightning_weightviz.draw.matrix import GAP as SPACE
 from lightning_weightviz.draw.number import number
@@ -128,28 +128,34 @@ def draw_tiles(
     return layout
 
 
-def paint_tiles(filters: npt.NDArray[np.float32], limit: float, colormap: str, layout: TileLayout) -> Pixels:
-    """The grid.
+def paint_tiles(filters: npt.NDArray[np.float32], limit: float, colormap: str, layout: TileLayout) -> Painted | Pixels:
+    """The grid, of the size of ``layout.box``.
 
     Args:
         filters: (n, channels, height, width) with 1 or 3 channels.
         limit: R, one for all filters.
         colormap: For filters of one channel.
         layout: From `plan_tiles`.
-
-    Returns:
-        uint8, of the size of ``layout.box``.
     """
-    cells = paint_tile(filters[: layout.shown], limit, colormap)
-    dead = dead_filters(filters)
-    grid = np.full((layout.box.height, layout.box.width, 3), 255, np.uint8)
+    tiles, dead = paint_tile(filters[: layout.shown], limit, colormap), dead_filters(filters)
+    if not isinstance(tiles, Painted):
+        return _grid(tiles, PAPER, np.where(dead[:, None], DEAD, EDGE_COLOR), layout)
+    count = len(tiles.table)
+    table = np.concatenate([tiles.table, np.array([PAPER, EDGE_COLOR, DEAD], np.uint8)])
+    return Painted(_grid(tiles.rows, count, np.where(dead, count + 2, count + 1), layout), table)
+
+
+def _grid(
+    tiles: npt.NDArray[np.uint8], paper: int | Rgb, edges: npt.NDArray[np.integer], layout: TileLayout
+) -> npt.NDArray[np.uint8]:
+    """Tiles and the edge of each, as colours or as rows of a table."""
+    grid = np.full((layout.box.height, layout.box.width, *tiles.shape[3:]), paper, np.uint8)
     height, width = layout.pitch
-    for index, tile in enumerate(cells):
+    for index, tile in enumerate(tiles):
         top, left = index // layout.columns * height, index % layout.columns * width
-        grid[top : top + height, left : left + width] = DEAD if dead[index] else EDGE_COLOR
-        grid[top + EDGE : top + height - EDGE, left + EDGE : left + width - EDGE] = enlarge(
-            tile, layout.factor, layout.factor
-        )
+        cell = grid[top : top + height, left : left + width]
+        cell[...] = edges[index]
+        cell[EDGE:-EDGE, EDGE:-EDGE] = tile.repeat(layout.factor, axis=1).repeat(layout.factor, axis=0)
     return grid
 
 
@@ -161,7 +167,7 @@ def dead_filters(filters: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
     return np.asarray((norms <= 1e-6 * np.median(norms)) & ~broken & (len(filters) > 1))
 
 
-def paint_tile(values: npt.NDArray[np.float32], limit: float, colormap: str) -> Pixels:
+def paint_tile(values: npt.NDArray[np.float32], limit: float, colormap: str) -> Painted | Pixels:
     """Colours of values with channels.
 
     Args:
@@ -171,7 +177,7 @@ def paint_tile(values: npt.NDArray[np.float32], limit: float, colormap: str) -> 
         colormap: For 1 channel.
 
     Returns:
-        uint8, (…, height, width, 3).
+        (…, height, width); of 3 channels RGB, uint8, (…, height, width, 3).
     """
     if values.shape[-3] == 1:
         return paint_signed(values[..., 0, :, :], limit, colormap)

@@ -52,7 +52,7 @@ def draw_histogram(histogram: Histogram, step: int, epoch: int) -> Image:
     draw_ticks_below(page, plot, [(mark, number(mark)) for mark in inner])
     page.y = box.bottom + 40
     page.facts([(fact, None) for fact in _facts(histogram, total)])
-    return Image(histogram.tag, page.pixels(), f"{name or group}, {when}, histogram")
+    return Image(histogram.tag, page.raster(), f"{name or group}, {when}, histogram")
 
 
 def _facts(histogram: Histogram, total: int) -> list[str]:

@@ -100,9 +100,9 @@ def _value(artifact: Artifact) -> dict[str, Any]:
         case Histogram():
             return {"histo": _histogram(artifact)}
         case Image():
-            return _image(artifact.pixels.shape, artifact.png)
+            return _image(artifact.raster.size, artifact.png)
         case Animation():
-            return _image(artifact.frames[0].shape, artifact.gif)
+            return _image(artifact.frames[0].shape[:2], artifact.gif)
 
 
 def _histogram(histogram: Histogram) -> dict[str, Any]:
@@ -121,6 +121,6 @@ def _histogram(histogram: Histogram) -> dict[str, Any]:
     }
 
 
-def _image(shape: tuple[int, ...], encoded: bytes) -> dict[str, Any]:
-    height, width, channels = shape
-    return {"image": {"height": height, "width": width, "colorspace": channels, "encoded_image_string": encoded}}
+def _image(size: tuple[int, ...], encoded: bytes) -> dict[str, Any]:
+    height, width = size
+    return {"image": {"height": height, "width": width, "colorspace": 3, "encoded_image_string": encoded}}

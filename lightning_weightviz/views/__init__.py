@@ -10,7 +10,7 @@ from functools import cache
 
 from lightning_weightviz.artifacts import Artifact
 from lightning_weightviz.history import Memory
-from lightning_weightviz.snapshot import Snapshot
+from lightning_weightviz.snapshot import Head, Snapshot
 
 LARGE_CELLS = 128 * 128
 """A picture of more cells is large."""
@@ -46,12 +46,19 @@ class Scene:
         memory: What came before it, this moment included.
         style: How.
         last: Whether this is the last snapshot of the run.
+        compare: Gives the head with its classes compared, where the snapshot's is not yet; None where it is.
     """
 
     snapshot: Snapshot
     memory: Memory
     style: Style
     last: bool = False
+    compare: Callable[[], Head | None] | None = None
+
+    @property
+    def head(self) -> Head | None:
+        """The head with its classes compared; waits for the comparison. None where there is no head."""
+        return self.snapshot.head if self.compare is None else self.compare()
 
     @property
     def is_crowded(self) -> bool:

@@ -10,7 +10,6 @@ import numpy as np
 
 from lightning_weightviz.artifacts import Artifact, Image, Scalar
 from lightning_weightviz.draw.caption import cell_meaning, indexed, moment, plus_minus
-from lightning_weightviz.draw.color import Pixels
 from lightning_weightviz.draw.cosine import draw_cosine
 from lightning_weightviz.draw.matrix import LOWEST, MAX_CELLS, Matrix, MatrixLayout, dead_facts, draw_matrix, pool_norms
 from lightning_weightviz.draw.norms import draw_norms
@@ -19,6 +18,7 @@ from lightning_weightviz.draw.page import SMALL, Page, fit, text_width
 from lightning_weightviz.draw.templates import draw_templates
 from lightning_weightviz.history import key_of
 from lightning_weightviz.ranges import range_for
+from lightning_weightviz.raster import Raster
 from lightning_weightviz.snapshot import Head
 from lightning_weightviz.views import Scene, view
 
@@ -48,25 +48,25 @@ def classes(scene: Scene) -> Iterator[Artifact]:
     they are constants with two, ``classes.norm_spread/head`` (standard deviation of the norms / their mean),
     ``classes.cosine_spread/head`` and ``classes.simplex_distance/head``.
     """
-    head = scene.snapshot.head
+    head = scene.head
     if head is None:
         return
     head = replace(head, class_names=tuple(written(name, index) for index, name in enumerate(head.class_names)))
     when = moment(scene.snapshot)
     yield Image("classes/weights", draw_weights(scene, head)[0], f"{head.name} by class, {when}")
     if head.cosine is not None and (len(head.class_names) > 2 or head.multi_label):
-        pixels = draw_cosine(head, when, scene.style.colormap).pixels
-        yield Image("classes/cosine", pixels, f"cosines between the classes of {head.name}, {when}")
-    pixels = draw_norms(head, when, scene.style.colormap).pixels
-    yield Image("classes/norms", pixels, f"norms and biases of the classes of {head.name}, {when}")
+        raster = draw_cosine(head, when, scene.style.colormap).raster
+        yield Image("classes/cosine", raster, f"cosines between the classes of {head.name}, {when}")
+    raster = draw_norms(head, when, scene.style.colormap).raster
+    yield Image("classes/norms", raster, f"norms and biases of the classes of {head.name}, {when}")
     if head.templates is not None and head.templates.size and not head.single:
         limit = scene.memory.ranges.get("classes/templates") or range_for(head.templates) or 1.0
-        pixels = draw_templates(head, when, limit, scene.style.colormap).pixels
-        yield Image("classes/templates", pixels, f"class templates {' → '.join(head.template_path)}, {when}")
+        raster = draw_templates(head, when, limit, scene.style.colormap).raster
+        yield Image("classes/templates", raster, f"class templates {' → '.join(head.template_path)}, {when}")
     yield from _scalars(head)
 
 
-def draw_weights(scene: Scene, head: Head) -> tuple[Pixels, MatrixLayout]:
+def draw_weights(scene: Scene, head: Head) -> tuple[Raster, MatrixLayout]:
     """Draws the rows of the head as they are, named by class; of two classes their difference too."""
     count = len(head.class_names)
     limit = scene.memory.ranges.get(key_of("weights", head.name)) or range_for(head.picture.extreme) or 1.0
@@ -98,7 +98,7 @@ def draw_weights(scene: Scene, head: Head) -> tuple[Pixels, MatrixLayout]:
     if dead := dead_facts(matrix):
         page.facts(dead)
     page.paragraph(_words(head, with_difference), size=SMALL)
-    return page.pixels(), layout
+    return page.raster(), layout
 
 
 def _words(head: Head, with_difference: bool) -> str:

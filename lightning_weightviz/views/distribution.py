@@ -11,11 +11,12 @@ import numpy.typing as npt
 from lightning_weightviz.artifacts import Artifact, Image
 from lightning_weightviz.draw.caption import describe, moment, value_facts
 from lightning_weightviz.draw.chart import NAVY, Plot, apart, draw_ticks_below, draw_ticks_left, ticks
-from lightning_weightviz.draw.color import INFINITE, NAN, Pixels, Rgb
+from lightning_weightviz.draw.color import INFINITE, NAN, Rgb
 from lightning_weightviz.draw.matrix import Box
 from lightning_weightviz.draw.number import number
 from lightning_weightviz.draw.page import GREY, INK, LINE, MARGIN, SMALL, WIDTH, Page, text_width
 from lightning_weightviz.history import OVERVIEW_STATISTICS, Memory, key_of
+from lightning_weightviz.raster import Raster
 from lightning_weightviz.snapshot import Measurement, Target
 from lightning_weightviz.views import Scene, view
 
@@ -42,12 +43,12 @@ class Distribution:
     """A drawn distribution.
 
     Attributes:
-        pixels: uint8, (height, 720, 3).
+        raster: 720 pixels wide.
         plot: The chart, with its scales in pixels of the page.
         caption: One line of plain text.
     """
 
-    pixels: Pixels
+    raster: Raster
     plot: Plot
     caption: str
 
@@ -59,7 +60,7 @@ def distribution(scene: Scene) -> Iterator[Artifact]:
         for name, measurement in measurements.items():
             if measurement.picture is not None and measurement.parameter.size > 0:
                 drawn = draw_distribution(scene, target, measurement)
-                yield Image(f"{target}.distribution/{name}", drawn.pixels, drawn.caption)
+                yield Image(f"{target}.distribution/{name}", drawn.raster, drawn.caption)
 
 
 def draw_distribution(scene: Scene, target: Target, measurement: Measurement) -> Distribution:
@@ -91,7 +92,7 @@ def draw_distribution(scene: Scene, target: Target, measurement: Measurement) ->
     _write_labels(page, plot, names)
     page.y = box.bottom + 40
     page.facts(_facts(measurement))
-    return Distribution(page.pixels(), plot, f"{parameter.name}, {what}, {when}, distribution over time")
+    return Distribution(page.raster(), plot, f"{parameter.name}, {what}, {when}, distribution over time")
 
 
 def time_axis(memory: Memory) -> tuple[str, npt.NDArray[np.float64]]:

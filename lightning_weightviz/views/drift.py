@@ -10,13 +10,13 @@ import numpy.typing as npt
 
 from lightning_weightviz.artifacts import Artifact, Image
 from lightning_weightviz.draw.caption import Fact, axis_words, block_text, describe, moment, way
-from lightning_weightviz.draw.color import Pixels
 from lightning_weightviz.draw.number import number, percent
 from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, SMALL, Page
 from lightning_weightviz.draw.panel import SPACE, TITLE_HEIGHT, Panel, PanelLayout, draw_panels
 from lightning_weightviz.draw.tiles import TileLayout, paint_tiles, plan_sheet
 from lightning_weightviz.history import change_map, key_of
 from lightning_weightviz.ranges import range_for
+from lightning_weightviz.raster import Raster
 from lightning_weightviz.snapshot import Measurement, Parameter, Target
 from lightning_weightviz.views import Scene, view
 
@@ -44,13 +44,13 @@ class Drift:
     """Drawn changes.
 
     Attributes:
-        pixels: uint8, (height, 720, 3).
+        raster: 720 pixels wide.
         layouts: Where the cells of each change are.
         changes: Since the start, and since the snapshot before where that is another one.
         caption: One line of plain text.
     """
 
-    pixels: Pixels
+    raster: Raster
     layouts: tuple[PanelLayout | TileLayout, ...]
     changes: tuple[Change, ...]
     caption: str
@@ -65,7 +65,7 @@ def drift(scene: Scene) -> Iterator[Artifact]:
         for measurement in measurements.values():
             if measurement.parameter.size and (found := changes(scene, target, measurement)):
                 drawn = draw_drift(scene, target, measurement, found)
-                yield Image(f"{target}.drift/{measurement.parameter.name}", drawn.pixels, drawn.caption)
+                yield Image(f"{target}.drift/{measurement.parameter.name}", drawn.raster, drawn.caption)
 
 
 def changes(scene: Scene, target: Target, measurement: Measurement) -> tuple[Change, ...]:
@@ -107,7 +107,7 @@ def draw_drift(scene: Scene, target: Target, measurement: Measurement, found: tu
     if found[0].values.ndim == 2 and (cells != parameter.map_shape or parameter.kernel > 1):
         block = block_text(parameter.map_shape, (cells[0], cells[1]), "kernels" if parameter.kernel > 1 else target)
         page.paragraph(f"each cell: mean change of {block}", size=SMALL)
-    return Drift(page.pixels(), tuple(layouts), found, f"{parameter.name}, {what}, {when}")
+    return Drift(page.raster(), tuple(layouts), found, f"{parameter.name}, {what}, {when}")
 
 
 def _draw_sheets(

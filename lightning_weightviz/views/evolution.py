@@ -17,6 +17,7 @@ from lightning_weightviz.draw.number import number
 from lightning_weightviz.draw.page import Page
 from lightning_weightviz.draw.tiles import draw_tiles
 from lightning_weightviz.history import FRAME_CELLS, Frame, film_key, filmed, frame_of, key_of
+from lightning_weightviz.raster import Raster
 from lightning_weightviz.snapshot import Measurement, Parameter, Target, pool_extreme
 from lightning_weightviz.views import Scene, view
 
@@ -26,12 +27,12 @@ class Evolution:
     """A drawn film strip.
 
     Attributes:
-        pixels: uint8, (height, 720, 3).
+        raster: 720 pixels wide.
         layout: Where its tiles are.
         caption: One line of plain text.
     """
 
-    pixels: Pixels
+    raster: Raster
     layout: FilmLayout
     caption: str
 
@@ -48,7 +49,7 @@ def evolution(scene: Scene) -> Iterator[Artifact]:
             if not frames or parameter.size == 0:
                 continue
             drawn = draw_evolution(scene, target, parameter, frames)
-            yield Image(f"{target}.evolution/{name}", drawn.pixels, drawn.caption)
+            yield Image(f"{target}.evolution/{name}", drawn.raster, drawn.caption)
             if scene.last and scene.style.animation:
                 yield Animation(
                     f"{target}.animation/{name}", draw_frames(scene, target, parameter, frames), caption=drawn.caption
@@ -86,7 +87,7 @@ def draw_evolution(scene: Scene, target: Target, parameter: Parameter, frames: S
     if any(tile.note for tile in tiles):
         words.append("moved: length of the change, relative to the length at the start")
     layout = draw_film(page, tiles, limit, scene.style.colormap, words)
-    return Evolution(page.pixels(), layout, f"{parameter.name}, {what}, {span}")
+    return Evolution(page.raster(), layout, f"{parameter.name}, {what}, {span}")
 
 
 def draw_frames(scene: Scene, target: Target, parameter: Parameter, frames: Sequence[Frame]) -> tuple[Pixels, ...]:
@@ -102,7 +103,7 @@ def draw_frames(scene: Scene, target: Target, parameter: Parameter, frames: Sequ
             draw_tiles(page, _filters(parameter, frame), limit, scene.style.colormap, parameter.shape[0])
         else:
             draw_matrix(page, Matrix(frame.values, limit, scene.style.colormap, rows, columns))
-        pages.append(page.pixels())
+        pages.append(page.raster().pixels)
     height = max(len(pixels) for pixels in pages)
     return tuple(np.pad(pixels, ((0, height - len(pixels)), (0, 0), (0, 0)), constant_values=255) for pixels in pages)
 

@@ -19,7 +19,6 @@ from lightning_weightviz.draw.caption import (
     plus_minus,
     value_facts,
 )
-from lightning_weightviz.draw.color import Pixels
 from lightning_weightviz.draw.matrix import (
     DEAD,
     MAX_CELLS,
@@ -37,6 +36,7 @@ from lightning_weightviz.draw.panel import NARROW, SPACE, WIDE, Panel, PanelLayo
 from lightning_weightviz.draw.ranking import draw_ranking
 from lightning_weightviz.draw.tiles import TileLayout, dead_filters, draw_tiles
 from lightning_weightviz.history import extra_key, key_of
+from lightning_weightviz.raster import Raster
 from lightning_weightviz.snapshot import Measurement, Parameter, Picture, Target, pool_extreme, pool_mean
 from lightning_weightviz.views import Scene, view
 
@@ -52,13 +52,13 @@ class Heatmap:
     """A drawn heatmap.
 
     Attributes:
-        pixels: uint8, (height, 720, 3).
+        raster: 720 pixels wide.
         layout: Where its cells are.
         caption: One line of plain text.
         panels: Where the cells of the maps beside it are, by their names in `extra_maps`.
     """
 
-    pixels: Pixels
+    raster: Raster
     layout: MatrixLayout | TileLayout | PanelLayout
     caption: str
     panels: dict[str, PanelLayout]
@@ -76,7 +76,7 @@ def heatmap(scene: Scene) -> Iterator[Artifact]:
         for name, measurement in measurements.items():
             if measurement.picture is not None and measurement.parameter.size > 0:
                 drawn = draw_heatmap(scene, target, measurement)
-                yield Image(f"{target}.heatmap/{name}", drawn.pixels, drawn.caption)
+                yield Image(f"{target}.heatmap/{name}", drawn.raster, drawn.caption)
 
 
 def draw_heatmap(scene: Scene, target: Target, measurement: Measurement) -> Heatmap:
@@ -102,7 +102,7 @@ def draw_heatmap(scene: Scene, target: Target, measurement: Measurement) -> Heat
         page.facts(value_facts(measurement.statistics, values[-1:], limit))
     else:
         layout = _draw_matrix(page, scene, target, measurement, panels)
-    return Heatmap(page.pixels(), layout, f"{parameter.name}, {what}, {when} · {plus_minus(limit)}", panels)
+    return Heatmap(page.raster(), layout, f"{parameter.name}, {what}, {when} · {plus_minus(limit)}", panels)
 
 
 def _draw_filters(

@@ -31,12 +31,11 @@ def merge(tag: str, counts: Counts, bins: int) -> Histogram:
     inner = counts.edges[first + 1 : last]
     chosen = np.array([first, last])
     if inner.size and bins > 1:
-        grid = np.linspace(counts.minimum, counts.maximum, bins + 1)[1:-1]
-        above = np.clip(np.searchsorted(inner, grid), 1, max(inner.size - 1, 1))
-        below = above - 1
-        above = np.minimum(above, inner.size - 1)
-        nearest = np.where(grid - inner[below] <= inner[above] - grid, below, above)
-        chosen = np.unique(np.concatenate([chosen, nearest + first + 1]))
+        grid = counts.minimum + (counts.maximum - counts.minimum) * (np.arange(1, bins) / bins)
+        # Between two neighbouring edges the nearer one changes in their middle.
+        nearest = np.searchsorted((inner[1:] + inner[:-1]) / 2, grid) + first + 1
+        chosen = np.concatenate([[first], nearest, [last]])
+        chosen = chosen[np.diff(chosen, append=last + 1) > 0]
     return Histogram(
         tag=tag,
         edges=counts.edges[chosen],

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from lightning_weightviz.artifacts import Artifact, Image
 from lightning_weightviz.draw.blocks import shared_words
 from lightning_weightviz.draw.caption import moment
-from lightning_weightviz.draw.color import INFINITE, NAN, Pixels
+from lightning_weightviz.draw.color import INFINITE, NAN
 from lightning_weightviz.draw.number import number, percent, shape_text
 from lightning_weightviz.draw.page import INK, SMALL, Page, fit
 from lightning_weightviz.draw.strips import (
@@ -23,6 +23,7 @@ from lightning_weightviz.draw.strips import (
     draw_strips,
 )
 from lightning_weightviz.history import OVERVIEW_STATISTICS, key_of
+from lightning_weightviz.raster import Raster
 from lightning_weightviz.snapshot import TOTAL, Target
 from lightning_weightviz.views import Scene, view
 
@@ -50,13 +51,13 @@ class Overview:
     """A drawn overview.
 
     Attributes:
-        pixels: uint8, (height, 720, 3).
+        raster: 720 pixels wide.
         layout: Where its strips are, in the order of `titles`.
         titles: Of the columns.
         caption: One line of plain text.
     """
 
-    pixels: Pixels
+    raster: Raster
     layout: StripLayout
     titles: tuple[str, ...]
     caption: str
@@ -68,7 +69,7 @@ def overview(scene: Scene) -> Iterator[Artifact]:
     for target, measurements in scene.snapshot.targets.items():
         if measurements:
             drawn = draw_overview(scene, target)
-            yield Image(f"overview/{target}", drawn.pixels, drawn.caption)
+            yield Image(f"overview/{target}", drawn.raster, drawn.caption)
 
 
 def draw_overview(scene: Scene, target: Target) -> Overview:
@@ -102,7 +103,7 @@ def draw_overview(scene: Scene, target: Target) -> Overview:
     page.paragraph(WORDS_OF_WEIGHTS if target == "weights" else WORDS_OF_OTHERS, size=SMALL)
     if prefix:
         page.paragraph(f"all names begin with {prefix}", size=SMALL)
-    return Overview(page.pixels(), layout, tuple(c.title for c in columns), f"all {target}, {when}")
+    return Overview(page.raster(), layout, tuple(c.title for c in columns), f"all {target}, {when}")
 
 
 def _curves(scene: Scene, target: Target, names: Sequence[str]) -> Mapping[str, Values]:

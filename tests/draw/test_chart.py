@@ -56,7 +56,7 @@ def drawn(plot: Plot) -> np.ndarray:
     page = Page()
     page.y = 300
     plot.put(page)
-    return page.pixels()
+    return page.raster().pixels
 
 
 def test_a_band_fills_from_low_to_high_and_stops_at_nan() -> None:
@@ -101,7 +101,7 @@ def test_a_bar_reaches_from_zero_to_its_value(value: float, columns: range, colo
     page = Page()
     page.y = 40
     draw_bar(page, Scale(-1.0, 1.0, 20, 100), value, 10, 5, color if math.isfinite(value) else GREEN)
-    assert np.flatnonzero((page.pixels()[12] == color).all(axis=1)).tolist() == list(columns)
+    assert np.flatnonzero((page.raster().pixels[12] == color).all(axis=1)).tolist() == list(columns)
 
 
 def test_a_profile_falls_and_leaves_out_what_is_not_finite() -> None:
@@ -109,7 +109,7 @@ def test_a_profile_falls_and_leaves_out_what_is_not_finite() -> None:
     values = np.array([1.0, np.nan, 3.0, 2.0, np.inf])
     plot = draw_profile(page, Box(80, 10, 380, 110), values, signed=False)
     page.y = 120
-    pixels = page.pixels()
+    pixels = page.raster().pixels
     assert plot.x.high == 2 and plot.y.low == 0 and plot.y.high == pytest.approx(3.15)
     heights = [np.flatnonzero((pixels[:, x] == BLUE).all(axis=1)).mean() for x in (82, 230, 377)]
     assert heights == pytest.approx([plot.y.at(v) for v in (3, 2, 1)], abs=2)

@@ -12,7 +12,7 @@ from lightning_weightviz.draw.color import (
     MAGNITUDE,
     NAN,
     STEPS,
-    enlarge,
+    flat_signed_bar,
     magnitude_bar,
     magnitude_table,
     paint_magnitude,
@@ -23,20 +23,20 @@ from lightning_weightviz.draw.color import (
 
 
 def test_zero_is_exactly_the_middle_and_the_ends_are_the_maps_ends() -> None:
-    painted = paint_signed(np.array([-2.0, 0.0, 2.0]), 2.0, "RdBu_r")
+    painted = paint_signed(np.array([-2.0, 0.0, 2.0]), 2.0, "RdBu_r").pixels
     expected = [colormaps["RdBu_r"].resampled(3)(place)[:3] for place in range(3)]
     assert np.array_equal(painted, np.rint(255 * np.array(expected)))
 
 
 def test_beyond_the_range_is_the_end() -> None:
-    painted = paint_signed(np.array([-1e30, -2.0, 2.0, 1e30]), 2.0, "RdBu_r")
+    painted = paint_signed(np.array([-1e30, -2.0, 2.0, 1e30]), 2.0, "RdBu_r").pixels
     assert np.array_equal(painted[0], painted[1]) and np.array_equal(painted[2], painted[3])
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_not_finite(dtype: type[np.floating[Any]]) -> None:
     values = np.array([[np.nan, np.inf], [-np.inf, 0.0]], dtype=np.float64).astype(dtype)
-    for painted in (paint_signed(values, 1.0, "RdBu_r"), paint_magnitude(values, 1.0)):
+    for painted in (paint_signed(values, 1.0, "RdBu_r").pixels, paint_magnitude(values, 1.0).pixels):
         assert painted.shape == (2, 2, 3) and painted.dtype == np.uint8
         assert [tuple(color) for color in painted.reshape(-1, 3)[:3].tolist()] == [NAN, INFINITE, INFINITE]
 
@@ -45,14 +45,15 @@ def test_not_finite(dtype: type[np.floating[Any]]) -> None:
 def test_ranges_of_any_size(limit: float) -> None:
     shares = np.array([-1.0, 0.0, 1.0], np.float32)
     values = shares * np.float32(limit)
-    assert np.array_equal(paint_signed(values, float(values[2]), "RdBu_r"), paint_signed(shares, 1.0, "RdBu_r"))
+    painted = paint_signed(values, float(values[2]), "RdBu_r").pixels
+    assert np.array_equal(painted, paint_signed(shares, 1.0, "RdBu_r").pixels)
 
 
 def test_a_step_is_a_hundredth_of_the_range() -> None:
     values = np.linspace(-1, 1, 2 * STEPS + 1)
-    painted = paint_signed(values, 1.0, "RdBu_r")
+    painted = paint_signed(values, 1.0, "RdBu_r").pixels
     assert np.array_equal(painted, signed_table("RdBu_r")[:-2])
-    assert np.array_equal(paint_signed(values + 0.004, 1.0, "RdBu_r"), painted)
+    assert np.array_equal(paint_signed(values + 0.004, 1.0, "RdBu_r").pixels, painted)
 
 
 @pytest.mark.parametrize("colormap", ["RdBu_r", "viridis", "coolwarm", "PuOr"])
@@ -62,26 +63,26 @@ def test_what_is_broken_or_missing_is_no_colour_of_the_map(colormap: str) -> Non
 
 
 def test_magnitude_rises_from_zero() -> None:
-    painted = paint_magnitude(np.array([0.0, 1.0, 2.0, 9.0]), 2.0)
+    painted = paint_magnitude(np.array([0.0, 1.0, 2.0, 9.0]), 2.0).pixels
     expected = [colormaps[MAGNITUDE].resampled(3)(place)[:3] for place in (0, 1, 2, 2)]
     assert np.abs(painted - np.rint(255 * np.array(expected))).max() <= 2
     assert not {NAN, INFINITE, GAP} & {tuple(color) for color in magnitude_table()[:-2].tolist()}
 
 
 def test_magnitude_of_nothing_but_zeros() -> None:
-    assert np.array_equal(paint_magnitude(np.zeros(3), 0.0), paint_magnitude(np.zeros(3), 1.0))
+    nothing = paint_magnitude(np.zeros(3), 0.0).pixels
+    assert np.array_equal(nothing, paint_magnitude(np.zeros(3), 1.0).pixels)
 
 
-def test_enlarged_cells_are_blocks() -> None:
-    pixels = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
-    large = enlarge(pixels, 3, 2)
-    assert large.shape == (6, 4, 3)
-    for row in range(6):
-        for column in range(4):
-            assert np.array_equal(large[row, column], pixels[row // 3, column // 2])
+def test_marked_places_have_their_colour_and_the_others_keep_theirs() -> None:
+    painted = paint_signed(np.array([[-1.0, 0.0], [0.5, 1.0]]), 1.0, "RdBu_r")
+    marked = painted.mark(np.array([[False], [True]]), GAP).pixels
+    assert np.array_equal(marked[0], painted.pixels[0])
+    assert (marked[1] == GAP).all()
 
 
 def test_bars() -> None:
-    bar = signed_bar(201, 3, "RdBu_r")
+    bar = signed_bar(201, 3, "RdBu_r").pixels
     assert np.array_equal(bar[:, 0], signed_table("RdBu_r")[:-2][::-1])
-    assert np.array_equal(magnitude_bar(2, 101)[0], magnitude_table()[:-2])
+    assert np.array_equal(flat_signed_bar(3, 201, "RdBu_r").pixels[0], signed_table("RdBu_r")[:-2])
+    assert np.array_equal(magnitude_bar(2, 101).pixels[0], magnitude_table()[:-2])

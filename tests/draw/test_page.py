@@ -15,7 +15,7 @@ def test_header_stays_within_the_margins(name: str, what: str) -> None:
     page.header(
         name, what, "epoch 20 · step 899 · ±0.25 · each cell: largest of up to 1×4 weights, and more words on it"
     )
-    pixels = page.pixels()
+    pixels = page.raster().pixels
     columns = np.flatnonzero((pixels != 255).any(axis=(0, 2)))
     assert columns.min() >= MARGIN - 2 and columns.max() <= WIDTH - MARGIN + 1
     assert (pixels[-4:] == 255).all()
@@ -67,7 +67,7 @@ def test_paper_grows() -> None:
     page.y = 3000
     page.text(MARGIN, page.y, "deep down")
     page.y += 30
-    pixels = page.pixels()
+    pixels = page.raster().pixels
     assert pixels.shape == (3038, WIDTH, 3)
     assert (pixels[3000:] != 255).any()
     assert (pixels[:3000] == 255).all()
@@ -76,14 +76,14 @@ def test_paper_grows() -> None:
 def test_few_colours_of_text() -> None:
     page = Page()
     page.header("Name", "what it is", "a line of text with many curves: 0123456789 @ & §")
-    assert len(np.unique(page.pixels().reshape(-1, 3), axis=0)) <= 15
-    assert {tuple(color) for color in page.pixels().reshape(-1, 3).tolist()} >= {INK, GREY, (255, 255, 255)}
+    assert len(np.unique(page.raster().pixels.reshape(-1, 3), axis=0)) <= 15
+    assert {tuple(color) for color in page.raster().pixels.reshape(-1, 3).tolist()} >= {INK, GREY, (255, 255, 255)}
 
 
 def test_facts_go_on_below_where_there_is_no_room() -> None:
     page = Page()
     page.facts([(f"fact number {index}", (213, 94, 0) if index % 2 else None) for index in range(12)])
-    pixels = page.pixels()
+    pixels = page.raster().pixels
     columns = np.flatnonzero((pixels != 255).any(axis=(0, 2)))
     assert columns.max() <= WIDTH - MARGIN + 1
     assert page.y > 3 * 20
@@ -95,7 +95,55 @@ def test_pasted_picture_keeps_its_pixels_inside_its_frame() -> None:
     page = Page()
     page.paste(picture, 20, 30, framed=True)
     page.y = 50
-    pixels = page.pixels()
+    pixels = page.raster().pixels
     assert np.array_equal(pixels[30:35, 20:27], picture)
     assert (pixels[29, 19:28] != 255).all() and (pixels[35, 19:28] != 255).all()
     assert (pixels[:29] == 255).all()
+
+
+def test_pasted_cells_are_blocks() -> None:
+    picture = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+    page = Page()
+    page.paste(picture, 20, 30, scale=(3, 2))
+    page.y = 40
+    large = page.raster().pixels
+    for row in range(6):
+        for column in range(4):
+            assert np.array_equal(large[30 + row, 20 + column], picture[row // 3, column // 2])
+
+
+@pytest.mark.parametrize("colors", [1, 200, 239, 240, 241, 256, 2000])
+def test_a_page_of_few_colours_has_a_palette_and_one_of_many_loses_none(colors: int) -> None:
+    """Of 256 the page's own are 16: the paper, two inks in seven shades each, lines."""
+    rng = np.random.default_rng(colors)
+    some = rng.permutation(1 << 24)[:colors].astype(np.uint32)
+    table = np.stack([some >> 16, some >> 8 & 255, some & 255], axis=1).astype(np.uint8)
+    picture = table[np.arange(40 * 50).reshape(40, 50) % colors]
+    page, plain = Page(), Page()
+    for one in (page, plain):
+        one.header("Name", "what it is", "a line of text")
+    page.paste(picture, 20, 200, scale=(2, 3), framed=True)
+    page.line([(20, 150), (80, 170)], color=GREY)
+    page.rectangle((100, 150, 120, 170), (1, 2, 3))
+    page.text(MARGIN, 300, "behind the picture")
+    page.y = plain.y = 330
+    drawn = page.raster()
+    assert (drawn.palette is not None) == (colors < 240)
+    assert np.array_equal(drawn.pixels[200:280:2, 20:170:3], picture)
+    assert (drawn.pixels[150:171, 100:121] == (1, 2, 3)).all()
+    assert {tuple(color) for color in drawn.pixels[290:].reshape(-1, 3).tolist()} >= {INK, (255, 255, 255)}
+    assert np.array_equal(drawn.pixels[:140], plain.raster().pixels[:140])
+
+
+def test_what_lies_outside_is_cut_off() -> None:
+    picture = np.full((10, 10, 3), 7, np.uint8)
+    page = Page()
+    page.paste(picture, -5, -4)
+    page.paste(picture, WIDTH - 3, 50)
+    page.text(WIDTH - 20, 80, "cut off at the edge")
+    page.text(-30, 110, "cut off at the edge")
+    page.y = 140
+    pixels = page.raster().pixels
+    assert (pixels[:6, :5] == 7).all() and (pixels[6, :9] == 255).all() and (pixels[:9, 5] == 255).all()
+    assert (pixels[50:60, -3:] == 7).all()
+    assert (pixels[80:105, -20:] != 255).any() and (pixels[110:140, :20] != 255).any()

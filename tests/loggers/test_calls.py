@@ -62,7 +62,7 @@ def test_at_most_so_many_histograms_are_drawn_the_largest() -> None:
         one = histogram(f"weights.histogram/{number}", number)
         found.append(Histogram(one.tag, one.edges, one.counts * (number % 3 + 1), -1.0, 1.0, 0.0, 1.0))
     drawn = list(
-        drawn_histograms(Batch(0, 0, [*found, Image("weights.heatmap/0", next(drawn_histograms(batch())).pixels)]))
+        drawn_histograms(Batch(0, 0, [*found, Image("weights.heatmap/0", next(drawn_histograms(batch())).raster)]))
     )
     assert len(drawn) == MOST_PICTURES
     kept = [int(picture.tag.rpartition("/")[2]) for picture in drawn]

@@ -13,6 +13,7 @@ from PIL import ImageSequence
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Scalar
+from lightning_weightviz.raster import Raster
 
 PARAMETERS = ("fc1.weight", "fc2.weight")
 
@@ -61,7 +62,7 @@ def batch(step: int = 899, epoch: int = 20, names: Sequence[str] = PARAMETERS) -
         seed = 1000 * step + number
         frames = tuple(picture(seed + shift, 40, 60, 2) for shift in range(3))
         artifacts += [
-            Image(f"weights.heatmap/{name}", picture(seed), f"{name}, epoch {epoch}, step {step}"),
+            Image(f"weights.heatmap/{name}", Raster(picture(seed)), f"{name}, epoch {epoch}, step {step}"),
             Animation(f"weights.animation/{name}", frames, seconds=0.2),
             histogram(f"weights.histogram/{name}", seed),
             Scalar(f"weights.rms/{name}", 0.5 + seed / 7),

@@ -13,6 +13,7 @@ from tensorboard.compat.tensorflow_stub import pywrap_tensorflow
 from torch.utils.tensorboard import SummaryWriter
 
 from lightning_weightviz.artifacts import Batch, Image
+from lightning_weightviz.raster import Raster
 from lightning_weightviz.sinks.checksum import SHORTEST, RecordWriter, masked_crc32c
 from lightning_weightviz.sinks.tensorboard import SummaryWriterSink
 from tests.sinks.samples import decode, read_events
@@ -35,10 +36,10 @@ def test_long_records_are_read_back(tmp_path: Path) -> None:
     writer = SummaryWriter(str(tmp_path))
     sink = SummaryWriterSink(writer, tmp_path)
     for step in range(3):
-        sink.write(Batch(step, step, [Image("picture", noise)]))
+        sink.write(Batch(step, step, [Image("picture", Raster(noise))]))
         writer.add_scalar("own", float(step), step)
     writer.close()
-    assert len(Image("picture", noise).png) > SHORTEST
+    assert len(Image("picture", Raster(noise)).png) > SHORTEST
     read: EventAccumulator = read_events(tmp_path)
     assert [event.step for event in read.Images("picture")] == [0, 1, 2]
     assert [event.step for event in read.Scalars("own")] == [0, 1, 2]
@@ -49,7 +50,7 @@ def test_torchs_writer_gets_it_once(tmp_path: Path) -> None:
     writer = SummaryWriter(str(tmp_path))
     sink = SummaryWriterSink(writer, tmp_path)
     for step in range(2):
-        sink.write(Batch(step, step, [Image("picture", np.zeros((4, 4, 3), np.uint8))]))
+        sink.write(Batch(step, step, [Image("picture", Raster(np.zeros((4, 4, 3), np.uint8)))]))
     # If a new TensorBoard is built in another way, this fails, and the slow checksum is back.
     given_writer = writer._get_file_writer().event_writer._async_writer._worker._record_writer
     assert isinstance(given_writer, RecordWriter)

@@ -15,6 +15,7 @@ import pytest
 import pytorch_lightning.loggers
 
 from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Scalar
+from lightning_weightviz.raster import Raster
 from lightning_weightviz.sinks import sink_for
 from lightning_weightviz.sinks.bars import draw_histogram
 from lightning_weightviz.sinks.files import FileSink
@@ -230,7 +231,7 @@ def test_a_later_sink_goes_on_in_the_same_files(tmp_path: Path) -> None:
     sink.write(after)
     folder = tmp_path / "weightviz"
     _check_files(folder, [before, after])
-    changed = Image("weights.heatmap/fc1.weight", picture(5), "again")
+    changed = Image("weights.heatmap/fc1.weight", Raster(picture(5)), "again")
     sink.write(Batch(again.step, 1, [changed]))
     last = _lines(folder / "manifest.jsonl")[-1]
     assert last["caption"] == "again"
@@ -251,7 +252,7 @@ def test_a_line_cut_off_by_a_crash_spoils_no_other(tmp_path: Path) -> None:
 
 
 def test_a_picture_cut_off_while_written_has_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sink, image = sink_for(None, tmp_path), Image("weights.heatmap/fc1.weight", picture(1))
+    sink, image = sink_for(None, tmp_path), Image("weights.heatmap/fc1.weight", Raster(picture(1)))
     sink.write(Batch(1, 0, [image]))
 
     def half(path: Path, content: bytes) -> int:
@@ -263,7 +264,7 @@ def test_a_picture_cut_off_while_written_has_no_name(tmp_path: Path, monkeypatch
         patch.setattr(Path, "write_bytes", half)
         for step in (1, 2):
             with pytest.raises(OSError, match="no space left"):
-                sink.write(Batch(step, 0, [Image(image.tag, picture(2))]))
+                sink.write(Batch(step, 0, [Image(image.tag, Raster(picture(2)))]))
     folder = tmp_path / "weightviz" / "weights.heatmap" / "fc1.weight"
     assert [path.name for path in folder.glob("*.png")] == ["step_00000001.png"]
     np.testing.assert_array_equal(decode((folder / "step_00000001.png").read_bytes()), image.pixels)

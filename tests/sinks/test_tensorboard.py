@@ -19,6 +19,7 @@ from PIL import Image as PillowImage
 from torch.utils.tensorboard import SummaryWriter
 
 from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Scalar
+from lightning_weightviz.raster import Raster
 from lightning_weightviz.sinks import sink_for
 from tests.sinks.samples import ODD_NAMES, batch, decode, frame_count, histogram, picture, read_events
 from tests.sinks.tensorboard_server import TensorBoardServer, serve
@@ -92,7 +93,8 @@ def test_events_hold_every_pixel_and_count(make: Callable[[Path], Any], tmp_path
 
 
 def test_pictures_go_in_as_palette_png(tmp_path: Path) -> None:
-    _write(_torch(tmp_path), tmp_path, Batch(0, 0, [Image("weights.heatmap/fc1.weight", picture(0))]))
+    few = Raster(picture(0)[..., 0] % 8, picture(1)[0, :8])
+    _write(_torch(tmp_path), tmp_path, Batch(0, 0, [Image("weights.heatmap/fc1.weight", few)]))
     content = read_events(tmp_path).Images("weights.heatmap/fc1.weight")[0].encoded_image_string
     assert PillowImage.open(io.BytesIO(content)).mode == "P"
 
@@ -201,7 +203,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         _write(make(root / name), root, batch(step=0, epoch=0), batch(step=44, epoch=1))
     _write(_lightning(root / "odd"), root, batch(names=ODD_NAMES))
     nothing = Histogram("empty", np.array([0.0, 1.0]), np.array([0]), math.nan, math.nan, 0.0, 0.0)
-    shared = Batch(0, 0, [Image("shared", picture(1)), histogram("shared", 1), nothing])
+    shared = Batch(0, 0, [Image("shared", Raster(picture(1))), histogram("shared", 1), nothing])
     _write(_lightning(root / "shared"), root, shared, Batch(1, 1, [Scalar("loaded", 1.0)]))
     with serve(root, fast_loader=request.param == "fast") as running:
         running.wait_for(lambda it: "loaded" in it.tags("scalars", "shared"))

@@ -108,7 +108,8 @@ def test_names_that_cannot_be_written_are_mended() -> None:
 def test_a_permuted_class_is_at_its_row() -> None:
     weight = normal(10, 40)
     order = [0, 1, 7, 3, 4, 5, 6, 2, 8, 9]
-    pixels, layout = draw_weights(head_scene(weight[order]), head_of(head_scene(weight[order])))
+    raster, layout = draw_weights(head_scene(weight[order]), head_of(head_scene(weight[order])))
+    pixels = raster.pixels
     assert np.array_equal(images(head_scene(weight[order]))["classes/weights"], pixels)
     limit = head_scene(weight[order]).memory.ranges[f"weights/{NAME}"]
     read = values_of(centres(pixels, layout.cells, layout.factor), limit).reshape(10, 40)
@@ -120,7 +121,7 @@ def test_cosines_map_back_within_a_step_of_the_colours() -> None:
     sight = head_scene(weight)
     drawn = draw_cosine(head_of(sight), moment(sight.snapshot), "RdBu_r")
     pixels = images(sight)["classes/cosine"]
-    assert np.array_equal(pixels, drawn.pixels)
+    assert np.array_equal(pixels, drawn.raster.pixels)
     cells = centres(pixels, drawn.box, (drawn.factor, drawn.factor))
     other = ~np.eye(10, dtype=bool)
     assert np.abs(values_of(cells[other], 1.0) - cosines_of(weight)[other]).max() <= 1 / STEPS
@@ -137,7 +138,7 @@ def test_opposite_and_equal_classes_have_the_ends_of_the_colours() -> None:
     weight = np.array([[1.0, 0, 0], [1.0, 0, 0], [-1.0, 0, 0], [-1.0, 0, 0]])
     sight = head_scene(weight)
     drawn = draw_cosine(head_of(sight), moment(sight.snapshot), "RdBu_r")
-    cells = centres(drawn.pixels, drawn.box, (drawn.factor, drawn.factor))
+    cells = centres(drawn.raster.pixels, drawn.box, (drawn.factor, drawn.factor))
     red, blue = cells[0, 1].tolist(), cells[0, 2].tolist()
     assert values_of(np.array([red, blue], np.uint8), 1.0).tolist() == [1.0, -1.0]
 
@@ -148,7 +149,7 @@ def test_a_pair_of_twins_is_found_among_many_classes(count: int) -> None:
     weight[count // 3] = weight[2 * count // 3]
     sight = head_scene(weight)
     drawn = draw_cosine(head_of(sight), moment(sight.snapshot), "RdBu_r")
-    cells = centres(drawn.pixels, drawn.box, (drawn.factor, drawn.factor))
+    cells = centres(drawn.raster.pixels, drawn.box, (drawn.factor, drawn.factor))
     size = len(cells)
     row, column = (index * size // count for index in (count // 3, 2 * count // 3))
     assert values_of(cells[row, column], 1.0) == pytest.approx(1.0, abs=1 / STEPS)
@@ -163,7 +164,7 @@ def test_nan_in_the_rows_is_magenta_and_a_row_of_zeros_grey() -> None:
     cosine[1, 2] = cosine[2, 1] = math.nan
     for norms, color in ((head.norms, GAP), (np.full(4, math.nan), MAGENTA)):
         drawn = draw_cosine(replace(head, cosine=cosine, norms=norms), "start", "RdBu_r")
-        cells = centres(drawn.pixels, drawn.box, (drawn.factor, drawn.factor))
+        cells = centres(drawn.raster.pixels, drawn.box, (drawn.factor, drawn.factor))
         assert tuple(cells[1, 2].tolist()) == color and tuple(cells[1, 1].tolist()) == GAP
 
 
@@ -173,8 +174,8 @@ def test_a_class_of_twice_the_norm_has_a_bar_twice_as_long() -> None:
     weight[[2, 6]] *= 2
     sight = head_scene(weight, bias=normal(8))
     drawn = draw_norms(head_of(sight), moment(sight.snapshot), "RdBu_r")
-    assert np.array_equal(images(sight)["classes/norms"], drawn.pixels)
-    lengths = [int((box.of(drawn.pixels)[4] == BLUE).all(axis=1).sum()) for box in drawn.bars]
+    assert np.array_equal(images(sight)["classes/norms"], drawn.raster.pixels)
+    lengths = [int((box.of(drawn.raster.pixels)[4] == BLUE).all(axis=1).sum()) for box in drawn.bars]
     expected = [norm / drawn.top * drawn.bars[0].width for norm in np.linalg.norm(weight - weight.mean(0), axis=1)]
     assert lengths == pytest.approx(expected, abs=1)
     assert lengths[2] == pytest.approx(2 * lengths[1], abs=2)
@@ -183,8 +184,8 @@ def test_a_class_of_twice_the_norm_has_a_bar_twice_as_long() -> None:
 def test_a_nan_bias_and_norm_are_magenta() -> None:
     head = replace(head_of(head_scene(normal(3, 4))), norms=np.array([1.0, math.nan, math.inf]))
     drawn = draw_norms(head, "start", "RdBu_r")
-    assert (drawn.bars[1].of(drawn.pixels)[3, 3:10] == MAGENTA).all()
-    assert not (drawn.bars[0].of(drawn.pixels) == MAGENTA).all(axis=2).any()
+    assert (drawn.bars[1].of(drawn.raster.pixels)[3, 3:10] == MAGENTA).all()
+    assert not (drawn.bars[0].of(drawn.raster.pixels) == MAGENTA).all(axis=2).any()
 
 
 def test_templates_map_back_and_a_planted_one_is_at_its_place() -> None:
@@ -192,10 +193,10 @@ def test_templates_map_back_and_a_planted_one_is_at_its_place() -> None:
     sight = head_scene(normal(10, 16), templates=templates)
     limit = sight.memory.ranges["classes/templates"]
     drawn = draw_templates(head_of(sight), moment(sight.snapshot), limit, "RdBu_r")
-    assert np.array_equal(images(sight)["classes/templates"], drawn.pixels)
+    assert np.array_equal(images(sight)["classes/templates"], drawn.raster.pixels)
     assert len(drawn.tiles) == 10
     for template, box in zip(templates, drawn.tiles, strict=True):
-        read = values_of(centres(drawn.pixels, box, (drawn.factor, drawn.factor)), limit).reshape(28, 28)
+        read = values_of(centres(drawn.raster.pixels, box, (drawn.factor, drawn.factor)), limit).reshape(28, 28)
         assert np.abs(read - np.clip(template[0], -limit, limit)).max() <= limit / STEPS
 
 
@@ -203,7 +204,7 @@ def test_templates_in_colour_are_one_half_plus_half_the_weight() -> None:
     templates = normal(3, 3, 5, 6)
     sight = head_scene(normal(3, 16), templates=templates)
     drawn = draw_templates(head_of(sight), "start", 2.0, "RdBu_r")
-    cells = centres(drawn.pixels, drawn.tiles[1], (drawn.factor, drawn.factor))
+    cells = centres(drawn.raster.pixels, drawn.tiles[1], (drawn.factor, drawn.factor))
     exact = 255 * (0.5 + 0.5 * np.clip(templates[1].transpose(1, 2, 0) / 2.0, -1, 1))
     assert np.abs(cells - exact).max() <= 0.51
 
@@ -213,8 +214,8 @@ def test_templates_of_any_shape_stay_on_the_page(shape: tuple[int, int, int, int
     head = replace(head_of(head_scene(normal(max(shape[0], 2), 4))), templates=normal(*shape).astype(np.float32))
     drawn = draw_templates(head, "start", 1.0, "RdBu_r")
     assert len(drawn.tiles) == min(shape[0], MAX_TEMPLATES)
-    assert max(box.right for box in drawn.tiles) <= 706 and drawn.pixels.shape[0] < 1000
-    assert (drawn.pixels[:, 708:] == 255).all()
+    assert max(box.right for box in drawn.tiles) <= 706 and drawn.raster.pixels.shape[0] < 1000
+    assert (drawn.raster.pixels[:, 708:] == 255).all()
 
 
 def test_one_output_has_weights_and_norms_alone() -> None:
@@ -226,9 +227,9 @@ def test_two_classes_show_their_difference_and_no_cosine() -> None:
     weight = normal(2, 20)
     sight = head_scene(weight)
     assert list(images(sight)) == ["classes/weights", "classes/norms"]
-    pixels, layout = draw_weights(sight, head_of(sight))
+    raster, layout = draw_weights(sight, head_of(sight))
     limit = sight.memory.ranges[f"weights/{NAME}"]
-    read = values_of(centres(pixels, layout.cells, layout.factor), limit).reshape(3, 20)
+    read = values_of(centres(raster.pixels, layout.cells, layout.factor), limit).reshape(3, 20)
     assert np.abs(read[2] - np.clip(weight[1] - weight[0], -limit, limit)).max() <= limit / STEPS
     _, pooled = draw_weights(sight := head_scene(normal(2, 900)), head_of(sight))
     assert pooled.cells.height // pooled.factor[0] == 2
@@ -260,9 +261,9 @@ def test_degenerate_heads_are_drawn(value: float, count: int) -> None:
 def test_a_nan_weight_is_magenta_at_its_place() -> None:
     weight = normal(10, 30)
     weight[4, 7] = math.nan
-    pixels, layout = draw_weights(sight := head_scene(weight), head_of(sight))
-    assert color_at(pixels, layout.cell(4, 7)) == MAGENTA
-    assert color_at(pixels, layout.cell(4, 8)) != MAGENTA
+    raster, layout = draw_weights(sight := head_scene(weight), head_of(sight))
+    assert color_at(raster.pixels, layout.cell(4, 7)) == MAGENTA
+    assert color_at(raster.pixels, layout.cell(4, 8)) != MAGENTA
 
 
 @pytest.mark.parametrize("count", [2, 3, 12])

@@ -31,7 +31,7 @@ def test_a_crowd_is_drawn_with_half_the_cells_and_a_spike_is_at_its_place() -> N
         assert isinstance(image, Image)
         spike = drawn.layout.cell(250 * cells // 300, 600 * cells // 700)
         # Beyond +R: the last colour of the map.
-        assert color_at(decoded(image), spike) == tuple(paint_signed(np.array([8.0]), 8.0, "RdBu_r")[0])
+        assert color_at(decoded(image), spike) == tuple(paint_signed(np.array([8.0]), 8.0, "RdBu_r").pixels[0])
 
 
 def test_axes_that_are_short_stay_as_they_are() -> None:

@@ -30,7 +30,7 @@ def read(result: Drift, which: int) -> Array:
     """The values of a map's cells, read off their colours."""
     layout, change = result.layouts[which], result.changes[which]
     assert isinstance(layout, PanelLayout)
-    cells = centres(result.pixels, layout.box, layout.factor)
+    cells = centres(result.raster.pixels, layout.box, layout.factor)
     return values_of(cells, change.limit).reshape(cells.shape[:2])
 
 
@@ -41,7 +41,7 @@ def test_changes_since_the_start_and_since_the_snapshot_before_have_ranges_of_th
     (image,) = drift(sight)
     assert isinstance(image, Image) and image.tag == "weights.drift/w"
     result = drawn(sight)
-    assert np.array_equal(decoded(image), result.pixels)
+    assert np.array_equal(decoded(image), result.raster.pixels)
     for index, (since, then) in enumerate((("the start", start), ("the snapshot before", before))):
         limit = result.changes[index].limit
         assert result.changes[index].since == since
@@ -76,7 +76,7 @@ def test_filters_are_tiles_of_changes() -> None:
     result = drawn(scene({"w": now}, before=[{"w": start}]))
     (layout,), (change,) = result.layouts, result.changes
     assert isinstance(layout, TileLayout)
-    colors = np.array([color_at(result.pixels, layout.cell(n, 2, 3)) for n in range(6)], np.uint8)
+    colors = np.array([color_at(result.raster.pixels, layout.cell(n, 2, 3)) for n in range(6)], np.uint8)
     expected = np.clip((now - start)[:, 0, 2, 3], -change.limit, change.limit)
     assert np.abs(values_of(colors, change.limit) - expected).max() <= change.limit / 100 + 1e-5
 
@@ -87,7 +87,7 @@ def test_value_that_became_nan_is_magenta() -> None:
     result = drawn(scene({"w": now}, before=[{"w": normal(4, 4)}]))
     layout = result.layouts[0]
     assert isinstance(layout, PanelLayout)
-    assert color_at(result.pixels, layout.cell(1, 2)) == MAGENTA
+    assert color_at(result.raster.pixels, layout.cell(1, 2)) == MAGENTA
 
 
 def test_frozen_parameter_is_drawn_without_change() -> None:
@@ -95,7 +95,7 @@ def test_frozen_parameter_is_drawn_without_change() -> None:
     result = drawn(scene({"w": values}, before=[{"w": values}, {"w": values}]))
     for layout in result.layouts:
         assert isinstance(layout, PanelLayout)
-        assert len(np.unique(layout.box.of(result.pixels).reshape(-1, 3), axis=0)) == 1
+        assert len(np.unique(layout.box.of(result.raster.pixels).reshape(-1, 3), axis=0)) == 1
 
 
 @pytest.mark.parametrize("epochs", [1, 3])

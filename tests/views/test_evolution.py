@@ -59,11 +59,11 @@ def test_nan_is_seen() -> None:
 def test_tiles_are_large_and_apart(epochs: int) -> None:
     sight = scene({"w": normal(16, 24)}, epochs=epochs)
     result = drawn(sight, "w")
-    assert (result.pixels[:, -8:] == 255).all() and (result.pixels[:, :8] == 255).all()
+    assert (result.raster.pixels[:, -8:] == 255).all() and (result.raster.pixels[:, :8] == 255).all()
     tiles = result.layout.tiles
     assert all(tile.width >= 180 and tile.height >= 90 for tile in tiles)
     for index, tile in enumerate(tiles):
-        assert tile.right <= WIDTH - 16 and tile.bottom <= len(result.pixels) - 8
+        assert tile.right <= WIDTH - 16 and tile.bottom <= len(result.raster.pixels) - 8
         for other in tiles[index + 1 :]:
             beside = tile.right + 16 <= other.left
             below = tile.bottom + 40 <= other.top

@@ -1,0 +1,60 @@
+"""The colours of one picture: an index for each of at most 256."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from lightning_weightviz.draw.color import Pixels, Rgb
+from lightning_weightviz.raster import MOST_COLORS
+
+Indices = npt.NDArray[np.uint8]
+
+
+class Palette:
+    """Grows by the colours that are asked for.
+
+    Args:
+        first: The colours that it starts with, no two alike.
+    """
+
+    def __init__(self, first: Sequence[Rgb]) -> None:
+        self._places = {color: index for index, color in enumerate(first)}
+
+    @property
+    def colors(self) -> Pixels:
+        """uint8, (n, 3)."""
+        return np.array(list(self._places), np.uint8)
+
+    def find(self, colors: Pixels) -> Indices | None:
+        """The index of each colour, (…), of uint8, (…, 3); None where there is no room for so many new ones."""
+        if colors.size <= 3 * MOST_COLORS:
+            return self._indices([(red, green, blue) for red, green, blue in colors.reshape(-1, 3).tolist()])
+        # Counting stops at the 257th colour, so a picture in full colour pays little for the question.
+        row = Image.fromarray(np.ascontiguousarray(colors).reshape(1, -1, 3))
+        found: list[tuple[int, Any]] | None = row.getcolors(MOST_COLORS)
+        if found is None:
+            return None
+        distinct = sorted(color for _, color in found)
+        indices = self._indices(distinct)
+        if indices is None:
+            return None
+        return indices[np.searchsorted(_packed(np.array(distinct, np.uint8)), _packed(colors))]
+
+    def _indices(self, colors: Sequence[Rgb]) -> Indices | None:
+        new = set(colors).difference(self._places)
+        if len(self._places) + len(new) > MOST_COLORS:
+            return None
+        for color in sorted(new):
+            self._places[color] = len(self._places)
+        return np.array([self._places[color] for color in colors], np.uint8)
+
+
+def _packed(colors: Pixels) -> npt.NDArray[np.uint32]:
+    """Red, green and blue of each colour in one number of 24 bits, that sorts as they do."""
+    wide = colors.astype(np.uint32)
+    return np.asarray(wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2], np.uint32)
