@@ -28,3 +28,12 @@ def test_flatness_reports_every_stretch(tmp_path: Path) -> None:
     lines = (tmp_path / "flatness.txt").read_text().splitlines()
     assert [line.split()[0] for line in lines[2:]] == ["0–2", "3–5"]
     assert all(float(cell) > 0 for line in lines[2:] for cell in line.split()[1:])
+
+
+def test_drawing_reports_every_size(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks.drawing", "--repeats", "2", "--out", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    lines = (tmp_path / "drawing.txt").read_text().splitlines()
+    assert [line.split()[0] for line in lines[1:]] == ["64×64", "256×256", "4096×4096"]
+    assert all(float(cell) > 0 for line in lines[1:] for cell in line.split()[1:4])

@@ -36,7 +36,7 @@ def draw_ranking(page: Page, rank: Rank, padding: int | None) -> None:
         page.text(right + 24, y, f"entry {row}", size=SMALL)
         page.text(WIDTH - MARGIN, y, number(float(change)), size=SMALL, color=GREY, anchor="ra")
     page.y += HEIGHT + 12
-    notes = [f"entry {padding} is padding and left out"] if padding is not None else []
+    notes = [f"entry {padding} is padding: not trained, left out here"] if padding is not None else []
     if listed:
         sample = "" if rank.sampled == 1 else f", from {percent(rank.sampled)} of its values"
         notes.append(f"changed: distance of an entry from its start{sample}")

@@ -10,10 +10,11 @@ import numpy.typing as npt
 
 from lightning_weightviz.artifacts import Artifact, Image
 from lightning_weightviz.draw.caption import Fact, axis_words, block_text, describe, moment, way
+from lightning_weightviz.draw.matrix import DEAD
 from lightning_weightviz.draw.number import number, percent
 from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, SMALL, Page
 from lightning_weightviz.draw.panel import SPACE, TITLE_HEIGHT, Panel, PanelLayout, draw_panels
-from lightning_weightviz.draw.tiles import TileLayout, paint_tiles, plan_sheet
+from lightning_weightviz.draw.tiles import TileLayout, dead_filters, paint_tiles, plan_sheet
 from lightning_weightviz.history import change_map, key_of
 from lightning_weightviz.ranges import range_for
 from lightning_weightviz.raster import Raster
@@ -129,6 +130,10 @@ def _draw_sheets(
     shown = f"first {sheet.shown} of {parameter.shape[0]}" if sheet.shown < parameter.shape[0] else "all"
     grey = "grey: no change, brighter: more, darker: less" if change.values.shape[1] == 3 else "white: no change"
     page.paragraph(f"{shown} {word}s · {grey}", size=SMALL)
+    still = [int(dead_filters(change.values)[: sheet.shown].sum()) for change in found]
+    if any(still):
+        counts = ", ".join(f"{count} since {change.since}" for count, change in zip(still, found, strict=True) if count)
+        page.facts([(f"{word}s that did not change: {counts}", DEAD)])
 
 
 def _facts(measurement: Measurement, found: tuple[Change, ...]) -> list[Fact]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lightning_weightviz.artifacts import Image
+from lightning_weightviz.draw.matrix import DEAD
 from lightning_weightviz.draw.page import WIDTH
 from lightning_weightviz.draw.panel import PanelLayout
 from lightning_weightviz.draw.tiles import TileLayout
@@ -79,6 +80,24 @@ def test_filters_are_tiles_of_changes() -> None:
     colors = np.array([color_at(result.raster.pixels, layout.cell(n, 2, 3)) for n in range(6)], np.uint8)
     expected = np.clip((now - start)[:, 0, 2, 3], -change.limit, change.limit)
     assert np.abs(values_of(colors, change.limit) - expected).max() <= change.limit / 100 + 1e-5
+
+
+def test_filters_that_did_not_change_have_an_edge_that_is_explained() -> None:
+    start = normal(6, 1, 5, 5)
+    now = start + normal(6, 1, 5, 5, seed=1)
+    now[4] = start[4]
+    result = drawn(scene({"w": now}, before=[{"w": start}]))
+    (layout,) = result.layouts
+    assert isinstance(layout, TileLayout)
+    pixels = result.raster.pixels
+    edges = [tuple(pixels[box.top - 1, box.left]) for box in (layout.cell(n, 0, 0) for n in range(6))]
+    assert [edge == DEAD for edge in edges] == [False, False, False, False, True, False]
+    assert (pixels[layout.box.bottom :] == DEAD).all(axis=2).sum() > 50
+
+
+def test_no_edge_is_explained_where_all_changed() -> None:
+    result = drawn(scene({"w": normal(6, 1, 5, 5)}, before=[{"w": normal(6, 1, 5, 5, seed=1)}]))
+    assert not (result.raster.pixels == DEAD).all(axis=2).any()
 
 
 def test_value_that_became_nan_is_magenta() -> None:
