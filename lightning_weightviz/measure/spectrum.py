@@ -131,10 +131,10 @@ class Lanczos:
         beta: list[Tensor] = []
         for step in range(steps):
             basis = torch.cat([basis, vector.unsqueeze(0)])
-            product, energy = blocks.multiply(vector)
-            alpha.append(energy)
+            product = blocks.multiply(vector)
+            alpha.append(vector @ product)
             if step + 1 == steps:
-                beta.append(torch.zeros_like(energy))
+                beta.append(torch.zeros_like(alpha[0]))
                 break
             rest = _without(basis, product)
             length = torch.linalg.vector_norm(rest)
@@ -154,9 +154,8 @@ class Lanczos:
         for step in range(steps):
             done = step + 1
             known = basis[:done]
-            multiplied, energy = blocks.multiply(torch.from_numpy(known[-1]))
-            alpha[step] = float(energy.numpy())
-            product = multiplied.numpy()
+            product = blocks.multiply(torch.from_numpy(known[-1])).numpy()
+            alpha[step] = float(np.einsum("i,i", known[-1], product))
             rest = _orthogonal(known, product)
             length = float(np.linalg.norm(rest))
             if not length > _NOISE * alpha.max():
@@ -242,14 +241,12 @@ class _Blocks:
         self._parts = tall.split(max(1, block // max(1, tall.shape[1])))
         self._prepared = [self._prepare(self._parts[0])] if len(self._parts) == 1 else None
 
-    def multiply(self, vector: Tensor) -> tuple[Tensor, Tensor]:
-        """WᵀW v and ‖W v‖²."""
-        product, energy = torch.zeros_like(vector), torch.zeros((), device=vector.device)
+    def multiply(self, vector: Tensor) -> Tensor:
+        """WᵀW v."""
+        product = torch.zeros_like(vector)
         for part in self._prepared or map(self._prepare, self._parts):
-            image = part @ vector
-            product.addmv_(part.T, image)
-            energy = energy + image @ image
-        return product, energy
+            product.addmv_(part.T, part @ vector)
+        return product
 
     def _prepare(self, part: Tensor) -> Tensor:
         wide = widen(part)
