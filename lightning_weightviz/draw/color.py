@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib import colormaps
+from PIL import Image
 
 Pixels = npt.NDArray[np.uint8]
 Rgb = tuple[int, int, int]
@@ -75,6 +76,11 @@ class Painted:
     def pixels(self) -> Pixels:
         """uint8, ``rows.shape + (3,)``, RGB."""
         return self.table.take(self.rows, axis=0)
+
+    @property
+    def used(self) -> npt.NDArray[np.intp]:
+        """Which rows of the table there are, ascending, of a picture of two dimensions."""
+        return np.flatnonzero(Image.fromarray(np.ascontiguousarray(self.rows)).histogram())
 
     def mark(self, where: npt.NDArray[np.bool_], color: Rgb) -> Painted:
         """The same with one more colour in some places."""

@@ -184,9 +184,19 @@ class Page:
         if not self._is_full_color:
             indices = self._palette.find(colors)
             if indices is not None:
-                return indices.reshape(colors.shape[:-1])
+                return indices
             self._canvas = self._palette.colors.take(self._canvas, axis=0)
         return colors
+
+    def _cells(self, picture: Painted | Pixels) -> npt.NDArray[np.uint8]:
+        """A picture as the canvas takes it; of a table only the colours that are used go into the palette."""
+        if not isinstance(picture, Painted):
+            return self._mixed(picture)
+        used = picture.used
+        mixed = self._mixed(picture.table[used])
+        lookup = np.zeros((len(picture.table), *mixed.shape[1:]), np.uint8)
+        lookup[used] = mixed
+        return lookup.take(picture.rows, axis=0)
 
     def header(self, name: str, what: str, line: str) -> None:
         """First line: the name in bold and what it is; second line: epoch, step, range, what one cell means.
@@ -273,10 +283,7 @@ class Page:
             scale: How often each pixel is repeated down and across, so that a cell stays a cell.
             framed: Whether there is a frame.
         """
-        colors = picture.table if isinstance(picture, Painted) else picture
-        cells = self._mixed(colors)
-        if isinstance(picture, Painted):
-            cells = cells.take(picture.rows, axis=0)
+        cells = self._cells(picture)
         height, width = cells.shape[0] * scale[0], cells.shape[1] * scale[1]
         self._reach(y + height + 1)
         if framed:

@@ -33,13 +33,15 @@ class Palette:
     def find(self, colors: Pixels) -> Indices | None:
         """The index of each colour, (…), of uint8, (…, 3); None where there is no room for so many new ones."""
         if colors.size <= 3 * MOST_COLORS:
-            return self._indices([(red, green, blue) for red, green, blue in colors.reshape(-1, 3).tolist()])
+            row = [(red, green, blue) for red, green, blue in colors.reshape(-1, 3).tolist()]
+            found = self._indices(row)
+            return None if found is None else found.reshape(colors.shape[:-1])
         # Counting stops at the 257th colour, so a picture in full colour pays little for the question.
-        row = Image.fromarray(np.ascontiguousarray(colors).reshape(1, -1, 3))
-        found: list[tuple[int, Any]] | None = row.getcolors(MOST_COLORS)
-        if found is None:
+        picture = Image.fromarray(np.ascontiguousarray(colors).reshape(1, -1, 3))
+        counts: list[tuple[int, Any]] | None = picture.getcolors(MOST_COLORS)
+        if counts is None:
             return None
-        distinct = sorted(color for _, color in found)
+        distinct = sorted(color for _, color in counts)
         indices = self._indices(distinct)
         if indices is None:
             return None

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lightning_weightviz.draw.color import GAP, paint_magnitude, paint_signed
 from lightning_weightviz.draw.page import BODY, CONTENT, GREY, INK, MARGIN, WIDTH, Page, broken, fit, text_width
 
 NAMES = ["fc1.weight", "x" * 80, "model." * 13 + "w", "a" * 40 + "." + "b" * 39, "模型.层" * 20, "_" * 80, "W" * 200]
@@ -133,6 +134,19 @@ def test_a_page_of_few_colours_has_a_palette_and_one_of_many_loses_none(colors: 
     assert (drawn.pixels[150:171, 100:121] == (1, 2, 3)).all()
     assert {tuple(color) for color in drawn.pixels[290:].reshape(-1, 3).tolist()} >= {INK, (255, 255, 255)}
     assert np.array_equal(drawn.pixels[:140], plain.raster().pixels[:140])
+
+
+def test_of_a_colour_table_only_what_is_used_is_in_the_palette() -> None:
+    """Two tables of a hundred steps and more would not fit one palette, what pages use of them does."""
+    page = Page()
+    signed = paint_signed(np.array([[-1.0, 0.0, 1.0], [np.nan, 0.0, 1.0]]), 1.0, "RdBu_r")
+    page.paste(signed, 20, 30, scale=(2, 2))
+    page.paste(paint_magnitude(np.array([[0.0, 1.0]]), 1.0).mark(np.array([[True, False]]), GAP), 60, 30)
+    page.y = 60
+    raster = page.raster()
+    assert raster.palette is not None and len(raster.palette) == 16 + 4 + 2
+    assert np.array_equal(raster.pixels[30:34:2, 20:26:2], signed.pixels)
+    assert tuple(raster.pixels[30, 60]) == GAP
 
 
 def test_what_lies_outside_is_cut_off() -> None:
