@@ -13,7 +13,8 @@ from PIL import Image, ImageDraw
 from lightning_weightviz.draw.color import GAP, INFINITE, NAN, Pixels, Rgb
 from lightning_weightviz.draw.matrix import Box
 from lightning_weightviz.draw.number import number
-from lightning_weightviz.draw.page import GREY, INK, LINE, SMALL, Page, font
+from lightning_weightviz.draw.page import GREY, INK, LINE, Page
+from lightning_weightviz.draw.text import SMALL, font
 
 Values = npt.NDArray[np.float64]
 

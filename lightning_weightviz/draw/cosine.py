@@ -11,7 +11,8 @@ from lightning_weightviz.draw.chart import Scale, apart, vertical
 from lightning_weightviz.draw.color import GAP, NAN, Painted, paint_signed, signed_bar
 from lightning_weightviz.draw.matrix import BAR, Box
 from lightning_weightviz.draw.number import number, shape_text
-from lightning_weightviz.draw.page import BODY, CONTENT, GREY, INK, MARGIN, SMALL, WIDTH, Page, fit, text_width
+from lightning_weightviz.draw.page import CONTENT, GREY, INK, MARGIN, WIDTH, Page
+from lightning_weightviz.draw.text import BODY, SMALL, fit, text_width
 from lightning_weightviz.raster import Raster
 from lightning_weightviz.snapshot import Head, pool_extreme
 

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from lightning_weightviz.draw.color import paint_signed
 from lightning_weightviz.draw.matrix import Box, cell_size, draw_flat_bar
-from lightning_weightviz.draw.page import BODY, CONTENT, GREY, MARGIN, SMALL, Page
+from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, Page
+from lightning_weightviz.draw.text import BODY, SMALL
 from lightning_weightviz.draw.tiles import TileLayout, paint_tiles, plan_sheet
 
 SPACE = 18

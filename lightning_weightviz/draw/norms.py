@@ -11,7 +11,8 @@ from lightning_weightviz.draw.chart import BLUE, Scale, draw_bar, draw_profile
 from lightning_weightviz.draw.color import NAN, paint_signed
 from lightning_weightviz.draw.matrix import Box, round_up
 from lightning_weightviz.draw.number import number, percent, shape_text
-from lightning_weightviz.draw.page import GREY, LINE, MARGIN, SMALL, WIDTH, Page, fit, text_width
+from lightning_weightviz.draw.page import GREY, LINE, MARGIN, WIDTH, Page
+from lightning_weightviz.draw.text import SMALL, fit, text_width
 from lightning_weightviz.raster import Raster
 from lightning_weightviz.snapshot import Head
 

@@ -17,7 +17,8 @@ from lightning_weightviz.draw.color import (
 )
 from lightning_weightviz.draw.matrix import BAR, DEAD, Box
 from lightning_weightviz.draw.number import number
-from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, SMALL, Page
+from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, Page
+from lightning_weightviz.draw.text import SMALL
 
 SPACE = 16
 WIDE = 256

@@ -7,7 +7,8 @@ import numpy as np
 from lightning_weightviz.draw.chart import draw_profile
 from lightning_weightviz.draw.matrix import Box
 from lightning_weightviz.draw.number import number, percent
-from lightning_weightviz.draw.page import BODY, CONTENT, GREY, MARGIN, SMALL, WIDTH, Page
+from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, WIDTH, Page
+from lightning_weightviz.draw.text import BODY, SMALL
 from lightning_weightviz.snapshot import Rank
 
 HEIGHT = 150

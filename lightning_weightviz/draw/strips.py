@@ -21,7 +21,8 @@ from lightning_weightviz.draw.color import (
     paint_signed,
 )
 from lightning_weightviz.draw.matrix import BAR, Box
-from lightning_weightviz.draw.page import GREY, MARGIN, SMALL, WIDTH, Page, fit, fit_name, text_width
+from lightning_weightviz.draw.page import GREY, MARGIN, WIDTH, Page
+from lightning_weightviz.draw.text import SMALL, fit, fit_name, text_width
 
 Values = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int8]

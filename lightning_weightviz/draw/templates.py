@@ -11,7 +11,8 @@ from lightning_weightviz.draw.caption import plus_minus
 from lightning_weightviz.draw.color import flat_signed_bar
 from lightning_weightviz.draw.matrix import BAR, Box
 from lightning_weightviz.draw.number import number, shape_text
-from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, SMALL, WIDTH, Page, fit, text_width
+from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, WIDTH, Page
+from lightning_weightviz.draw.text import SMALL, fit, text_width
 from lightning_weightviz.draw.tiles import EDGE, TileLayout, paint_tiles
 from lightning_weightviz.raster import Raster
 from lightning_weightviz.snapshot import Head, pool_extreme

@@ -11,7 +11,8 @@ from lightning_weightviz.draw.color import INFINITE, NAN, PAPER, Painted, Pixels
 from lightning_weightviz.draw.matrix import BAR, DEAD, Box, bar_width, draw_bar, draw_flat_bar
 from lightning_weightviz.draw.matrix import GAP as SPACE
 from lightning_weightviz.draw.number import number
-from lightning_weightviz.draw.page import CONTENT, MARGIN, SMALL, Page
+from lightning_weightviz.draw.page import CONTENT, MARGIN, Page
+from lightning_weightviz.draw.text import SMALL
 
 TALLEST, TALLEST_SHEET = 520, 760
 """Height in pixels of a grid, and of one whose tiles are larger than `KERNEL`, at most."""

@@ -12,7 +12,8 @@ from lightning_weightviz.artifacts import Batch, Histogram, Image
 from lightning_weightviz.draw.chart import BLUE, Plot, draw_ticks_below, draw_ticks_left, ticks
 from lightning_weightviz.draw.matrix import Box
 from lightning_weightviz.draw.number import number
-from lightning_weightviz.draw.page import MARGIN, SMALL, WIDTH, Page, text_width
+from lightning_weightviz.draw.page import MARGIN, WIDTH, Page
+from lightning_weightviz.draw.text import SMALL, text_width
 
 MOST_PICTURES = 24
 """Histograms drawn in one snapshot: those of the most values. Each takes milliseconds of the training thread."""

@@ -14,8 +14,9 @@ from lightning_weightviz.draw.cosine import draw_cosine
 from lightning_weightviz.draw.matrix import LOWEST, MAX_CELLS, Matrix, MatrixLayout, dead_facts, draw_matrix, pool_norms
 from lightning_weightviz.draw.norms import draw_norms
 from lightning_weightviz.draw.number import shape_text
-from lightning_weightviz.draw.page import SMALL, Page, fit, text_width
+from lightning_weightviz.draw.page import Page
 from lightning_weightviz.draw.templates import draw_templates
+from lightning_weightviz.draw.text import SMALL, fit, text_width
 from lightning_weightviz.history import key_of
 from lightning_weightviz.ranges import range_for
 from lightning_weightviz.raster import Raster

@@ -14,7 +14,8 @@ from lightning_weightviz.draw.chart import NAVY, Plot, apart, draw_ticks_below, 
 from lightning_weightviz.draw.color import INFINITE, NAN, Rgb
 from lightning_weightviz.draw.matrix import Box
 from lightning_weightviz.draw.number import number
-from lightning_weightviz.draw.page import GREY, INK, LINE, MARGIN, SMALL, WIDTH, Page, text_width
+from lightning_weightviz.draw.page import GREY, INK, LINE, MARGIN, WIDTH, Page
+from lightning_weightviz.draw.text import SMALL, text_width
 from lightning_weightviz.history import OVERVIEW_STATISTICS, Memory, key_of
 from lightning_weightviz.raster import Raster
 from lightning_weightviz.snapshot import Measurement, Target

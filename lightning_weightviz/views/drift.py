@@ -12,8 +12,9 @@ from lightning_weightviz.artifacts import Artifact, Image
 from lightning_weightviz.draw.caption import Fact, axis_words, block_text, describe, moment, way
 from lightning_weightviz.draw.matrix import DEAD
 from lightning_weightviz.draw.number import number, percent
-from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, SMALL, Page
+from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, Page
 from lightning_weightviz.draw.panel import SPACE, TITLE_HEIGHT, Panel, PanelLayout, draw_panels
+from lightning_weightviz.draw.text import SMALL
 from lightning_weightviz.draw.tiles import TileLayout, dead_filters, paint_tiles, plan_sheet
 from lightning_weightviz.history import change_map, key_of
 from lightning_weightviz.ranges import range_for

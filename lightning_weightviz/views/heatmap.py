@@ -31,9 +31,10 @@ from lightning_weightviz.draw.matrix import (
     pool_norms,
 )
 from lightning_weightviz.draw.number import shape_text
-from lightning_weightviz.draw.page import CONTENT, MARGIN, SMALL, WIDTH, Page
+from lightning_weightviz.draw.page import CONTENT, MARGIN, WIDTH, Page
 from lightning_weightviz.draw.panel import NARROW, SPACE, WIDE, Panel, PanelLayout, draw_panels
 from lightning_weightviz.draw.ranking import draw_ranking
+from lightning_weightviz.draw.text import SMALL
 from lightning_weightviz.draw.tiles import TileLayout, dead_filters, draw_tiles
 from lightning_weightviz.history import extra_key, key_of
 from lightning_weightviz.raster import Raster

@@ -13,7 +13,7 @@ from lightning_weightviz.draw.blocks import shared_words
 from lightning_weightviz.draw.caption import moment
 from lightning_weightviz.draw.color import INFINITE, NAN
 from lightning_weightviz.draw.number import number, percent, shape_text
-from lightning_weightviz.draw.page import INK, SMALL, Page, fit
+from lightning_weightviz.draw.page import INK, Page
 from lightning_weightviz.draw.strips import (
     HOLDS_INFINITY,
     HOLDS_NAN,
@@ -22,6 +22,7 @@ from lightning_weightviz.draw.strips import (
     StripLayout,
     draw_strips,
 )
+from lightning_weightviz.draw.text import SMALL, fit
 from lightning_weightviz.history import OVERVIEW_STATISTICS, key_of
 from lightning_weightviz.raster import Raster
 from lightning_weightviz.snapshot import TOTAL, Target

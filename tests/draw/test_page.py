@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lightning_weightviz.draw.color import GAP, paint_magnitude, paint_signed
-from lightning_weightviz.draw.page import BODY, CONTENT, GREY, INK, MARGIN, WIDTH, Page, broken, fit, text_width
+from lightning_weightviz.draw.page import GREY, INK, MARGIN, WIDTH, Page
 
 NAMES = ["fc1.weight", "x" * 80, "model." * 13 + "w", "a" * 40 + "." + "b" * 39, "模型.层" * 20, "_" * 80, "W" * 200]
 
@@ -20,37 +20,6 @@ def test_header_stays_within_the_margins(name: str, what: str) -> None:
     columns = np.flatnonzero((pixels != 255).any(axis=(0, 2)))
     assert columns.min() >= MARGIN - 2 and columns.max() <= WIDTH - MARGIN + 1
     assert (pixels[-4:] == 255).all()
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_broken_loses_no_character(name: str) -> None:
-    lines = broken(name, CONTENT, BODY, bold=True, behind="./_")
-    assert "".join(lines) == name
-    assert all(0 < text_width(line, BODY, bold=True) <= CONTENT for line in lines)
-
-
-def test_broken_between_words() -> None:
-    text = "each cell: largest of up to 1×4 weights"
-    lines = broken(text, 200)
-    assert len(lines) > 1
-    assert " ".join(lines) == text
-
-
-def test_a_number_is_not_broken() -> None:
-    for width in range(80, 300, 7):
-        assert "−2.83" in " ".join(broken("each colour is dark at −2.83 and bright at +2.83", width))
-
-
-@pytest.mark.parametrize("text", ["", "a", "a" * 50])
-def test_broken_where_nothing_fits_ends(text: str) -> None:
-    assert "".join(broken(text, 1)) == text
-
-
-def test_fit() -> None:
-    assert fit("short", 200) == "short"
-    shortened = fit("a" * 60 + "z", 200)
-    assert shortened.startswith("aa") and shortened.endswith("z") and "…" in shortened
-    assert text_width(shortened) <= 200
 
 
 def test_header_moves_down_by_lines() -> None:
