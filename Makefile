@@ -28,7 +28,7 @@ test: $(VENV)/.test  ## Run ruff, mypy, doctests and tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 test-loggers: $(LOGGERS_VENV)/.loggers  ## Run the tests of the sinks with every logger's package, offline
-	$(LOGGERS_VENV)/bin/python -m pytest $(PYTEST_ARGS) tests/loggers tests/sinks/test_conformance.py tests/test_imports.py
+	$(LOGGERS_VENV)/bin/python -m pytest $(PYTEST_ARGS) tests/sinks/loggers tests/sinks/test_conformance.py tests/test_imports.py
 
 docs-images: $(VENV)/.demo  ## Train the demo and write the pictures of the README to docs/images/
 	$(BIN)/python docs/make_images.py

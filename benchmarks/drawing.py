@@ -19,13 +19,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import nn
 
-from lightning_weightviz.history import History
+from lightning_weightviz.artifacts import Raster
 from lightning_weightviz.measure import Meter
-from lightning_weightviz.raster import Raster
-from lightning_weightviz.selection import select
+from lightning_weightviz.memory.history import History
+from lightning_weightviz.model.selection import select
 from lightning_weightviz.snapshot import Snapshot
 from lightning_weightviz.views import Scene, Style
-from lightning_weightviz.views.heatmap import draw_heatmap
+from lightning_weightviz.views.heatmap.view import draw_heatmap
 
 SIDES = (64, 256, 4096)
 

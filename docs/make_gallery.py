@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Subset
 from docs import networks
 from lightning_weightviz import WeightVisualizationCallback
 from lightning_weightviz.artifacts import Animation, Batch, Image
-from lightning_weightviz.sinks.names import tag_path
+from lightning_weightviz.sinks.support.names import tag_path
 
 DOCS = Path(__file__).resolve().parent
 QUICK_EXAMPLES = 64

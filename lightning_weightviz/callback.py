@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from torch.optim import Optimizer
 
-from lightning_weightviz import sharding
 from lightning_weightviz.alerts import WeightAlert
-from lightning_weightviz.class_names import class_names_of
-from lightning_weightviz.schedule import Schedule
+from lightning_weightviz.model import sharding
+from lightning_weightviz.model.class_names import class_names_of
+from lightning_weightviz.model.optimizer_step import WatchedStep
+from lightning_weightviz.run.schedule import Schedule
 from lightning_weightviz.settings import DEFAULT_STATISTICS, DEFAULT_VIEWS, OnAlert, Settings
-from lightning_weightviz.step import WatchedStep
 from lightning_weightviz.visualizer import WeightVisualizer
 
 if TYPE_CHECKING:

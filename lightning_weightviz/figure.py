@@ -14,16 +14,16 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from lightning_weightviz.artifacts import Image
-from lightning_weightviz.history import History
 from lightning_weightviz.measure import Meter
-from lightning_weightviz.ranges import ColorRange
-from lightning_weightviz.reading import head_source, readable
-from lightning_weightviz.render import render
-from lightning_weightviz.selection import Selection, matches, parameter_names, select
+from lightning_weightviz.memory.color_range import ColorRange
+from lightning_weightviz.memory.history import History
+from lightning_weightviz.model.selection import Selection, matches, parameter_names, select
+from lightning_weightviz.model.state_dict import module_of
+from lightning_weightviz.model.values import head_source, readable
 from lightning_weightviz.settings import Settings
 from lightning_weightviz.snapshot import Snapshot
-from lightning_weightviz.state_dict import module_of
 from lightning_weightviz.views import Scene
+from lightning_weightviz.views.support.render import render
 
 DPI = 100
 SPACE = 16

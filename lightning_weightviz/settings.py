@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 from matplotlib import colormaps
 
 from lightning_weightviz.measure import STATISTICS
-from lightning_weightviz.ranges import ColorRange
+from lightning_weightviz.memory.color_range import ColorRange
 from lightning_weightviz.snapshot import Target
 from lightning_weightviz.views import Style, discover
 

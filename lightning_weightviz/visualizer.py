@@ -12,21 +12,22 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from lightning_weightviz import alerts, sharding
+from lightning_weightviz import alerts
 from lightning_weightviz.artifacts import Animation
-from lightning_weightviz.history import History
 from lightning_weightviz.measure import Measured
-from lightning_weightviz.meters import MOST_COPIED, Meters, on_host
-from lightning_weightviz.output import Output
-from lightning_weightviz.reading import head_source, readable
-from lightning_weightviz.render import Rendered, render
-from lightning_weightviz.selection import Selection, select
+from lightning_weightviz.memory.history import History
+from lightning_weightviz.model import sharding
+from lightning_weightviz.model.selection import Selection, select
+from lightning_weightviz.model.targets import MOST_COPIED, Meters, on_host
+from lightning_weightviz.model.values import head_source, readable
+from lightning_weightviz.run.checkpoint import to_arrays, to_tensors
+from lightning_weightviz.run.errors import Tolerance
+from lightning_weightviz.run.worker import Worker
 from lightning_weightviz.settings import Settings
+from lightning_weightviz.sinks.support.delivery import Output
 from lightning_weightviz.snapshot import Head, Snapshot, Target
-from lightning_weightviz.state import to_arrays, to_tensors
-from lightning_weightviz.tolerance import Tolerance
 from lightning_weightviz.views import Scene, is_over_time
-from lightning_weightviz.worker import Worker
+from lightning_weightviz.views.support.render import Rendered, render
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from lightning_weightviz import WeightAlert, WeightVisualizationCallback
 from lightning_weightviz.artifacts import Batch, Image, Scalar
-from lightning_weightviz.history import History
-from tests.training import Classifier, batches, events, quiet_threads, steps_of, trainer
+from lightning_weightviz.memory.history import History
+from tests.support.training import Classifier, batches, events, quiet_threads, steps_of, trainer
 
 
 class Collected:
@@ -236,7 +236,8 @@ def test_a_logger_that_fails_stops_neither_training_nor_the_others(tmp_path: Pat
 
 
 def test_a_view_that_fails_leaves_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lightning_weightviz import render, views
+    from lightning_weightviz import views
+    from lightning_weightviz.views.support import render
 
     def fail(scene: object) -> list[Image]:
         raise ZeroDivisionError("no width")
@@ -445,7 +446,7 @@ def test_it_is_a_callback_of_both_namespaces() -> None:
 def test_snapshots_past_the_overhead_are_left_out_but_for_the_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lightning_weightviz import schedule
+    from lightning_weightviz.run import schedule
 
     monkeypatch.setattr(schedule, "FREE_SECONDS", 0.0)
     kept = Collected()

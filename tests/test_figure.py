@@ -18,9 +18,9 @@ from torch import nn
 
 from lightning_weightviz import visualize_weights
 from lightning_weightviz.figure import WeightFigure
-from lightning_weightviz.selection import select
-from lightning_weightviz.state_dict import module_of
-from tests.training import Classifier, batches, trainer
+from lightning_weightviz.model.selection import select
+from lightning_weightviz.model.state_dict import module_of
+from tests.support.training import Classifier, batches, trainer
 
 
 def tags(figure: Figure) -> list[str]:

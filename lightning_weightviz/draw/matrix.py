@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from lightning_weightviz.draw.caption import Fact
 from lightning_weightviz.draw.color import Painted, Pixels, Rgb, flat_signed_bar, paint_signed, signed_bar
 from lightning_weightviz.draw.number import number
-from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, Page
+from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, Fact, Page
 from lightning_weightviz.draw.text import SMALL, fit, text_width
 
 MAX_CELLS = 512

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
+from lightning_weightviz.artifacts import Raster
 from lightning_weightviz.draw.color import PAPER, Painted, Pixels, Rgb
 from lightning_weightviz.draw.palette import Indices, Palette
 from lightning_weightviz.draw.text import BODY, SMALL, TITLE, advance, broken, font, text_width
-from lightning_weightviz.raster import Raster
 
 WIDTH = 720
 MARGIN = 16
@@ -22,6 +22,9 @@ CONTENT = WIDTH - 2 * MARGIN
 INK: Rgb = (32, 33, 36)
 GREY: Rgb = (88, 91, 96)
 LINE: Rgb = (206, 208, 212)
+
+Fact = tuple[str, Rgb | None]
+"""A short text and the colour that it explains, if any."""
 
 _SHADES = 7
 """Greys between paper and ink at the edges of letters: few, so that they fit a palette beside a colour table."""
@@ -157,7 +160,7 @@ class Page:
             self.text(left, self.y, line, size=size, color=color)
             self.y += round(1.35 * size)
 
-    def facts(self, facts: Iterable[tuple[str, Rgb | None]], *, size: int = SMALL) -> None:
+    def facts(self, facts: Iterable[Fact], *, size: int = SMALL) -> None:
         """Short texts in a row, each behind a square of its colour if it has one; those without room go below."""
         x: float = MARGIN
         height = round(1.35 * size)

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from lightning_weightviz.artifacts import MOST_COLORS
 from lightning_weightviz.draw.color import Pixels, Rgb
-from lightning_weightviz.raster import MOST_COLORS
 
 Indices = npt.NDArray[np.uint8]
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lightning_weightviz.measure.layout import power_above
+from lightning_weightviz.measure.device.memory_order import power_above
 from lightning_weightviz.snapshot import PERCENTILES, Counts
 
 Floats = npt.NDArray[np.float64]

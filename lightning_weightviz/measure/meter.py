@@ -11,15 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lightning_weightviz.measure.change import Drift, Known, Step, Steps
-from lightning_weightviz.measure.drift import Subset, shares
-from lightning_weightviz.measure.head import EnqueuedHead, HeadSource
-from lightning_weightviz.measure.packing import Arrays, Packer
-from lightning_weightviz.measure.part import Enqueued, Part, Wanted
+from lightning_weightviz.measure.device.change import Drift, Known, Step, Steps
+from lightning_weightviz.measure.device.class_head import EnqueuedHead, HeadSource
+from lightning_weightviz.measure.device.group import Enqueued, Part, Wanted
+from lightning_weightviz.measure.device.spectrum import Lanczos
+from lightning_weightviz.measure.device.subset import Subset, shares
+from lightning_weightviz.measure.host.measurements import Gathered, Measured, gather, report
 from lightning_weightviz.measure.pending import Pending
-from lightning_weightviz.measure.report import Gathered, Measured, gather, report
-from lightning_weightviz.measure.spectrum import Lanczos
 from lightning_weightviz.measure.statistics import STATISTICS
+from lightning_weightviz.measure.transfer import Arrays, Packer
 from lightning_weightviz.snapshot import Measurement, Parameter, Picture
 
 SPECTRAL_STATE = 1 << 16

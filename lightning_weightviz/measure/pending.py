@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 
-from lightning_weightviz.measure.report import Measured
+from lightning_weightviz.measure.host.measurements import Measured
 
 
 class Pending:

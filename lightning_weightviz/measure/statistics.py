@@ -12,7 +12,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from lightning_weightviz.measure.distribution import Moments
+from lightning_weightviz.measure.host.merge_moments import Moments
 
 Floats = npt.NDArray[np.float64]
 
@@ -156,7 +156,7 @@ def spectral_norm(r: Reductions) -> Floats:
 
 @statistic("rotation")
 def rotation(r: Reductions) -> Floats:
-    """1 - cos(w, w₀) with w₀ the first snapshot, 0 there, on the subset of `lightning_weightviz.measure.drift`."""
+    """1 - cos(w, w₀) with w₀ the first snapshot, 0 there, on the subset of `measure.device.subset`."""
     distance, now, then = r.start.T
     # Equal to 1 - cos without the cancellation: what the distance holds beyond the difference of the lengths.
     turned = np.maximum(distance - (np.sqrt(now) - np.sqrt(then)) ** 2, 0.0)

@@ -10,8 +10,8 @@ import numpy as np
 
 from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Scalar
 from lightning_weightviz.sinks import sink
-from lightning_weightviz.sinks.experiment import experiment_of, log_scalars, prefix_of
-from lightning_weightviz.sinks.names import tracker_key, unicode_tag
+from lightning_weightviz.sinks.support.names import tracker_key, unicode_tag
+from lightning_weightviz.sinks.support.tracker import experiment_of, log_scalars, prefix_of
 
 
 @sink("CometLogger")

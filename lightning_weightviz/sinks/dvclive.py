@@ -12,10 +12,10 @@ from PIL import Image as PillowImage
 
 from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Scalar
 from lightning_weightviz.sinks import sink
-from lightning_weightviz.sinks.bars import drawn_histograms, histogram_record
-from lightning_weightviz.sinks.experiment import experiment_of, prefix_of
 from lightning_weightviz.sinks.files import append_lines, write_whole
-from lightning_weightviz.sinks.names import tag_path
+from lightning_weightviz.sinks.support.histogram_pictures import drawn_histograms, histogram_record
+from lightning_weightviz.sinks.support.names import tag_path
+from lightning_weightviz.sinks.support.tracker import experiment_of, prefix_of
 
 
 @sink("DVCLiveLogger")

@@ -11,8 +11,8 @@ from typing import Any
 
 from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Scalar
 from lightning_weightviz.sinks import FALLBACK, sink
-from lightning_weightviz.sinks.bars import drawn_histograms, finite, histogram_record
-from lightning_weightviz.sinks.names import tag_path, unicode_tag
+from lightning_weightviz.sinks.support.histogram_pictures import drawn_histograms, finite, histogram_record
+from lightning_weightviz.sinks.support.names import tag_path, unicode_tag
 
 SUBFOLDER = "weightviz"
 MANIFEST = "manifest.jsonl"

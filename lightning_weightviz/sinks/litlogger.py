@@ -12,9 +12,9 @@ from PIL import Image as PillowImage
 
 from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image
 from lightning_weightviz.sinks import sink
-from lightning_weightviz.sinks.bars import drawn_histograms, histogram_record
-from lightning_weightviz.sinks.experiment import experiment_of, log_scalars, prefix_of
-from lightning_weightviz.sinks.names import tracker_key, unicode_tag
+from lightning_weightviz.sinks.support.histogram_pictures import drawn_histograms, histogram_record
+from lightning_weightviz.sinks.support.names import tracker_key, unicode_tag
+from lightning_weightviz.sinks.support.tracker import experiment_of, log_scalars, prefix_of
 
 
 @sink("LitLogger")

@@ -12,9 +12,9 @@ from PIL import Image as PillowImage
 
 from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Scalar
 from lightning_weightviz.sinks import sink
-from lightning_weightviz.sinks.bars import drawn_histograms, histogram_record
-from lightning_weightviz.sinks.experiment import experiment_of, prefix_of
-from lightning_weightviz.sinks.names import MAX_KEY, tag_path, tracker_key
+from lightning_weightviz.sinks.support.histogram_pictures import drawn_histograms, histogram_record
+from lightning_weightviz.sinks.support.names import MAX_KEY, tag_path, tracker_key
+from lightning_weightviz.sinks.support.tracker import experiment_of, prefix_of
 
 FOLDER = "weightviz"
 """Of the run's artifacts: what MLflow has no page for."""

@@ -10,9 +10,9 @@ import numpy as np
 
 from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Scalar
 from lightning_weightviz.sinks import sink
-from lightning_weightviz.sinks.checksum import quicken
-from lightning_weightviz.sinks.experiment import experiment_of, prefix_of
-from lightning_weightviz.sinks.names import unicode_tag
+from lightning_weightviz.sinks.support.crc32c import quicken
+from lightning_weightviz.sinks.support.names import unicode_tag
+from lightning_weightviz.sinks.support.tracker import experiment_of, prefix_of
 
 
 @sink("SummaryWriter")

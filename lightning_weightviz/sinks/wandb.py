@@ -10,8 +10,8 @@ from PIL import Image as PillowImage
 
 from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Scalar
 from lightning_weightviz.sinks import sink
-from lightning_weightviz.sinks.experiment import experiment_of
-from lightning_weightviz.sinks.names import tracker_key, unicode_tag
+from lightning_weightviz.sinks.support.names import tracker_key, unicode_tag
+from lightning_weightviz.sinks.support.tracker import experiment_of
 
 
 @sink("WandbLogger")

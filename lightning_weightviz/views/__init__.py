@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from lightning_weightviz.artifacts import Artifact
-from lightning_weightviz.history import Memory
+from lightning_weightviz.memory.history import Memory
 from lightning_weightviz.snapshot import Head, Snapshot
 
 LARGE_CELLS = 128 * 128

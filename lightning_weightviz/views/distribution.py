@@ -8,18 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lightning_weightviz.artifacts import Artifact, Image
-from lightning_weightviz.draw.caption import describe, moment, value_facts
+from lightning_weightviz.artifacts import Artifact, Image, Raster
 from lightning_weightviz.draw.chart import NAVY, Plot, apart, draw_ticks_below, draw_ticks_left, ticks
 from lightning_weightviz.draw.color import INFINITE, NAN, Rgb
 from lightning_weightviz.draw.matrix import Box
 from lightning_weightviz.draw.number import number
 from lightning_weightviz.draw.page import GREY, INK, LINE, MARGIN, WIDTH, Page
 from lightning_weightviz.draw.text import SMALL, text_width
-from lightning_weightviz.history import OVERVIEW_STATISTICS, Memory, key_of
-from lightning_weightviz.raster import Raster
+from lightning_weightviz.memory.history import OVERVIEW_STATISTICS, Memory, key_of
 from lightning_weightviz.snapshot import Measurement, Target
 from lightning_weightviz.views import Scene, view
+from lightning_weightviz.views.support.words import describe, moment, value_facts
 
 BANDS: Mapping[str, tuple[int, int, Rgb]] = {
     "all": (0, 8, (222, 235, 247)),

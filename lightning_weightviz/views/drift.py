@@ -8,19 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lightning_weightviz.artifacts import Artifact, Image
-from lightning_weightviz.draw.caption import Fact, axis_words, block_text, describe, moment, way
+from lightning_weightviz.artifacts import Artifact, Image, Raster
 from lightning_weightviz.draw.matrix import DEAD
 from lightning_weightviz.draw.number import number, percent
-from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, Page
+from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, Fact, Page
 from lightning_weightviz.draw.panel import SPACE, TITLE_HEIGHT, Panel, PanelLayout, draw_panels
 from lightning_weightviz.draw.text import SMALL
 from lightning_weightviz.draw.tiles import TileLayout, dead_filters, paint_tiles, plan_sheet
-from lightning_weightviz.history import change_map, key_of
-from lightning_weightviz.ranges import range_for
-from lightning_weightviz.raster import Raster
+from lightning_weightviz.memory.color_range import range_for
+from lightning_weightviz.memory.history import change_map, key_of
 from lightning_weightviz.snapshot import Measurement, Parameter, Target
 from lightning_weightviz.views import Scene, view
+from lightning_weightviz.views.support.words import axis_words, block_text, describe, moment, way
 
 TALLEST_SHEET = 420
 """Height of tiles in pixels, at most."""

@@ -8,18 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lightning_weightviz.artifacts import Animation, Artifact, Image
-from lightning_weightviz.draw.caption import axis_words, cell_meaning, describe, plus_minus, way
+from lightning_weightviz.artifacts import Animation, Artifact, Image, Raster
 from lightning_weightviz.draw.color import Pixels
 from lightning_weightviz.draw.film import FilmLayout, Tile, draw_film
 from lightning_weightviz.draw.matrix import Matrix, draw_matrix
 from lightning_weightviz.draw.number import number
 from lightning_weightviz.draw.page import Page
 from lightning_weightviz.draw.tiles import draw_tiles
-from lightning_weightviz.history import FRAME_CELLS, Frame, film_key, filmed, frame_of, key_of
-from lightning_weightviz.raster import Raster
+from lightning_weightviz.memory.history import FRAME_CELLS, Frame, film_key, filmed, frame_of, key_of
 from lightning_weightviz.snapshot import Measurement, Parameter, Target, pool_extreme
 from lightning_weightviz.views import Scene, view
+from lightning_weightviz.views.support.words import axis_words, cell_meaning, describe, plus_minus, way
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from lightning_weightviz.measure import HeadSource, Meter, device
+from lightning_weightviz.measure import HeadSource, Meter
+from lightning_weightviz.measure.device import abilities
 from lightning_weightviz.snapshot import Head
-from tests.measure.oracles import Floats, numbers
+from tests.support.oracles import Floats, numbers
 
 
 @pytest.fixture(params=["host", "stream"], autouse=True)
 def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both ways through the code: with looks at values, and as on a device that must not be waited for."""
     if request.param == "stream":
-        monkeypatch.setattr(device, "HOSTS", frozenset())
+        monkeypatch.setattr(abilities, "HOSTS", frozenset())
 
 
 def measured(source: HeadSource, image_size: int = 256) -> Head:
@@ -171,7 +172,7 @@ def test_no_setting_makes_the_comparison_less_precise(setting: str) -> None:
     # In a process of its own: torch cannot take back that its two ways to set the precision were mixed.
     script = f"""
 import numpy as np, torch
-from lightning_weightviz.measure.head import compare
+from lightning_weightviz.measure.device.class_head import compare
 rows = torch.randn(300, 512, generator=torch.Generator().manual_seed(0))
 rows -= rows.mean(0)
 wide = rows.numpy().astype(np.float64)

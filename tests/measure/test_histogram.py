@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from lightning_weightviz.measure import Measured, Meter, device
+from lightning_weightviz.measure import Measured, Meter
+from lightning_weightviz.measure.device import abilities
 from lightning_weightviz.snapshot import PERCENTILES
-from tests.measure.oracles import hard_tensors, numbers, parameter
+from tests.support.oracles import hard_tensors, numbers, parameter
 
 TENSORS = hard_tensors()
 
@@ -15,7 +16,7 @@ TENSORS = hard_tensors()
 def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both ways through the code: with looks at values, and as on a device that must not be waited for."""
     if request.param == "stream":
-        monkeypatch.setattr(device, "HOSTS", frozenset())
+        monkeypatch.setattr(abilities, "HOSTS", frozenset())
 
 
 def measure(tensor: torch.Tensor) -> Measured:

@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from lightning_weightviz.measure import HeadSource, Measured, Meter, device, packing
-from lightning_weightviz.measure.drift import BUDGET, LIMIT, positions, shares
-from tests.measure.oracles import hard_tensors, numbers, parameter
+from lightning_weightviz.measure import HeadSource, Measured, Meter, transfer
+from lightning_weightviz.measure.device import abilities
+from lightning_weightviz.measure.device.subset import BUDGET, LIMIT, positions, shares
+from tests.support.oracles import hard_tensors, numbers, parameter
 
 
 def network(seed: int = 0) -> list[torch.Tensor]:
@@ -115,7 +116,7 @@ class NoLook(TorchDispatchMode):
 
 @pytest.fixture
 def _stream(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device, "HOSTS", frozenset())
+    monkeypatch.setattr(abilities, "HOSTS", frozenset())
 
 
 @pytest.mark.usefixtures("_stream")
@@ -132,13 +133,13 @@ def test_nothing_waits_for_a_device() -> None:
 
 def test_values_are_not_even_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """On the meta device any look at a value raises, and so does a size that depends on one."""
-    sent: list[packing.Packer] = []
+    sent: list[transfer.Packer] = []
 
-    def keep(packer: packing.Packer) -> packing.Arrival:
+    def keep(packer: transfer.Packer) -> transfer.Arrival:
         sent.append(packer)
-        return packing.Arrival([], torch.empty(0, dtype=torch.uint8), None)
+        return transfer.Arrival([], torch.empty(0, dtype=torch.uint8), None)
 
-    monkeypatch.setattr(packing.Packer, "send", keep)
+    monkeypatch.setattr(transfer.Packer, "send", keep)
     tensors = [torch.empty_like(tensor, device="meta") for tensor in [*network(), torch.randn(9).double()]]
     meter = meter_of(tensors)
     meter.measure(tensors, head_of(tensors))
@@ -168,12 +169,12 @@ def test_few_bytes_a_parameter_are_sent(monkeypatch: pytest.MonkeyPatch, _stream
     meter = Meter([parameter(tensor, str(index), pictured=False) for index, tensor in enumerate(tensors)])
     sizes: list[int] = []
 
-    class Weighed(packing.Arrival):
+    class Weighed(transfer.Arrival):
         def __init__(self, pieces: list[tuple[Hashable, torch.Tensor]], buffer: torch.Tensor, event: None) -> None:
             super().__init__(pieces, buffer, event)
             sizes.append(buffer.nbytes)
 
-    monkeypatch.setattr(packing, "Arrival", Weighed)
+    monkeypatch.setattr(transfer, "Arrival", Weighed)
     meter.measure(tensors)
     assert len(sizes) == 1
     assert sizes[0] <= 4096 * len(tensors)

@@ -5,10 +5,11 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from lightning_weightviz.measure import Meter, device
+from lightning_weightviz.measure import Meter
+from lightning_weightviz.measure.device import abilities
 from lightning_weightviz.snapshot import Layout, Parameter, Picture
-from tests.measure.oracles import numbers
-from tests.views import scenes
+from tests.support import scenes
+from tests.support.oracles import numbers
 
 SHAPES = [(1, 1), (3, 5), (8, 8), (16, 24), (17, 29), (9, 8), (100, 7), (7, 100), (1, 50), (31, 1)]
 
@@ -17,7 +18,7 @@ SHAPES = [(1, 1), (3, 5), (8, 8), (16, 24), (17, 29), (9, 8), (100, 7), (7, 100)
 def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both ways through the code: with looks at values, and as on a device that must not be waited for."""
     if request.param == "stream":
-        monkeypatch.setattr(device, "HOSTS", frozenset())
+        monkeypatch.setattr(abilities, "HOSTS", frozenset())
 
 
 def pooled(tensor: torch.Tensor, limit: int = 8) -> Picture:

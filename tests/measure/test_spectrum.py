@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from lightning_weightviz.measure import Meter, device
-from tests.measure.oracles import parameter
+from lightning_weightviz.measure import Meter
+from lightning_weightviz.measure.device import abilities
+from tests.support.oracles import parameter
 
 
 @pytest.fixture(params=["host", "stream"])
 def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both ways through the code: with looks at values, and as on a device that must not be waited for."""
     if request.param == "stream":
-        monkeypatch.setattr(device, "HOSTS", frozenset())
+        monkeypatch.setattr(abilities, "HOSTS", frozenset())
 
 
 def sigma(tensor: torch.Tensor) -> float:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from lightning_weightviz.measure import STATISTICS, Measured, Meter, device
-from tests.measure.oracles import CHANGES, ORACLES, change, hard_tensors, numbers, parameter, rotation
+from lightning_weightviz.measure import STATISTICS, Measured, Meter
+from lightning_weightviz.measure.device import abilities
+from tests.support.oracles import CHANGES, ORACLES, change, hard_tensors, numbers, parameter, rotation
 
 TENSORS = hard_tensors()
 TOLERANCE = {"kurtosis": 1e-3, "spectral_norm": 1e-2, "stable_rank": 2e-2}
@@ -23,7 +24,7 @@ CONTRACT = {
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Both ways through the code: with looks at values, and as on a device that must not be waited for."""
     if request.param == "stream":
-        monkeypatch.setattr(device, "HOSTS", frozenset())
+        monkeypatch.setattr(abilities, "HOSTS", frozenset())
     return str(request.param)
 
 

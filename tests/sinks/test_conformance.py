@@ -13,8 +13,8 @@ from torch.utils.tensorboard import SummaryWriter
 
 from lightning_weightviz.artifacts import Batch
 from lightning_weightviz.sinks import FALLBACK, discover, sink_for
-from tests.loggers.kinds import KINDS
-from tests.sinks.samples import ODD_NAMES, PARAMETERS, batch
+from tests.sinks.loggers.kinds import KINDS
+from tests.support.samples import ODD_NAMES, PARAMETERS, batch
 
 OPTIONAL = KINDS.keys() - {"CSVLogger", "TensorBoardLogger"}
 

@@ -14,12 +14,11 @@ import numpy as np
 import pytest
 import pytorch_lightning.loggers
 
-from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Scalar
-from lightning_weightviz.raster import Raster
+from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Raster, Scalar
 from lightning_weightviz.sinks import sink_for
-from lightning_weightviz.sinks.bars import draw_histogram
 from lightning_weightviz.sinks.files import FileSink
-from tests.sinks.samples import ODD_NAMES, PARAMETERS, batch, decode, frame_count, histogram, picture
+from lightning_weightviz.sinks.support.histogram_pictures import draw_histogram
+from tests.support.samples import ODD_NAMES, PARAMETERS, batch, decode, frame_count, histogram, picture
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*weight pictures and histograms are in")
 

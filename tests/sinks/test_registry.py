@@ -20,7 +20,7 @@ from lightning_weightviz.sinks import FALLBACK, discover, register_sink, sink_fo
 from lightning_weightviz.sinks.dummy import NoSink
 from lightning_weightviz.sinks.files import FileSink
 from lightning_weightviz.sinks.tensorboard import SummaryWriterSink, TensorBoardLoggerSink
-from tests.sinks.samples import batch
+from tests.support.samples import batch
 
 
 class PrintSink:

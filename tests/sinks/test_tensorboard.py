@@ -18,11 +18,10 @@ from lightning.pytorch.utilities import rank_zero_only
 from PIL import Image as PillowImage
 from torch.utils.tensorboard import SummaryWriter
 
-from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Scalar
-from lightning_weightviz.raster import Raster
+from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Raster, Scalar
 from lightning_weightviz.sinks import sink_for
-from tests.sinks.samples import ODD_NAMES, batch, decode, frame_count, histogram, picture, read_events
-from tests.sinks.tensorboard_server import TensorBoardServer, serve
+from tests.support.samples import ODD_NAMES, batch, decode, frame_count, histogram, picture, read_events
+from tests.support.tensorboard_server import TensorBoardServer, serve
 
 
 def _lightning(folder: Path) -> Any:

@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 
 from lightning_weightviz.artifacts import Image, Scalar
-from lightning_weightviz.draw.caption import moment
 from lightning_weightviz.draw.chart import BLUE
 from lightning_weightviz.draw.color import GAP, STEPS
-from lightning_weightviz.draw.cosine import draw_cosine
-from lightning_weightviz.draw.norms import MAX_BARS, draw_norms
-from lightning_weightviz.draw.templates import MAX_TEMPLATES, draw_templates
 from lightning_weightviz.snapshot import Head
 from lightning_weightviz.views import Scene
-from lightning_weightviz.views.classes import MAX_SCALAR_CLASSES, classes, draw_weights, unique
-from tests.views import scenes
-from tests.views.pixels import MAGENTA, Pixels, assert_margins, centres, color_at, decoded, values_of
-from tests.views.scenes import scene
+from lightning_weightviz.views.classes.cosine import draw_cosine
+from lightning_weightviz.views.classes.norms import MAX_BARS, draw_norms
+from lightning_weightviz.views.classes.templates import MAX_TEMPLATES, draw_templates
+from lightning_weightviz.views.classes.view import MAX_SCALAR_CLASSES, classes, draw_weights, unique
+from lightning_weightviz.views.support.words import moment
+from tests.support import scenes
+from tests.support.pixels import MAGENTA, Pixels, assert_margins, centres, color_at, decoded, values_of
+from tests.support.scenes import scene
 
 NAME = "fc.weight"
 Array = np.ndarray
@@ -249,7 +249,7 @@ def test_nothing_leaves_the_page_and_nothing_is_too_tall(count: int, long: bool)
 
 @pytest.mark.parametrize("value", [0.0, math.nan, math.inf, 1.0])
 @pytest.mark.parametrize("count", [1, 2, 10, 40])
-@pytest.mark.filterwarnings("ignore:.*:RuntimeWarning:tests.views.scenes")
+@pytest.mark.filterwarnings("ignore:.*:RuntimeWarning:tests.support.scenes")
 def test_degenerate_heads_are_drawn(value: float, count: int) -> None:
     weight = np.full((count, 6), value)
     sight = head_scene(weight, bias=np.full(count, value), templates=np.full((count, 1, 2, 3), value))

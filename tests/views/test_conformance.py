@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from lightning_weightviz.artifacts import Animation, Artifact, Histogram, Image,
 from lightning_weightviz.measure import STATISTICS
 from lightning_weightviz.settings import DEFAULT_VIEWS
 from lightning_weightviz.views import Scene, discover
-from tests.views.pixels import decoded, normal
-from tests.views.scenes import scene
+from tests.support.pixels import decoded, normal
+from tests.support.scenes import scene
 
 TAG = re.compile(r"(weights|gradients|updates)\.\w+/.+|classes/\w+|classes\.\w+/.+|overview/\w+")
 
@@ -43,7 +44,8 @@ def made(name: str, of: str) -> list[Artifact]:
 
 
 def test_every_file_is_a_view_of_its_name_and_all_are_known_to_users() -> None:
-    files = {path.stem for path in Path(views.__file__).parent.glob("*.py")} - {"__init__"}
+    folder = Path(views.__file__).parent
+    files = {module.name for module in pkgutil.iter_modules([str(folder)])} - {"support"}
     assert files == set(discover())
     assert set(DEFAULT_VIEWS) | {"drift"} == set(discover())
 

@@ -9,9 +9,9 @@ from lightning_weightviz.draw.color import paint_signed
 from lightning_weightviz.draw.matrix import MatrixLayout
 from lightning_weightviz.views import Scene
 from lightning_weightviz.views.evolution import evolution
-from lightning_weightviz.views.heatmap import draw_heatmap, heatmap
-from tests.views.pixels import color_at, decoded, normal
-from tests.views.scenes import scene
+from lightning_weightviz.views.heatmap.view import draw_heatmap, heatmap
+from tests.support.pixels import color_at, decoded, normal
+from tests.support.scenes import scene
 
 
 def crowd(count: int, rows: int = 300) -> Scene:

@@ -11,8 +11,8 @@ from lightning_weightviz.artifacts import Image
 from lightning_weightviz.draw.chart import Plot
 from lightning_weightviz.views import Scene, is_over_time
 from lightning_weightviz.views.distribution import BANDS, distribution, draw_distribution, time_axis, value_range
-from tests.views.pixels import BLACK, MAGENTA, Pixels, decoded
-from tests.views.scenes import scene
+from tests.support.pixels import BLACK, MAGENTA, Pixels, decoded
+from tests.support.scenes import scene
 
 NAME = "fc1.weight"
 

@@ -12,8 +12,8 @@ from lightning_weightviz.draw.panel import PanelLayout
 from lightning_weightviz.draw.tiles import TileLayout
 from lightning_weightviz.views import Scene
 from lightning_weightviz.views.drift import Drift, changes, draw_drift, drift
-from tests.views.pixels import MAGENTA, centres, color_at, decoded, values_of
-from tests.views.scenes import scene
+from tests.support.pixels import MAGENTA, centres, color_at, decoded, values_of
+from tests.support.scenes import scene
 
 Array = np.ndarray[Any, Any]
 

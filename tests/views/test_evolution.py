@@ -9,11 +9,11 @@ from PIL import Image as PillowImage
 
 from lightning_weightviz.artifacts import Animation, Image
 from lightning_weightviz.draw.page import WIDTH
-from lightning_weightviz.history import Frame
+from lightning_weightviz.memory.history import Frame
 from lightning_weightviz.views import Scene, is_over_time
 from lightning_weightviz.views.evolution import draw_evolution, evolution, film_of, frame_titles
-from tests.views.pixels import MAGENTA, color_at, decoded, values_of
-from tests.views.scenes import scene
+from tests.support.pixels import MAGENTA, color_at, decoded, values_of
+from tests.support.scenes import scene
 
 Array = np.ndarray[Any, Any]
 

@@ -12,8 +12,8 @@ from lightning_weightviz.artifacts import Image
 from lightning_weightviz.draw.matrix import DEAD, STRIP_PAPER, MatrixLayout
 from lightning_weightviz.draw.page import GREY, INK, LINE, WIDTH
 from lightning_weightviz.views import Scene
-from lightning_weightviz.views.heatmap import heatmap
-from tests.views.pixels import (
+from lightning_weightviz.views.heatmap.view import heatmap
+from tests.support.pixels import (
     BLACK,
     MAGENTA,
     Array,
@@ -28,7 +28,7 @@ from tests.views.pixels import (
     range_of,
     values_of,
 )
-from tests.views.scenes import scene
+from tests.support.scenes import scene
 
 NAME = "fc1.weight"
 LONG_NAME = "model.encoder.layers.11.self_attention.output_projection_with_a_long_name.weight"

@@ -15,8 +15,8 @@ from lightning_weightviz.draw.matrix import DEAD, STRIP_PAPER
 from lightning_weightviz.draw.page import WIDTH
 from lightning_weightviz.draw.tiles import TileLayout
 from lightning_weightviz.views import Scene
-from lightning_weightviz.views.heatmap import Heatmap, draw_heatmap, heatmap
-from tests.views.pixels import (
+from lightning_weightviz.views.heatmap.view import Heatmap, draw_heatmap, heatmap
+from tests.support.pixels import (
     BLACK,
     MAGENTA,
     Array,
@@ -31,7 +31,7 @@ from tests.views.pixels import (
     range_of,
     values_of,
 )
-from tests.views.scenes import scene
+from tests.support.scenes import scene
 
 
 class TestVector:

@@ -8,7 +8,7 @@ import pytest
 from lightning_weightviz.artifacts import Histogram
 from lightning_weightviz.snapshot import Counts
 from lightning_weightviz.views.histogram import histogram, merge
-from tests.views.scenes import scene
+from tests.support.scenes import scene
 
 Array = np.ndarray[Any, Any]
 R = np.random.default_rng(3)

@@ -12,11 +12,11 @@ from matplotlib import colormaps
 
 from lightning_weightviz.artifacts import Image
 from lightning_weightviz.draw.color import GAP, STEPS
-from lightning_weightviz.draw.strips import MAX_MIDDLE, MAX_TALL
 from lightning_weightviz.views import Scene, is_over_time
-from lightning_weightviz.views.overview import Overview, decades, degrees, draw_overview, growth, overview
-from tests.views.pixels import BLACK, MAGENTA, Pixels, color_at, decoded, values_of
-from tests.views.scenes import scene
+from lightning_weightviz.views.overview.strips import MAX_MIDDLE, MAX_TALL
+from lightning_weightviz.views.overview.view import Overview, decades, degrees, draw_overview, growth, overview
+from tests.support.pixels import BLACK, MAGENTA, Pixels, color_at, decoded, values_of
+from tests.support.scenes import scene
 
 Array = np.ndarray[Any, Any]
 Color = tuple[int, int, int]
@@ -152,7 +152,7 @@ def test_nothing_leaves_the_page_and_nothing_is_too_tall(count: int) -> None:
 @pytest.mark.parametrize("epochs", [0, 2])
 @pytest.mark.parametrize("target", ["weights", "gradients", "updates"])
 @pytest.mark.parametrize("value", [0.0, math.nan, math.inf, 1.0, 1e38, 1e-38])
-@pytest.mark.filterwarnings("ignore:.*:RuntimeWarning:tests.views.scenes")
+@pytest.mark.filterwarnings("ignore:.*:RuntimeWarning:tests.support.scenes")
 def test_degenerate_values_are_drawn(value: float, target: Any, epochs: int) -> None:
     weights = {"fc.weight": np.full((2, 3), value)}
     pixels, drawn = picture_of(scene(weights, before=[weights] * epochs, target=target))

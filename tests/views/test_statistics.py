@@ -9,7 +9,7 @@ import pytest
 
 from lightning_weightviz.artifacts import Scalar
 from lightning_weightviz.views.statistics import statistics
-from tests.views.scenes import scene
+from tests.support.scenes import scene
 
 WEIGHTS: dict[str, np.ndarray[Any, Any]] = {
     "fc.weight": np.random.default_rng(0).standard_normal((5, 4)),

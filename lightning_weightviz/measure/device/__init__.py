@@ -1,0 +1,1 @@
+"""What is enqueued on the device that holds the weights."""

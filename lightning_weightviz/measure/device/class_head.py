@@ -1,0 +1,241 @@
+"""The layer whose rows are the classes: how they lie to each other and what they look for in the input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lightning_weightviz.measure.device.abilities import accumulator, looks
+from lightning_weightviz.measure.device.memory_order import is_plain, scale_of, widen
+from lightning_weightviz.measure.device.pooling import pool, pool_extreme
+from lightning_weightviz.measure.host.weight_map import picture_of
+from lightning_weightviz.measure.transfer import Arrays, Packer
+from lightning_weightviz.snapshot import Head, Parameter, Picture
+
+MOST_COMPARED = 2048
+"""With more classes not all pairs are compared."""
+MOST_TEMPLATES = 100
+CLOSEST = 7
+
+
+@dataclass(frozen=True)
+class HeadSource:
+    """Where a `lightning_weightviz.snapshot.Head` comes from.
+
+    Attributes:
+        name: Of the weight.
+        class_names: One a class.
+        weight: (C, d), any float dtype; that of a 1x1 convolution comes flattened.
+        bias: (C,) or None.
+        chain: ``(module name, weight)`` of the Linear layers from the input up to and including the head; empty
+            where there is no such chain.
+        input_shape: (channels, height, width) or None.
+        input_shape_given: Whether the user gave it.
+        multi_label: Whether each output is an answer by itself.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    weight: Tensor
+    bias: Tensor | None = None
+    chain: tuple[tuple[str, Tensor], ...] = ()
+    input_shape: tuple[int, int, int] | None = None
+    input_shape_given: bool = False
+    multi_label: bool = False
+
+    @property
+    def has_templates(self) -> bool:
+        """Whether the product of the chain's weights can be drawn as images of the input."""
+        if not self.chain or self.input_shape is None or self.weight.numel() == 0:
+            return False
+        return int(np.prod(self.input_shape)) == self.chain[0][1].shape[1]
+
+
+class EnqueuedHead:
+    """One measurement of a head, under way.
+
+    Args:
+        source: What is measured.
+        packer: Where results go.
+        limit: Most cells an axis of a picture.
+        place: Which parameter's picture is that of the weight too; None: it has none.
+
+    Attributes:
+        device: Where the head is.
+    """
+
+    def __init__(self, source: HeadSource, packer: Packer, limit: int, place: int | None) -> None:
+        self.device = source.weight.device
+        self._source = source
+        self._limit = limit
+        self._place = place
+        self._centre = centred(source)
+        compared = 1 < len(self._centre) <= MOST_COMPARED
+        # On the host no stream would compare them meanwhile: it is done when it is asked for.
+        self._compares_later = compared and looks(self.device)
+        arrays = _rows(source, limit, self._centre, pictured=place is not None)
+        if compared and not self._compares_later:
+            arrays |= compare(self._centre, limit)
+        for key, values in arrays.items():
+            packer.add(("head", key), values)
+
+    def collect(self, arrays: Arrays, pictures: Mapping[int, Picture]) -> Callable[[bool], Head]:
+        """What builds the head, with its pairs compared or, where that is still to be done, without them."""
+        mine = {key[1]: values for key, values in arrays.items() if key[0] == "head"}
+        if self._place is None:
+            drawn = {key.removeprefix("picture."): values for key, values in mine.items()}
+            shape = tuple(self._source.weight.shape)
+            picture = picture_of(Parameter(self._source.name, "head", "", shape, "", "matrix"), drawn)
+        else:
+            picture = pictures[self._place]
+
+        def build(compared: bool) -> Head:
+            if not (compared and self._compares_later):
+                return _build(self._source, mine, picture)
+            with torch.no_grad(), torch.autocast("cpu", enabled=False):
+                pairs = {key: values.numpy() for key, values in compare(self._centre, self._limit).items()}
+            return _build(self._source, mine | pairs, picture)
+
+        return build
+
+
+def centred(source: HeadSource) -> Tensor:
+    """The rows less their mean over the classes, (C, d), float32 or float64; as they are where each is an answer.
+
+    A copy. What is not finite counts as 0.
+    """
+    wide = _finite(widen(source.weight.detach()))
+    return wide.clone() if source.multi_label or len(wide) == 1 else wide - wide.mean(0, keepdim=True)
+
+
+def _rows(source: HeadSource, limit: int, centre: Tensor, *, pictured: bool) -> dict[str, Tensor]:
+    """Arrays that are cheap: ``norms``, (C,), ``bias``, (C,), and ``templates`` where there are some.
+
+    Args:
+        source: The head.
+        limit: Most cells an axis.
+        centre: As of `centred`.
+        pictured: Whether there is a picture of the weight already; else its arrays are among the results.
+    """
+    weight = source.weight.detach()
+    arrays: dict[str, Tensor] = {}
+    if not pictured:
+        scale = None if is_plain(weight) else scale_of(weight)
+        arrays |= {f"picture.{key}": value for key, value in pool(weight, (limit, limit), scale).items()}
+    arrays["norms"] = torch.linalg.vector_norm(centre, dim=1)
+    if source.bias is not None:
+        arrays["bias"] = source.bias.detach().to(centre.dtype)
+    if source.has_templates and source.input_shape is not None:
+        product = centre[:MOST_TEMPLATES].to(accumulator(centre.device))
+        for _, layer in reversed(source.chain[:-1]):
+            layer = layer.detach()
+            product = product @ _finite(layer.to(product.dtype))
+        arrays["templates"] = product.to(torch.float32).view(-1, *source.input_shape)
+    return arrays
+
+
+def compare(centre: Tensor, limit: int) -> dict[str, Tensor]:
+    """Arrays that compare all pairs of rows, for 2 to `MOST_COMPARED` classes; C² d multiplications.
+
+    Rows of norm 0 have cosine 0 with every other.
+
+    Returns:
+        ``cosine``, float32, (c, c), ``closest`` and ``pairs``, the largest cosines and where they are in the (C, C)
+        matrix, (k,), ``spread`` and ``simplex``, 0-d.
+    """
+    count = len(centre)
+    gram = _gram(centre)
+    norms = gram.diagonal().clamp(min=0).sqrt()
+    inverse = torch.where(norms > 0, 1.0 / norms, 0.0)
+    cosine = (inverse.unsqueeze(1) * inverse).mul_(gram).fill_diagonal_(0.0)
+    both_ways = count * (count - 1)
+    apart = (cosine - cosine.sum() / both_ways).fill_diagonal_(0.0)
+    spread = torch.linalg.vector_norm(apart) / both_ways**0.5
+    values, pairs = _closest(cosine)
+    # The frame is (I - 1/C) / sqrt(C - 1).
+    off = gram.div_(torch.linalg.vector_norm(gram)).add_(1.0 / count / (count - 1) ** 0.5)
+    off.diagonal().sub_(1.0 / (count - 1) ** 0.5)
+    return {
+        "cosine": pool_extreme(cosine.to(torch.float32), limit).fill_diagonal_(torch.nan),
+        "closest": values,
+        "pairs": pairs,
+        "spread": spread,
+        "simplex": torch.linalg.vector_norm(off),
+    }
+
+
+def _closest(cosine: Tensor) -> tuple[Tensor, Tensor]:
+    """The largest entries beside the diagonal of a symmetric matrix, each pair once, and where they are, (k,)."""
+    count = len(cosine)
+    column = torch.arange(count, device=cosine.device)
+    most = cosine.masked_fill(column.unsqueeze(1) == column, -2.0).amax(1)
+    # Both rows of a pair that is among the k largest are among the 2 k rows with the largest entries.
+    rows = most.topk(min(2 * CLOSEST, count)).indices
+    chosen = torch.zeros(count, dtype=torch.bool, device=cosine.device).index_fill_(0, rows, True)
+    first = rows.unsqueeze(1)
+    once = torch.where(chosen, first < column, first != column)
+    values, place = torch.where(once, cosine[rows], -2.0).view(-1).topk(min(CLOSEST, count * (count - 1) // 2))
+    one, other = rows[place // count], place % count
+    return values, torch.minimum(one, other) * count + torch.maximum(one, other)
+
+
+def _gram(centre: Tensor) -> Tensor:
+    """All products of two rows, in the device's widest dtype, off by at most 1e-6 of the product of the norms."""
+    widest = accumulator(centre.device)
+    gram = torch.empty(len(centre), len(centre), dtype=widest, device=centre.device)
+    # On the host sums in float32 err by 3e-7 in half the time, unless a setting allows them to err by more.
+    wide = centre if looks(centre.device) and _sums_in_full() else centre.to(widest)
+    # It is symmetric: a quarter of the rows at a time needs five eighths of the products.
+    quarter = -(-len(wide) // 4)
+    for first in range(0, len(wide), quarter):
+        end = first + quarter
+        gram[first:end, first:] = wide[first:end] @ wide[first:].T
+        gram[end:, first:end] = gram[first:end, end:].T
+    return gram
+
+
+def _sums_in_full() -> bool:
+    """Whether products of float32 matrices are known to be summed in float32."""
+    try:
+        return torch.get_float32_matmul_precision() == "highest"
+    except RuntimeError:
+        # torch refuses to tell where the precision was set by backend.
+        return False
+
+
+def _finite(values: Tensor) -> Tensor:
+    """The values, with 0 for what is not finite; themselves where the host sees that all are."""
+    return values if is_plain(values) else torch.where(values.isfinite(), values, 0.0)
+
+
+def _build(source: HeadSource, arrays: Arrays, picture: Picture) -> Head:
+    """The head from what arrived of `_rows` and, where there was something to compare, of `compare`."""
+    count, width = source.weight.shape
+    closest: tuple[tuple[int, int, float], ...] = ()
+    if "pairs" in arrays:
+        closest = tuple(
+            (int(pair) // count, int(pair) % count, float(value))
+            for pair, value in zip(arrays["pairs"], arrays["closest"], strict=True)
+        )
+    has_frame = "simplex" in arrays and width >= count - 1 and not source.multi_label
+    return Head(
+        name=source.name,
+        class_names=source.class_names,
+        width=width,
+        picture=picture,
+        norms=arrays["norms"].astype(np.float64),
+        bias=arrays["bias"].astype(np.float64) if "bias" in arrays else None,
+        cosine=arrays["cosine"].astype(np.float32) if "cosine" in arrays else None,
+        closest=closest,
+        cosine_spread=float(arrays["spread"]) if "spread" in arrays else float("nan"),
+        simplex_distance=float(arrays["simplex"]) if has_frame else float("nan"),
+        templates=arrays["templates"].astype(np.float32) if "templates" in arrays else None,
+        template_path=tuple(name for name, _ in source.chain) if "templates" in arrays else (),
+        template_shape_given=source.input_shape_given,
+        single=count == 1,
+        multi_label=source.multi_label,
+    )

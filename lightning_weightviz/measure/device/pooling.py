@@ -1,0 +1,178 @@
+"""Pictures: a matrix pooled to at most so many cells an axis, with the norms of its rows and columns.
+
+The outer block dimension is reduced first, along whole rows, then the inner one on the smaller result.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lightning_weightviz.measure.device.abilities import accumulator, looks
+from lightning_weightviz.measure.device.memory_order import widen
+
+HOST_BAND = 1 << 18
+"""Elements that are pooled at a time on the host, where what comes between stays in cache."""
+STREAM_BAND = 1 << 24
+"""The same elsewhere: few launches."""
+
+
+class Blocks:
+    """The partition of an axis in which element i falls into cell ``i * cells // length``.
+
+    Args:
+        length: Of the axis.
+        limit: Most cells.
+        device: Of the values.
+        unit: So many neighbours are one element, which no cell divides; `length` is a multiple of it.
+
+    Attributes:
+        cells: Number of cells.
+        most: Elements in the largest one.
+        uniform: Whether all cells have as many.
+        index: int64, (cells, most): their elements, the last one repeated where there are fewer.
+        real: bool, (cells, most): which are not such a repetition.
+    """
+
+    def __init__(self, length: int, limit: int, device: torch.device, unit: int = 1) -> None:
+        count = length // unit
+        self.cells = min(limit, count)
+        self.most = -(-count // self.cells) * unit
+        self.uniform = count % self.cells == 0
+        bounds = (torch.arange(self.cells + 1, device=device) * count + self.cells - 1) // self.cells * unit
+        index = bounds[:-1, None] + torch.arange(self.most, device=device)
+        self.real = index < bounds[1:, None]
+        # Where it is faster: numpy reduces uneven cells in place, and long ones.
+        uses_numpy = looks(device) and (not self.uniform or self.most > 64)
+        self._starts = bounds[:-1].numpy() if uses_numpy else None
+        self.index = torch.minimum(index, bounds[1:, None] - 1)
+
+    def gather(self, values: Tensor, first: int, last: int) -> Tensor:
+        """The rows of cells first to last, (last - first, most, columns); a view where the cells are uniform."""
+        if self.uniform:
+            return values[first * self.most : last * self.most].view(last - first, self.most, -1)
+        return values[self.index[first:last]]
+
+    def maximum(self, values: Tensor) -> Tensor:
+        """The largest of each row's elements in each cell, (rows, cells); NaN where there is one."""
+        if self.most == 1:
+            return values
+        if self._starts is not None:
+            return torch.from_numpy(np.maximum.reduceat(values.numpy(), self._starts, axis=1))
+        # The pooling kernel is three times as fast here as a reduction over short rows.
+        spread = values if self.uniform else values[:, self.index].flatten(1)
+        return torch.nn.functional.max_pool1d(spread.unsqueeze(1), self.most).squeeze(1)
+
+    def sum(self, values: Tensor) -> Tensor:
+        """The sum of each row's elements in each cell, (rows, cells)."""
+        if self.most == 1:
+            return values
+        if self._starts is not None:
+            return torch.from_numpy(np.add.reduceat(values.numpy(), self._starts, axis=1))
+        if self.uniform:
+            return values.view(-1, self.cells, self.most).sum(2)
+        return torch.where(self.real, values[:, self.index], 0).sum(2)
+
+
+def pool(
+    values: Tensor, limits: tuple[int, int], scale: Tensor | None, kernel: int = 1, *, mean: bool = False
+) -> dict[str, Tensor]:
+    """A picture's arrays; see `lightning_weightviz.snapshot.Picture`.
+
+    Args:
+        values: (rows, columns), any float dtype, at least one element.
+        limits: Most cells down and across.
+        scale: A power of two, 0-d, that brings the largest finite magnitude near 1; None where all values are known
+            to be finite and their squares to fit float32.
+        kernel: Columns of a kernel: no cell divides one.
+        mean: Whether to give means too.
+
+    Returns:
+        ``extreme`` and ``rms``, float32, (h, w), ``row_norms``, float32, (h, 2), and ``column_norms``, float32,
+        (w, 2); of kernels of several columns also ``sums``, float32, (h, w), and ``positions``, float32, (kernel,);
+        where asked for ``mean``, float32, (h, w).
+    """
+    rows = Blocks(values.shape[0], limits[0], values.device)
+    columns = Blocks(values.shape[1], limits[1], values.device, kernel)
+    channels = Blocks(values.shape[1] // kernel, limits[1], values.device)
+    extremes, squares, counts, row_squares, sums, totals = [], [], [], [], [], []
+    column_squares = torch.zeros(values.shape[1], dtype=accumulator(values.device), device=values.device)
+    column_counts = torch.zeros_like(column_squares)
+    elements = HOST_BAND if looks(values.device) else STREAM_BAND
+    step = max(1, elements // (values.shape[1] * rows.most))
+    for first in range(0, rows.cells, step):
+        last = min(first + step, rows.cells)
+        band = widen(rows.gather(values, first, last))
+        real = None if rows.uniform else rows.real[first:last].unsqueeze(2)
+        if scale is None:
+            squared = band * band if real is None else band * band * real
+        else:
+            counted = band.isfinite() if real is None else band.isfinite() & real
+            scaled = torch.where(counted, band * scale, 0.0)
+            squared = scaled * scaled
+            counted_here = counted.sum(1)
+            counts.append(columns.sum(counted_here))
+            column_counts += counted_here.sum(0)
+        extremes.append(_extreme(band, columns))
+        row_squares.append(squared.sum(2))
+        if mean:
+            whole = band if real is None else torch.where(real, band, 0.0)
+            totals.append(columns.sum((whole if scale is None else whole * scale).sum(1)))
+        if kernel > 1:
+            sums.append(_kernel_sums(band if scale is None else band * scale, kernel, channels))
+        outer = squared.sum(1) if rows.most > 1 else squared[:, 0]
+        squares.append(columns.sum(outer))
+        column_squares = column_squares + outer.sum(0)
+    cells = rows.real.sum(1).unsqueeze(1) * columns.real.sum(1)
+    finite = cells if scale is None else torch.cat(counts)
+    unscale = 1.0 if scale is None else 1.0 / scale
+    # A block without a finite value has no root mean square: 0 / 0 is the NaN that says so.
+    rms = (torch.cat(squares) / finite).sqrt() * unscale
+    channel_squares = column_squares.view(-1, kernel).sum(1)
+    arrays = {
+        "extreme": torch.cat(extremes),
+        "rms": rms,
+        "row_norms": _norm_range(torch.cat(row_squares), rows.real) * unscale,
+        "column_norms": _norm_range(channel_squares[channels.index], channels.real) * unscale,
+    }
+    if mean:
+        arrays["mean"] = torch.cat(totals) / cells * unscale
+    if kernel > 1:
+        counted_at = len(values) if scale is None else column_counts.view(-1, kernel).mean(0)
+        arrays["sums"] = torch.cat(sums) * unscale
+        arrays["positions"] = (column_squares.view(-1, kernel).mean(0) / counted_at).sqrt() * unscale
+    return {key: narrow(array) for key, array in arrays.items()}
+
+
+def _kernel_sums(band: Tensor, kernel: int, channels: Blocks) -> Tensor:
+    """Of the sums of the kernels in each cell the one farthest from 0, (cells, cells), from (cells, most, columns)."""
+    return _extreme(band.unflatten(2, (-1, kernel)).sum(3), channels)
+
+
+def pool_extreme(values: Tensor, limit: int) -> Tensor:
+    """Only ``extreme`` of `pool`, of float32 or float64."""
+    rows, columns = (Blocks(length, limit, values.device) for length in values.shape)
+    return _extreme(rows.gather(values, 0, rows.cells), columns)
+
+
+def _extreme(band: Tensor, columns: Blocks) -> Tensor:
+    """Of each block of a band, (cells, most, columns), the value farthest from 0; a NaN comes through both ways."""
+    single = band.shape[1] == 1
+    high, low = (band[:, 0], band[:, 0]) if single else (band.amax(1), band.amin(1))
+    highest, lowest = columns.maximum(high), -columns.maximum(-low)
+    return torch.where(highest >= -lowest, highest, lowest)
+
+
+def _norm_range(squares: Tensor, real: Tensor) -> Tensor:
+    """Smallest and largest norm of each cell's members, (cells, 2), from their squared norms, (cells, most)."""
+    norms = torch.where(real, squares, squares[:, :1]).sqrt()
+    return torch.stack([norms.amin(1), norms.amax(1)], 1)
+
+
+def narrow(values: Tensor) -> Tensor:
+    """As float32, where a finite value stays finite."""
+    if values.dtype == torch.float32:
+        return values
+    bound = torch.finfo(torch.float32).max
+    return torch.where(values.isfinite(), values.clamp(-bound, bound), values).to(torch.float32)

@@ -1,0 +1,261 @@
+"""The largest singular value of a matrix, by the Lanczos iteration on WᵀW or WWᵀ, whichever is smaller.
+
+The device multiplies, the host finds the eigenvalues of the small tridiagonal matrix. The iteration starts from the
+singular vector found before, so few steps are needed after the first snapshot; a little of the second vector and of
+an irregular one is mixed in, so that a direction that overtakes the first is seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from lightning_weightviz.measure.device.abilities import looks
+from lightning_weightviz.measure.device.memory_order import widen
+
+COLD_STEPS = 32
+"""At most so many steps where nothing is known of the matrix: σ of a random 2048 x 2048 one to 0.5 %."""
+WARM_STEPS = 8
+"""Steps from a vector that was good one snapshot ago, where the program may not look."""
+_FIRST_LOOK = 2
+_FIRST_COLD_LOOK = 24
+_TOLERANCE = 0.006
+_SECOND = 0.1
+_IRREGULAR = 0.05
+_NEAR = 0.006
+_AHEAD = 8
+_NOISE = 1e-6
+_BLOCK = 1 << 24
+_CACHED = 1 << 18
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Ritz:
+    """What the small matrix of one iteration says.
+
+    Attributes:
+        value: Largest eigenvalue, σ² in the scale of the iteration.
+        mixture: float64, (steps,): the next start in terms of the basis.
+        settled: Whether the value has stopped growing.
+    """
+
+    value: float
+    mixture: Floats
+    settled: bool
+
+
+def ritz(alpha: Floats, beta: Floats) -> Ritz:
+    """Solves the tridiagonal matrix with diagonal `alpha`, (k,), and off-diagonal `beta`, (k - 1,) or more."""
+    steps = len(alpha)
+    if not np.isfinite(alpha).all() or not np.isfinite(beta).all():
+        return Ritz(float("nan"), np.eye(steps)[0], settled=True)
+    values, vectors = np.linalg.eigh(_tridiagonal(alpha, beta))
+    mixture = vectors[:, -1] + (_SECOND * vectors[:, -2] if steps > 1 else 0.0)
+    return Ritz(float(max(values[-1], 0.0)), mixture, is_settled(alpha, beta))
+
+
+def is_settled(alpha: Floats, beta: Floats) -> bool:
+    """Whether the largest eigenvalue has stopped growing with the steps."""
+    steps = len(alpha)
+    both = np.zeros((2, steps, steps))
+    both[0] = _tridiagonal(alpha, beta)
+    both[1, :-1, :-1] = both[0, :-1, :-1]
+    now, before = np.linalg.eigvalsh(both)[:, -1]
+    # At the edge of a dense spectrum the value still to come is about half a step's growth times the steps done,
+    # and a start from an old vector counts for some.
+    return bool((now - before) * max(steps, 16) / 2 <= _TOLERANCE * now)
+
+
+def _is_near(alpha: Floats, beta: Floats) -> bool:
+    """Whether the largest eigenvalue is near enough, from what is left of its vector: the last of `beta` counts."""
+    values, vectors = np.linalg.eigh(_tridiagonal(alpha, beta))
+    residual = beta[-1] * vectors[-1, -1] / values[-1]
+    # One step more would add about twice the square of the residual, and the value still to come is `_AHEAD` times it.
+    return bool(2 * residual**2 * _AHEAD <= _NEAR)
+
+
+def _tridiagonal(alpha: Floats, beta: Floats) -> Floats:
+    side = beta[: len(alpha) - 1]
+    matrix = np.zeros((len(alpha), len(alpha)))
+    matrix.flat[:: len(alpha) + 1] = alpha
+    matrix.flat[1 :: len(alpha) + 1] = side
+    matrix.flat[len(alpha) :: len(alpha) + 1] = side
+    return matrix
+
+
+class Lanczos:
+    """The iterations of one matrix, over all snapshots.
+
+    Args:
+        length: Of the vectors: the smaller side of the matrix.
+        start: float tensor, (length,), from an earlier run.
+    """
+
+    def __init__(self, length: int, start: Tensor | None = None) -> None:
+        self._length = length
+        self._start = start
+        self._basis: Tensor | None = None
+        self._learned: tuple[Tensor, Floats] | None = None
+        self._settled = start is not None
+        self._runs = 0
+
+    def run(self, values: Tensor, scale: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Enqueues one iteration.
+
+        Args:
+            values: (rows, columns), any float dtype; what is not finite counts as 0.
+            scale: As in `lightning_weightviz.measure.device.pooling.pool`.
+
+        Returns:
+            Diagonal and off-diagonal of the tridiagonal matrix, (steps,) and (steps,), of the scaled values.
+        """
+        tall = values if values.shape[0] >= values.shape[1] else values.T
+        blocks = _Blocks(tall, scale)
+        start = self.start(values.device)
+        alpha, beta, basis = self._look(blocks, start) if looks(values.device) else self._enqueue(blocks, start)
+        self._basis, self._learned = basis, None
+        self._runs += 1
+        return alpha, beta
+
+    def _enqueue(self, blocks: _Blocks, vector: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """A fixed number of steps: diagonal, off-diagonal and basis."""
+        steps = min(WARM_STEPS if self._settled else COLD_STEPS, self._length)
+        basis = torch.empty(0, self._length, device=vector.device)
+        alpha: list[Tensor] = []
+        beta: list[Tensor] = []
+        for step in range(steps):
+            basis = torch.cat([basis, vector.unsqueeze(0)])
+            product = blocks.multiply(vector)
+            alpha.append(vector @ product)
+            if step + 1 == steps:
+                beta.append(torch.zeros_like(alpha[0]))
+                break
+            rest = _without(basis, product)
+            length = torch.linalg.vector_norm(rest)
+            # What is left where the space is exhausted is rounding noise: no direction, so the iteration stays at 0.
+            length = torch.where(length > _NOISE * torch.stack(alpha).amax(), length, 0.0)
+            beta.append(length)
+            vector = torch.where(length > 0, _unit(_without(basis, rest / length)), 0.0)
+        return torch.stack(alpha), torch.stack(beta), basis
+
+    def _look(self, blocks: _Blocks, start: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As many steps as are needed, in numpy, whose small operations take a third of torch's time."""
+        steps = min(COLD_STEPS, self._length)
+        first_look, is_near = (_FIRST_COLD_LOOK, is_settled) if self._start is None else (_FIRST_LOOK, _is_near)
+        basis = np.zeros((steps, self._length), np.float32)
+        basis[0] = start.numpy()
+        alpha, beta = np.zeros((2, steps))
+        for step in range(steps):
+            done = step + 1
+            known = basis[:done]
+            product = blocks.multiply(torch.from_numpy(known[-1])).numpy()
+            alpha[step] = float(np.einsum("i,i", known[-1], product))
+            rest = _orthogonal(known, product)
+            length = float(np.linalg.norm(rest))
+            if not length > _NOISE * alpha.max():
+                break
+            beta[step] = length
+            if done == steps or (done >= first_look and is_near(alpha[:done], beta[:done])):
+                break
+            rest = _orthogonal(known, rest / length)
+            basis[done] = rest / np.linalg.norm(rest)
+        return torch.from_numpy(alpha[:done]), torch.from_numpy(beta[:done]), torch.from_numpy(basis[:done])
+
+    def learn(self, found: Ritz, runs: int) -> None:
+        """Takes in what the host found in run number `runs`, if no other has begun since.
+
+        Another thread may begin one meanwhile: a basis and its mixture stay together.
+        """
+        basis = self._basis
+        if runs == self._runs and basis is not None:
+            self._settled = found.settled
+            self._learned = basis, found.mixture
+
+    @property
+    def runs(self) -> int:
+        """Iterations begun so far."""
+        return self._runs
+
+    def start(self, device: torch.device) -> Tensor:
+        """The vector that the next iteration starts from, float32, (length,), of norm 1."""
+        irregular = _irregular(self._length, self._runs, device)
+        best, learned = self._start, self._learned
+        if learned is not None:
+            basis, mixture = learned
+            weights = torch.from_numpy(mixture.astype(np.float32)).to(basis.device, non_blocking=True)
+            best = self._start = weights @ basis
+        if best is None:
+            return irregular
+        best = best.to(device, torch.float32)
+        mixed = _unit(best) + _IRREGULAR * irregular
+        return _unit(mixed)
+
+    @property
+    def vector(self) -> Tensor | None:
+        """The best direction known, for the state; None before the first iteration."""
+        return None if self._runs == 0 and self._start is None else self.start(torch.device("cpu"))
+
+
+def _orthogonal(basis: npt.NDArray[np.float32], vector: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """As `_without`. Not by BLAS: numpy's has threads, which stay awake and take the cores from torch's."""
+    inside: npt.NDArray[np.float32] = np.einsum("i,ij->j", np.einsum("ij,j->i", basis, vector), basis)
+    return vector - inside
+
+
+def _without(basis: Tensor, vector: Tensor) -> Tensor:
+    """The part of a vector that is orthogonal to the rows of an orthonormal basis."""
+    return vector - basis.T @ (basis @ vector)
+
+
+def _unit(vector: Tensor) -> Tensor:
+    """The vector at norm 1; 0 stays 0."""
+    length: Tensor = torch.linalg.vector_norm(vector)
+    return vector / length.clamp(min=1e-30)
+
+
+def _irregular(length: int, ordinal: int, device: torch.device) -> Tensor:
+    """A vector of norm 1 that looks random and needs no generator."""
+    if looks(device):
+        here = np.sin(np.arange(1, length + 1) * 12.9898 + 78.233 * (ordinal + 1)) * 43758.547
+        here -= np.floor(here) + 0.5
+        return torch.from_numpy((here / np.linalg.norm(here)).astype(np.float32))
+    index = torch.arange(1, length + 1, device=device, dtype=torch.float32)
+    wave = torch.sin(index * 12.9898 + 78.233 * (ordinal + 1)) * 43758.547
+    centred = wave - wave.floor() - 0.5
+    return _unit(centred)
+
+
+class _Blocks:
+    """A tall matrix in blocks of rows, scaled to float32, with 0 for what is not finite; small ones are kept so."""
+
+    def __init__(self, tall: Tensor, scale: Tensor | None) -> None:
+        self._scale = scale
+        # On the host both products find a small block in cache; what must be scaled first is kept whole if it can be.
+        block = _CACHED if scale is None and looks(tall.device) else _BLOCK
+        self._parts = tall.split(max(1, block // max(1, tall.shape[1])))
+        self._prepared = [self._prepare(self._parts[0])] if len(self._parts) == 1 else None
+
+    def multiply(self, vector: Tensor) -> Tensor:
+        """WᵀW v."""
+        product = torch.zeros_like(vector)
+        for part in self._prepared or map(self._prepare, self._parts):
+            product.addmv_(part.T, part @ vector)
+        return product
+
+    def _prepare(self, part: Tensor) -> Tensor:
+        wide = widen(part)
+        scaled = wide if self._scale is None else torch.where(wide.isfinite(), wide * self._scale, 0.0)
+        return scaled.to(torch.float32)
+
+
+def sigma(alpha: Floats, beta: Floats, scale: float, lanczos: Lanczos, runs: int) -> float:
+    """The largest singular value from what arrived of run number `runs`; the iteration learns from it."""
+    found = ritz(alpha.astype(np.float64), beta.astype(np.float64))
+    lanczos.learn(found, runs)
+    return float(np.sqrt(found.value)) / scale

@@ -1,0 +1,129 @@
+"""How far weights have moved, on a fixed subset of at most 65,536 elements a parameter.
+
+The subset is spread over the whole parameter, one element drawn from each of k equal stretches, by a rule that needs
+no storage. With k of n elements, a ratio of norms has a relative standard error of about
+``sqrt((kurtosis - 1) / (2 * k)) * sqrt(1 - k / n)``: 2.8 % for k = 2,500 and normal weights, 0 where k = n.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from lightning_weightviz.measure.device.abilities import accumulator
+
+LIMIT = 1 << 16
+"""Most elements of one parameter."""
+BUDGET = 9 << 14
+"""Elements of all parameters together: 147,456, twice kept as float32 make 1.2 MB of state."""
+ROW = 64
+"""Subsets are padded to rows of so many elements, so that one reduction sums them all."""
+
+
+def shares(sizes: Sequence[int], budget: int = BUDGET, limit: int = LIMIT) -> list[int]:
+    """Elements that each parameter may keep: small ones all, the others an equal share of what is left.
+
+    Every parameter that has an element keeps at least one, also where the budget is smaller than their number.
+    """
+    result = [0] * len(sizes)
+    left = budget
+    order = sorted((index for index, size in enumerate(sizes) if size > 0), key=lambda index: sizes[index])
+    for done, index in enumerate(order):
+        result[index] = max(1, min(sizes[index], limit, left // (len(order) - done)))
+        left = max(0, left - result[index])
+    return result
+
+
+def positions(size: int, kept: int) -> npt.NDArray[np.int64]:
+    """Which elements are kept, ascending, int64, (kept,): one of each of `kept` stretches of nearly equal length."""
+    number = np.arange(kept, dtype=np.uint64)
+    # Knuth's multiplicative hash: a fixed place in the stretch that does not follow the columns of a matrix.
+    place = ((number * np.uint64(2654435761)) & np.uint64(0xFFFFFFFF)).astype(np.float64) / 2.0**32
+    start = np.arange(kept + 1, dtype=np.int64) * size // max(kept, 1)
+    return start[:-1] + np.floor(place * np.diff(start)).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Moved:
+    """How the kept elements of one tensor differ from the start.
+
+    Attributes:
+        difference: float32, (kept,); NaN where it is not known.
+        index: int64, (kept,): their places in the flattened tensor; None: all of them, in order.
+    """
+
+    difference: Tensor
+    index: Tensor | None
+
+
+class Subset:
+    """The kept elements of some tensors of one device, as rows of `ROW`, padded with 0.
+
+    Args:
+        sizes: Elements of each tensor.
+        kept: How many of them are kept.
+        device: Where the tensors are.
+    """
+
+    def __init__(self, sizes: Sequence[int], kept: Sequence[int], device: torch.device) -> None:
+        self._sizes = sizes
+        self.kept = kept
+        self.index = [
+            None if count == size else torch.from_numpy(positions(size, count)).to(device)
+            for size, count in zip(sizes, kept, strict=True)
+        ]
+        rows = [-(-count // ROW) for count in kept]
+        self._padding = [torch.zeros(row * ROW - count, device=device) for row, count in zip(rows, kept, strict=True)]
+        self._owner = torch.from_numpy(np.repeat(np.arange(len(sizes)), rows)).to(device)
+        self._device = device
+
+    def gather(self, tensors: Sequence[Tensor]) -> Tensor:
+        """The kept elements, float32, (rows, `ROW`); a copy."""
+        parts: list[Tensor] = []
+        for tensor, index, padding in zip(tensors, self.index, self._padding, strict=True):
+            values = tensor.reshape(-1) if index is None else _take(tensor, index)
+            parts += [values.to(torch.float32), padding]
+        return torch.cat(parts).view(-1, ROW)
+
+    def sums(self, columns: Sequence[Tensor]) -> Tensor:
+        """Sums over each tensor's elements, (tensors, len(columns)), of arrays of (rows, `ROW`)."""
+        rows = torch.stack([column.sum(1) for column in columns], 1)
+        total = torch.zeros(len(self._sizes), len(columns), dtype=rows.dtype, device=self._device)
+        return total.index_add_(0, self._owner, rows)
+
+    def distance(self, now: Tensor, then: Tensor) -> Tensor:
+        """‖now - then‖², ‖now‖², ‖then‖² of each tensor, (tensors, 3), over elements that are finite in both."""
+        both = now.isfinite() & then.isfinite()
+        wide = accumulator(self._device)
+        a = torch.where(both, now, 0.0).to(wide)
+        b = torch.where(both, then, 0.0).to(wide)
+        return self.sums([(a - b).square(), a.square(), b.square()])
+
+    def split(self, rows: Tensor) -> list[Tensor]:
+        """Each tensor's kept elements, from what `gather` returned."""
+        flat = rows.reshape(-1)
+        result, offset = [], 0
+        for count, padding in zip(self.kept, self._padding, strict=True):
+            result.append(flat[offset : offset + count])
+            offset += count + len(padding)
+        return result
+
+    def join(self, parts: Sequence[Tensor | None]) -> Tensor:
+        """The inverse of `split`: NaN, which counts as not known, where a part is None."""
+        pieces: list[Tensor] = []
+        for count, part, padding in zip(self.kept, parts, self._padding, strict=True):
+            known = torch.full((count,), torch.nan) if part is None else part
+            pieces += [known.to(self._device, torch.float32), padding]
+        return torch.cat(pieces).view(-1, ROW)
+
+
+def _take(tensor: Tensor, index: Tensor) -> Tensor:
+    """Elements by their place in the flattened tensor, of any dtype and layout."""
+    if tensor.element_size() == 1:  # torch.take knows no float8
+        return torch.take(tensor.view(torch.uint8), index).view(tensor.dtype)
+    return torch.take(tensor, index)

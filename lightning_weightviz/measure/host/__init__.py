@@ -1,0 +1,1 @@
+"""What becomes of the numbers that arrive on the host. Numpy only."""

@@ -1,0 +1,181 @@
+"""From what arrived on the host to measurements: numpy only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lightning_weightviz.measure import histogram
+from lightning_weightviz.measure.host.merge_moments import Distribution, Moments, combine
+from lightning_weightviz.measure.statistics import STATISTICS, Reductions, moved
+from lightning_weightviz.snapshot import PERCENTILES, Counts, Head, Measurement, Parameter, Picture
+
+Floats = npt.NDArray[np.float64]
+_MEDIAN = PERCENTILES.index(50.0)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one call of `Meter.measure` found.
+
+    Attributes:
+        measurements: By parameter name, in the order of the parameters.
+        totals: Every statistic over all parameters together; NaN where it has no meaning there.
+        head_rows: The head before its pairs of classes are compared: ``cosine`` is None, ``closest`` empty, what is
+            made of them NaN. None where no head was given.
+        compare: Makes `head`; any thread may call it.
+    """
+
+    measurements: dict[str, Measurement]
+    totals: dict[str, float]
+    head_rows: Head | None = None
+    compare: Callable[[], Head | None] = lambda: None
+
+    @cached_property
+    def head(self) -> Head | None:
+        """The head with its pairs compared. On the host that takes C²d multiplications, once, when it is asked for."""
+        return self.compare()
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """Numbers of some parameters, on the host; the first axis of each array is the parameters'.
+
+    Attributes:
+        distribution: Moments, counts and percentiles.
+        dead: float64, (k,); NaN below two dimensions.
+        sigma: float64, (k,); NaN below two dimensions.
+        start: float64, (k, 3), sums of the distance from the start.
+        previous: float64, (k, 3), from the snapshot before.
+    """
+
+    distribution: Distribution
+    dead: Floats
+    sigma: Floats
+    start: Floats
+    previous: Floats
+
+
+def gather(parts: Sequence[Gathered], order: npt.NDArray[np.intp]) -> Gathered:
+    """Puts the devices' numbers together; row i of the concatenation belongs to parameter ``order[i]``."""
+    back = np.argsort(order)
+
+    def join(rows: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        return np.concatenate(rows)[back]
+
+    distributions = [part.distribution for part in parts]
+    moments = [distribution.moments for distribution in distributions]
+    return Gathered(
+        Distribution(
+            Moments(*(join([getattr(one, field.name) for one in moments]) for field in fields(Moments))),
+            slots=join([one.slots for one in distributions]),
+            scale=join([one.scale for one in distributions]),
+            fan=join([one.fan for one in distributions]),
+        ),
+        dead=join([part.dead for part in parts]),
+        sigma=join([part.sigma for part in parts]),
+        start=join([part.start for part in parts]),
+        previous=join([part.previous for part in parts]),
+    )
+
+
+def report(
+    parameters: Sequence[Parameter],
+    found: Gathered,
+    update: Floats,
+    weight: Floats,
+    pictures: dict[int, Picture],
+) -> tuple[dict[str, Measurement], dict[str, float]]:
+    """Statistics, histograms and pictures of all parameters, and the whole model's statistics.
+
+    Args:
+        parameters: What was measured.
+        found: Their numbers.
+        update: (parameters, 2), sums of one optimizer step; NaN where none was observed.
+        weight: (parameters,), elements of each parameter for one of its subset.
+        pictures: By place in `parameters`.
+    """
+    values = found.distribution
+    moments = _with_total(values.moments)
+    bounds = values.moments.minimum, values.moments.maximum
+    edges = histogram.slot_edges(values.scale, *bounds)
+    fan = histogram.percentiles(values.slots, edges, *bounds)
+    fan = np.where(np.isnan(values.fan), fan, values.fan)
+    whole = histogram.percentiles(
+        *histogram.total_counts(values.slots, values.scale), moments.minimum[-1:], moments.maximum[-1:], (50.0,)
+    )
+    reductions = Reductions(
+        moments=moments,
+        median=np.append(fan[:, _MEDIAN], whole),
+        dead_units=np.append(found.dead, np.nansum(found.dead)),
+        sigma=np.append(found.sigma, np.nan),
+        start=_with_sum(found.start, weight),
+        previous=_with_sum(found.previous, weight),
+        update=_with_sum(update, weight),
+    )
+    with np.errstate(all="ignore"):
+        columns = {name: function(reductions).tolist() for name, function in STATISTICS.items()}
+        way = moved(reductions).tolist()
+    counts = _counts(values, edges)
+    measurements = {
+        parameter.name: Measurement(
+            parameter=parameter,
+            statistics={name: column[index] for name, column in columns.items()},
+            counts=counts[index],
+            percentiles=fan[index],
+            moved=way[index],
+            picture=pictures.get(index),
+        )
+        for index, parameter in enumerate(parameters)
+    }
+    return measurements, {name: column[-1] for name, column in columns.items()}
+
+
+def _counts(values: Distribution, edges: Floats) -> list[Counts]:
+    moments = values.moments
+    some = moments.finite > 0
+    with np.errstate(over="ignore"):
+        total = np.where(some, moments.finite * moments.mean, 0.0).tolist()
+        squares = np.where(some, moments.second + moments.finite * moments.mean**2, 0.0).tolist()
+    ends = zip(moments.minimum.tolist(), moments.maximum.tolist(), total, squares, strict=True)
+    counts, bounds = histogram.without_zeros(values.slots, edges)
+    return [histogram.as_counts(counts[index], bounds[index], *numbers) for index, numbers in enumerate(ends)]
+
+
+def _with_total(moments: Moments) -> Moments:
+    """With a last row that is all parameters together."""
+    parts = (moments.finite.astype(np.float64), moments.mean, moments.second, moments.third, moments.fourth)
+    merged = combine(parts, np.zeros(len(moments.size), np.intp), 1)
+    some = moments.finite > 0
+    lowest = np.min(moments.minimum, where=some, initial=np.inf) if some.any() else np.nan
+    highest = np.max(moments.maximum, where=some, initial=-np.inf) if some.any() else np.nan
+    mean, second, third, fourth = merged
+
+    def counts(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        return np.append(values, values.sum())
+
+    return Moments(
+        size=counts(moments.size),
+        nan=counts(moments.nan),
+        inf=counts(moments.inf),
+        zero=counts(moments.zero),
+        finite=counts(moments.finite),
+        mean=np.append(moments.mean, mean),
+        second=np.append(moments.second, second),
+        third=np.append(moments.third, third),
+        fourth=np.append(moments.fourth, fourth),
+        minimum=np.append(moments.minimum, lowest),
+        maximum=np.append(moments.maximum, highest),
+    )
+
+
+def _with_sum(sums: Floats, weight: Floats) -> Floats:
+    """With a last row that estimates the sums over whole parameters from those over subsets; NaN are left out."""
+    known = ~np.isnan(sums).any(1)
+    total = (sums[known] * weight[known, None]).sum(0) if known.any() else np.full(sums.shape[1], np.nan)
+    return np.concatenate([sums, total[None]])

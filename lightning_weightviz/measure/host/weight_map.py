@@ -1,0 +1,35 @@
+"""From what was pooled on the device to the picture that views draw."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lightning_weightviz.measure.transfer import Arrays
+from lightning_weightviz.snapshot import Parameter, Picture, Rank
+
+
+def picture_of(parameter: Parameter, arrays: Arrays) -> Picture:
+    """A parameter's picture from the arrays of `pool`, with ``filters`` and those of `rank` where there are some."""
+    arrays = {key: values if key == "changed" else values.astype(np.float32) for key, values in arrays.items()}
+    rank = None
+    if "ordered_norms" in arrays:
+        moved = arrays["changes"] > 0
+        rank = Rank(
+            norms=arrays["ordered_norms"],
+            changed=arrays["changed"].astype(np.int64)[moved],
+            changes=arrays["changes"][moved],
+            sampled=float(arrays["sampled"]),
+        )
+    positions = arrays.get("positions")
+    return Picture(
+        extreme=arrays["extreme"],
+        rms=arrays["rms"],
+        shape=parameter.map_shape,
+        row_norms=arrays["row_norms"],
+        column_norms=arrays["column_norms"],
+        filters=arrays.get("filters"),
+        sums=arrays.get("sums"),
+        positions=None if positions is None else positions.reshape(parameter.shape[2:]),
+        mean=arrays.get("mean"),
+        rank=rank,
+    )

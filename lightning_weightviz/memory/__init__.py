@@ -1,0 +1,1 @@
+"""What is kept from snapshot to snapshot, in bounded space: colour ranges, films and curves. Numpy only."""

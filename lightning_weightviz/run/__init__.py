@@ -1,0 +1,1 @@
+"""Threads, time, errors and checkpoints. Knows no weights."""

@@ -1,0 +1,67 @@
+"""Where batches go: a sink for each logger that there is now, each failing on its own, and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning_weightviz.artifacts import Batch
+from lightning_weightviz.run.errors import Tolerance
+from lightning_weightviz.sinks import Sink, sink_for
+from lightning_weightviz.sinks.html_page import Report
+
+
+class Output:
+    """Writes batches.
+
+    Args:
+        folder: For what a logger cannot take, and for the report.
+        sinks: To use instead of those found for the loggers; None to find them.
+        report: Whether to write a page with all pictures at the end.
+        tolerance: Told of every error.
+
+    Attributes:
+        loggers: Those to write to; may change at any time, as the Trainer's do. Empty: files alone.
+    """
+
+    def __init__(
+        self, loggers: Sequence[Any], folder: Path, sinks: Sequence[Sink] | None, *, report: bool, tolerance: Tolerance
+    ) -> None:
+        self.loggers = loggers
+        self._folder = folder
+        self._fixed = sinks
+        self._report = Report() if report else None
+        self._tolerance = tolerance
+        # The logger is kept beside its sink: an id is its owner's only while the owner lives.
+        self._found: dict[int, tuple[Any, Sink]] = {}
+
+    def write(self, batch: Batch) -> None:
+        """Gives a batch to every sink."""
+        if self._report is not None:
+            self._report.add(batch)
+        for name, sink in self._current():
+            with self._tolerance.of(f"writing to {name}"):
+                sink.write(batch)
+
+    def flush(self) -> None:
+        """Makes all that was written readable."""
+        if self._report is not None:
+            with self._tolerance.of("writing the report"):
+                self._report.write(self._folder / "weightviz" / "report.html")
+        for name, sink in self._current():
+            with self._tolerance.of(f"flushing {name}"):
+                sink.flush()
+
+    def _current(self) -> list[tuple[str, Sink]]:
+        if self._fixed is not None:
+            return [(type(sink).__name__, sink) for sink in self._fixed]
+        current = []
+        for logger in self.loggers or [None]:
+            name = "the files" if logger is None else type(logger).__name__
+            if id(logger) not in self._found:
+                with self._tolerance.of(f"opening {name}"):
+                    self._found[id(logger)] = (logger, sink_for(logger, self._folder))
+            if id(logger) in self._found:
+                current.append((name, self._found[id(logger)][1]))
+        return current

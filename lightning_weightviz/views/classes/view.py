@@ -1,0 +1,152 @@
+"""The head, class by class: its rows, how alike they are, their norms and biases, and what the input must look like."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from lightning_weightviz.artifacts import Artifact, Image, Raster, Scalar
+from lightning_weightviz.draw.matrix import LOWEST, MAX_CELLS, Matrix, MatrixLayout, dead_facts, draw_matrix, pool_norms
+from lightning_weightviz.draw.number import shape_text
+from lightning_weightviz.draw.page import Page
+from lightning_weightviz.draw.text import SMALL, fit, text_width
+from lightning_weightviz.memory.color_range import range_for
+from lightning_weightviz.memory.history import key_of
+from lightning_weightviz.snapshot import Head
+from lightning_weightviz.views import Scene, view
+from lightning_weightviz.views.classes.cosine import draw_cosine
+from lightning_weightviz.views.classes.norms import draw_norms
+from lightning_weightviz.views.classes.templates import draw_templates
+from lightning_weightviz.views.support.words import cell_meaning, indexed, moment, plus_minus
+
+MAX_SCALAR_CLASSES = 32
+"""Up to so many classes each has a scalar of its own; beyond, `classes.norm_spread/head` says how they differ."""
+
+MAX_NAMED = 23
+"""Up to so many classes have their names beside the rows."""
+
+COLUMNS = 384
+"""Cells across at most, so that the names have room beside them."""
+
+LABEL_WIDTH, LABEL_HEIGHT = 150, 22
+"""Pixels of a class name beside the rows."""
+
+
+@view("classes")
+def classes(scene: Scene) -> Iterator[Artifact]:
+    """Images and scalars of the head, if there is one.
+
+    Images: ``classes/weights`` and ``classes/norms`` always; ``classes/cosine`` from three classes on, or two of
+    several that may be true together, if all pairs were compared; ``classes/templates`` if the head has them and more
+    than one output.
+
+    Scalars, as far as they are finite: ``classes.norm/<class name>``, the L2 norm of the centred row, of up to
+    `MAX_SCALAR_CLASSES` classes (where names are equal, all have their index behind them); from three classes on, as
+    they are constants with two, ``classes.norm_spread/head`` (standard deviation of the norms / their mean),
+    ``classes.cosine_spread/head`` and ``classes.simplex_distance/head``.
+    """
+    head = scene.head
+    if head is None:
+        return
+    head = replace(head, class_names=tuple(written(name, index) for index, name in enumerate(head.class_names)))
+    when = moment(scene.snapshot)
+    yield Image("classes/weights", draw_weights(scene, head)[0], f"{head.name} by class, {when}")
+    if head.cosine is not None and (len(head.class_names) > 2 or head.multi_label):
+        raster = draw_cosine(head, when, scene.style.colormap).raster
+        yield Image("classes/cosine", raster, f"cosines between the classes of {head.name}, {when}")
+    raster = draw_norms(head, when, scene.style.colormap).raster
+    yield Image("classes/norms", raster, f"norms and biases of the classes of {head.name}, {when}")
+    if head.templates is not None and head.templates.size and not head.single:
+        limit = scene.memory.ranges.get("classes/templates") or range_for(head.templates) or 1.0
+        raster = draw_templates(head, when, limit, scene.style.colormap).raster
+        yield Image("classes/templates", raster, f"class templates {' → '.join(head.template_path)}, {when}")
+    yield from _scalars(head)
+
+
+def draw_weights(scene: Scene, head: Head) -> tuple[Raster, MatrixLayout]:
+    """Draws the rows of the head as they are, named by class; of two classes their difference too."""
+    count = len(head.class_names)
+    limit = scene.memory.ranges.get(key_of("weights", head.name)) or range_for(head.picture.extreme) or 1.0
+    values, row_norms = head.picture.shrink(MAX_CELLS, COLUMNS), pool_norms(head.picture.row_norms, MAX_CELLS)
+    names = [fit(name, LABEL_WIDTH, SMALL) for name in head.class_names] if count <= MAX_NAMED else []
+    with_difference = count == 2 and not head.multi_label and values.shape == head.picture.shape
+    if with_difference:
+        with np.errstate(invalid="ignore"):
+            values = np.concatenate([values, values[1:] - values[:1]])
+        row_norms = np.concatenate([row_norms, np.full((1, 2), head.norms.sum(), np.float32)])
+        difference = f"{head.class_names[1]} − {head.class_names[0]}"
+        names.append(difference if text_width(difference, SMALL) <= LABEL_WIDTH else "second − first")
+    page = Page()
+    cells = cell_meaning(head.picture.shape, (min(count, len(values)), values.shape[1]))
+    line = f"{moment(scene.snapshot)} · {plus_minus(limit)} · {cells}"
+    page.header("class weights", f"{head.name} {shape_text((count, head.width))}", line)
+    matrix = Matrix(
+        values=values,
+        limit=limit,
+        colormap=scene.style.colormap,
+        row_words=indexed("class", count),
+        column_words=indexed("input unit", head.width),
+        row_norms=row_norms,
+        column_norms=pool_norms(head.picture.column_norms, COLUMNS),
+        row_labels=tuple(enumerate(names)),
+        lowest=max(LOWEST, LABEL_HEIGHT * len(names)),
+    )
+    layout = draw_matrix(page, matrix)
+    if dead := dead_facts(matrix):
+        page.facts(dead)
+    page.paragraph(_words(head, with_difference), size=SMALL)
+    return page.raster(), layout
+
+
+def _words(head: Head, with_difference: bool) -> str:
+    """What the rows say, in one sentence."""
+    if head.single:
+        name = head.class_names[0]
+        return f"one output: positive = second class{'' if name.isdigit() else f' ({fit(name, 3 * LABEL_WIDTH)})'}"
+    if len(head.class_names) == 2 and not head.multi_label:
+        shown = "" if with_difference else ", not drawn here as a cell holds several weights"
+        return (
+            f"two classes: only the difference of the rows decides{shown}. "
+            "Centred, the rows are mirror images: their cosine is always −1."
+        )
+    return "positive: the unit speaks for the class, negative: against it"
+
+
+def _scalars(head: Head) -> Iterator[Scalar]:
+    if len(head.class_names) <= MAX_SCALAR_CLASSES:
+        for name, norm in zip(unique(head.class_names), head.norms, strict=True):
+            if math.isfinite(norm):
+                yield Scalar(f"classes.norm/{name}", float(norm))
+    if len(head.class_names) < 3:
+        return
+    mean = float(head.norms.mean())
+    for name, value in (
+        ("norm_spread", float(head.norms.std()) / mean if 0 < mean < math.inf else math.nan),
+        ("cosine_spread", head.cosine_spread),
+        ("simplex_distance", head.simplex_distance),
+    ):
+        if math.isfinite(value):
+            yield Scalar(f"classes.{name}/head", float(value))
+
+
+def written(name: str, index: int) -> str:
+    r"""A class name on one line, without what has no glyph; its index where nothing is left.
+
+    >>> written("red\nfox", 0), written(" ", 7)
+    ('red fox', '7')
+    """
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in name).split()) or str(index)
+
+
+def unique(names: tuple[str, ...]) -> list[str]:
+    """The names; where some are equal, all have their index behind them.
+
+    >>> unique(("cat", "dog", "cat"))
+    ['cat (0)', 'dog (1)', 'cat (2)']
+    """
+    if len(set(names)) == len(names):
+        return list(names)
+    return [f"{name} ({index})" for index, name in enumerate(names)]

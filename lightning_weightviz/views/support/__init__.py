@@ -1,0 +1,1 @@
+"""What views share. No file in here is a view."""

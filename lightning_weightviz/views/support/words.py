@@ -1,0 +1,118 @@
+"""The words of captions: what a parameter is, which moment is shown, what a cell stands for, a line of numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from lightning_weightviz.draw.color import INFINITE, NAN
+from lightning_weightviz.draw.number import number, percent, shape_text
+from lightning_weightviz.draw.page import Fact
+from lightning_weightviz.snapshot import Kind, Parameter, Snapshot, Target
+
+_AXES: Mapping[Kind, tuple[str, str]] = {
+    "linear": ("output unit", "input unit"),
+    "head": ("output", "input unit"),
+    "attention": ("output unit", "input unit"),
+    "recurrent": ("gate unit", "input unit"),
+    "embedding": ("entry", "dimension"),
+    "conv": ("output channel", "input channel"),
+}
+
+
+def describe(parameter: Parameter, target: Target = "weights") -> str:
+    """Module and shape, for instance ``Linear head 10×64`` or ``gradients · Linear 128×784``."""
+    head = " head" if parameter.kind == "head" else ""
+    text = f"{parameter.module}{head} {shape_text(parameter.shape)}"
+    if parameter.layout == "matrix" and len(parameter.shape) > 2 and math.prod(parameter.shape[2:]) > 1:
+        text += f" flattened to {shape_text(parameter.matrix_shape)}"
+    return text if target == "weights" else f"{target} · {text}"
+
+
+def moment(snapshot: Snapshot) -> str:
+    """Epoch and step, for instance ``epoch 20 · step 899``; ``now`` where there is no training."""
+    if snapshot.timeless:
+        return "now"
+    return f"{'start' if snapshot.initial else f'epoch {snapshot.epoch}'} · step {snapshot.step}"
+
+
+def plus_minus(limit: float) -> str:
+    """A range, for instance ``±0.25``."""
+    return f"±{number(limit)}"
+
+
+def axis_words(parameter: Parameter) -> tuple[str, str]:
+    """What the rows and the columns of the matrix are, with their indices: ``output unit 0…127``; "" for no rows."""
+    rows, columns = parameter.map_shape
+    if parameter.layout == "vector":
+        blocks = f": {', '.join(parameter.blocks)}" if parameter.blocks else ""
+        return "", indexed("index", columns) + blocks
+    row_word, column_word = _AXES.get(parameter.kind, ("row", "column"))
+    if parameter.module.startswith("ConvTranspose"):
+        row_word, column_word = column_word, row_word
+    if parameter.kind == "conv" and parameter.layout == "filters":
+        column_word += " × kernel position"
+    heads = f", {parameter.heads} heads" if parameter.heads > 1 else ""
+    return indexed("row" if heads else row_word, rows) + heads, indexed(column_word, columns)
+
+
+def indexed(word: str, length: int) -> str:
+    """A word and its range of indices: ``index 0…9``."""
+    return f"{word} 0" if length == 1 else f"{word} 0…{length - 1}"
+
+
+def cell_meaning(shape: tuple[int, int], cells: tuple[int, int], target: Target = "weights", kernel: int = 1) -> str:
+    """What a cell is where a map of `shape` is pooled to `cells`: ``each cell: largest of 1×4 weights``.
+
+    Args:
+        shape: Rows and columns of values, or of kernels.
+        cells: Rows and columns as drawn.
+        target: What the values are.
+        kernel: Values of a kernel.
+    """
+    if kernel > 1:
+        which = "sum of" if shape == cells else "largest sum of"
+        return f"each cell: {which} {block_text(shape, cells, 'kernels')}"
+    if shape == cells:
+        return f"every {target.removesuffix('s')} is drawn"
+    return f"each cell: largest of {block_text(shape, cells, target)}"
+
+
+def block_text(shape: tuple[int, int], cells: tuple[int, int], things: str) -> str:
+    """How many of some things a cell stands for: ``up to 2×3 weights``, ``one kernel``."""
+    if shape == cells:
+        return f"one {things.removesuffix('s')}"
+    block = "×".join(str(-(-length // count)) for length, count in zip(shape, cells, strict=True))
+    uneven = any(length % count for length, count in zip(shape, cells, strict=True))
+    return f"{'up to ' if uneven else ''}{block} {things}"
+
+
+def clipped(drawn: npt.NDArray[np.float32], limit: float) -> Fact:
+    """Share of the finite drawn cells that are beyond ±R: ``clipped 0.5%``."""
+    finite = drawn[np.isfinite(drawn)]
+    share = float((np.abs(finite) > limit).mean()) if finite.size else math.nan
+    return f"clipped {percent(share)}", None
+
+
+def way(moved: float) -> str:
+    """How far a parameter moved, relative to its length at the start: ``58%``."""
+    return f"{100 * moved:.0f}%" if moved >= 0.1 else percent(moved)
+
+
+def value_facts(statistics: Mapping[str, float], drawn: npt.NDArray[np.float32] | None, limit: float) -> list[Fact]:
+    """Numbers of all values, the share of drawn cells that R clips, and NaN and infinities where there are any."""
+    facts: list[Fact] = [
+        (f"mean {number(statistics['mean'])}", None),
+        (f"std {number(statistics['std'])}", None),
+        (f"|max| {number(statistics['absmax'])}", None),
+        (f"zeros {percent(statistics['zero_fraction'])}", None),
+    ]
+    if drawn is not None:
+        facts.append(clipped(drawn, limit))
+    for label, name, color in (("NaN", "nan_count", NAN), ("Inf", "inf_count", INFINITE)):
+        if statistics[name] > 0:
+            facts.append((f"{label}: {statistics[name]:.0f}", color))
+    return facts

@@ -1,0 +1,70 @@
+"""When snapshots are due, and what happens when they cost too much."""
+
+from __future__ import annotations
+
+import pytest
+
+from lightning_weightviz.run import schedule
+from lightning_weightviz.run.schedule import Schedule
+
+
+class Clock:
+    """Stands in for the time, so that a test of shares needs none."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(schedule, "time", clock)
+    return clock
+
+
+def test_epochs() -> None:
+    due = Schedule(3, None, None)
+    assert [epochs for epochs in range(1, 10) if due.is_epoch_due(epochs)] == [3, 6, 9]
+    assert not any(Schedule(None, 5, None).is_epoch_due(epochs) for epochs in range(1, 10))
+
+
+def test_steps_trigger_on_crossing_a_boundary() -> None:
+    due = Schedule(None, 5, None)
+    two_optimizers = [(before, before + 2) for before in range(0, 20, 2)]
+    assert [after for before, after in two_optimizers if due.is_step_due(before, after)] == [6, 10, 16, 20]
+    assert not due.is_step_due(5, 5)  # a batch that only accumulates
+    assert not Schedule(1, None, None).is_step_due(0, 1000)
+
+
+def test_snapshots_are_left_out_past_the_share(clock: Clock) -> None:
+    plan = Schedule(1, None, 0.01)
+    plan.start()
+    taken = 0
+    for _ in range(1000):
+        clock.now += 1.0
+        if plan.affords():
+            taken += 1
+            with plan.blocking():
+                clock.now += 0.5
+    blocked = 0.5 * taken
+    assert schedule.FREE_SECONDS < blocked <= schedule.FREE_SECONDS + 0.01 * clock.now + 0.5
+    assert plan.left_out == 1000 - taken > 0
+
+
+def test_a_short_run_shows_every_epoch(clock: Clock) -> None:
+    plan = Schedule(1, None, 0.01)
+    plan.start()
+    for _ in range(20):
+        assert plan.affords()
+        with plan.blocking():
+            clock.now += 0.2
+
+
+def test_no_limit_leaves_nothing_out(clock: Clock) -> None:
+    plan = Schedule(1, None, None)
+    with plan.blocking():
+        clock.now += 1000.0
+    assert plan.affords()

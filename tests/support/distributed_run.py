@@ -1,0 +1,50 @@
+"""Trains on two processes; run as a script, as Lightning starts the second process by running it again."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy
+from torch import nn
+from torch.distributed.fsdp import fully_shard
+
+from lightning_weightviz import WeightVisualizationCallback
+from tests.support.training import Classifier, batches, trainer
+
+
+class Sharded(Classifier):
+    """Each layer's rows are spread over the ranks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.Identity()  # type: ignore[assignment]  # buffers of a batch norm are not sharded
+
+    def configure_model(self) -> None:
+        assert self.device_mesh is not None
+        mesh = self.device_mesh["data_parallel"]
+        for layer in (self.fc1, self.fc2):
+            fully_shard(layer, mesh=mesh)
+        fully_shard(self, mesh=mesh)
+
+    def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> None:
+        self(batch[0])
+
+
+def main(kind: str, folder: Path) -> None:
+    """Three epochs; rank 0 keeps the final weights beside the event file, for the test to compare."""
+    torch.set_num_threads(1)
+    model = Classifier() if kind == "ddp" else Sharded()
+    strategy = DDPStrategy(process_group_backend="gloo") if kind == "ddp" else ModelParallelStrategy()
+    callback = WeightVisualizationCallback(targets=("weights", "gradients", "updates"))
+    running = trainer(folder, callback, strategy=strategy, devices=2)
+    running.fit(model, batches(), batches() if kind == "fsdp2" else None)
+    weight = model.fc1.weight.detach()
+    whole = weight.full_tensor() if hasattr(weight, "full_tensor") else weight
+    if running.is_global_zero:
+        torch.save(whole, folder / "fc1.pt")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))

@@ -1,0 +1,41 @@
+"""Two real processes: one writes, and what it writes is of the whole weights."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.support.training import events, steps_of
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.mark.parametrize("kind", ["ddp", "fsdp2"])
+def test_two_processes_write_one_true_record(tmp_path: Path, kind: str) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "tests.support.distributed_run", kind, str(tmp_path)],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    written = events(tmp_path)
+    weight = torch.load(tmp_path / "fc1.pt").double()
+    steps = steps_of(written, "Images", "weights.heatmap/fc1.weight")
+    assert len(steps) == 4
+    assert len(list((tmp_path / "run").glob("events*"))) == 1
+    rms = written.Scalars("weights.rms/fc1.weight")[-1].value
+    assert rms == pytest.approx(weight.square().mean().sqrt().item(), rel=2e-5)
+    histogram = written.Histograms("weights.histogram/fc1.weight")[-1].histogram_value
+    assert histogram.num == weight.numel()
+    assert (histogram.min, histogram.max) == pytest.approx((weight.min().item(), weight.max().item()), rel=1e-6)
+    for target in ("gradients", "updates"):
+        assert len(steps_of(written, "Scalars", f"{target}.rms/fc1.weight")) == 3
+    assert "failed with" not in ran.stderr
