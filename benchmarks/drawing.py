@@ -21,7 +21,7 @@ from torch import nn
 
 from lightning_weightviz.artifacts import Raster
 from lightning_weightviz.measure import Meter
-from lightning_weightviz.memory.history import History
+from lightning_weightviz.memory import History
 from lightning_weightviz.model.selection import select
 from lightning_weightviz.snapshot import Snapshot
 from lightning_weightviz.views import Scene, Style

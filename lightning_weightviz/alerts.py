@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from lightning_weightviz.artifacts import Scalar
+from lightning_weightviz.registry import Registry
 from lightning_weightviz.snapshot import Measurement, Snapshot
-
-Rule = Callable[[Measurement], "str | None"]
-RULES: dict[str, Rule] = {}
 
 
 class WeightAlert(RuntimeError):  # noqa: N818  # what is wrong is the weights, not the program
@@ -31,24 +29,49 @@ class Alert:
     message: str
 
 
-def rule(name: str) -> Callable[[Rule], Rule]:
-    """Makes a function a rule: it takes a measurement and returns what is wrong, or None."""
+Find = Callable[[Measurement], "str | None"]
 
-    def register(function: Rule) -> Rule:
-        RULES[name] = function
-        return function
+
+@dataclass(frozen=True)
+class Rule:
+    """What may be wrong with a parameter.
+
+    Attributes:
+        find: Says what is wrong, or None; may raise, which costs no other rule anything.
+        from_start: Whether it holds before the first step too. A zero matrix is a usual start (the second factor of a
+            low-rank adapter, the last layer of a residual branch); a NaN is none.
+    """
+
+    find: Find
+    from_start: bool = False
+
+
+RULES = Registry[Rule]("rule")
+"""Every rule by its name in ``alerts/<rule>``."""
+
+
+def rule(name: str, *, from_start: bool = False) -> Callable[[Find], Find]:
+    """Makes a function a rule under `name`; the flag is that of `Rule`.
+
+    Raises:
+        ValueError: There is a rule of that name already.
+    """
+
+    def register(find: Find) -> Find:
+        RULES.add(name, Rule(find, from_start), find)
+        return find
 
     return register
 
 
-@rule("nan")
+@rule("nan", from_start=True)
 def nan(measurement: Measurement) -> str | None:
     """Values that are not a number: a step was taken with a broken gradient."""
     count = measurement.statistics["nan_count"]
     return f"{count:.0f} of {measurement.parameter.size} values are NaN" if count else None
 
 
-@rule("inf")
+@rule("inf", from_start=True)
 def inf(measurement: Measurement) -> str | None:
     """Infinite values: the weights ran away, or half precision overflowed."""
     count = measurement.statistics["inf_count"]
@@ -72,21 +95,37 @@ def dead_units(measurement: Measurement) -> str | None:
     rows = measurement.parameter.shape[0] if measurement.parameter.shape else 0
     dead = statistics["dead_units"]
     # NaN, where the statistic is not defined, is not above anything.
-    return f"{dead:.0f} of {rows} units have weights next to 0" if dead >= rows / 4 else None
+    return f"{dead:.0f} of {rows} units have near-zero weights" if dead >= rows / 4 else None
 
 
-def check(snapshot: Snapshot) -> list[Alert]:
-    """All findings in the weights of a snapshot. Before the first step only NaN and infinities count.
+@dataclass(frozen=True)
+class Checked:
+    """What the rules say of a snapshot.
 
-    A zero matrix is a usual start (the second factor of a low-rank adapter, the last layer of a residual branch).
+    Attributes:
+        alerts: What they found, rule by rule.
+        errors: What each rule that failed raised, by its name.
     """
-    return [
-        Alert(name, measurement.parameter.name, _sentence(name, measurement.parameter.name, wrong, snapshot))
-        for name, find in RULES.items()
-        if not snapshot.initial or name in ("nan", "inf")
-        for measurement in snapshot.targets.get("weights", {}).values()
-        if (wrong := find(measurement)) is not None
-    ]
+
+    alerts: list[Alert]
+    errors: dict[str, Exception]
+
+
+def check(snapshot: Snapshot) -> Checked:
+    """Applies every rule to the weights of a snapshot."""
+    alerts: list[Alert] = []
+    errors: dict[str, Exception] = {}
+    for name, rule in RULES.items():
+        if snapshot.initial and not rule.from_start:
+            continue
+        try:
+            for measurement in snapshot.targets.get("weights", {}).values():
+                if (wrong := rule.find(measurement)) is not None:
+                    parameter = measurement.parameter.name
+                    alerts.append(Alert(name, parameter, _sentence(name, parameter, wrong, snapshot)))
+        except Exception as error:
+            errors[name] = error
+    return Checked(alerts, errors)
 
 
 def _sentence(name: str, parameter: str, wrong: str, snapshot: Snapshot) -> str:
@@ -95,5 +134,4 @@ def _sentence(name: str, parameter: str, wrong: str, snapshot: Snapshot) -> str:
 
 def scalars(alerts: list[Alert]) -> Iterator[Scalar]:
     """``alerts/<rule>``: in how many parameters each rule found something, 0 included, so that the curve is there."""
-    counts: Mapping[str, int] = {name: sum(alert.rule == name for alert in alerts) for name in RULES}
-    return (Scalar(f"alerts/{name}", float(count)) for name, count in counts.items())
+    return (Scalar(f"alerts/{name}", float(sum(alert.rule == name for alert in alerts))) for name in RULES)

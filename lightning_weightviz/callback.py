@@ -191,7 +191,9 @@ class WeightVisualizationCallback(Callback):
         visualizer = WeightVisualizer(pl_module, trainer.loggers, folder=folder, settings=settings)
         if visualizer.wants_class_names:
             with suppress(Exception):  # names are a help; a data set that has none yet may say so in any way
-                visualizer.suggest_class_names(class_names_of(trainer))
+                visualizer.suggest_class_names(
+                    class_names_of(getattr(trainer, "datamodule", None), trainer.train_dataloader)
+                )
         if self._state is not None:
             visualizer.load_state_dict(self._state["visualizer"])
         return visualizer

@@ -15,8 +15,7 @@ from torch import nn
 
 from lightning_weightviz.artifacts import Image
 from lightning_weightviz.measure import Meter
-from lightning_weightviz.memory.color_range import ColorRange
-from lightning_weightviz.memory.history import History
+from lightning_weightviz.memory import ColorRange, History
 from lightning_weightviz.model.selection import Selection, matches, parameter_names, select
 from lightning_weightviz.model.state_dict import module_of
 from lightning_weightviz.model.values import head_source, readable
@@ -173,11 +172,11 @@ def _draw(selection: Selection, settings: Settings) -> list[Image]:
         initial=False,
         targets={"weights": measured.measurements},
         totals={"weights": measured.totals},
-        head=measured.head_rows,
+        head=measured.rows,
         timeless=True,
     )
-    scene = Scene(snapshot, History(settings.color_range).remember(snapshot), settings.style)
-    rendered = render(scene, settings.views, head=measured.compare)
+    scene = Scene(snapshot, History(settings.color_range).remember(snapshot), settings.style, pairs=measured.pairs)
+    rendered = render(scene, settings.views)
     for error in rendered.errors.values():
         raise error
     return [artifact for artifact in rendered.batch.artifacts if isinstance(artifact, Image)]

@@ -12,9 +12,9 @@ from typing import Any, Literal, get_args
 from matplotlib import colormaps
 
 from lightning_weightviz.measure import STATISTICS
-from lightning_weightviz.memory.color_range import ColorRange
+from lightning_weightviz.memory import ColorRange
 from lightning_weightviz.snapshot import Target
-from lightning_weightviz.views import Style, discover
+from lightning_weightviz.views import VIEWS, Style
 
 OnAlert = Literal["warn", "raise", "ignore"]
 
@@ -85,7 +85,7 @@ class Settings:
             if not isinstance(getattr(self, name), bool):
                 raise TypeError(f"{name} must be True or False, got {getattr(self, name)!r}")
         put("targets", _words("targets", self.targets, get_args(Target)))
-        put("views", _words("views", self.views, discover(), empty=True))
+        put("views", _words("views", self.views, VIEWS, empty=True))
         put("statistics", _words("statistics", self.statistics, STATISTICS, empty=True))
         for name, least in (("max_layers", 0), ("image_size", 8), ("bins", 1)):
             put(name, _whole_number(name, getattr(self, name), least))
@@ -100,6 +100,11 @@ class Settings:
         if not isinstance(self.prefix, str):
             raise TypeError(f"prefix must be a string, got {self.prefix!r}")
         put("sinks", None if self.sinks is None else _sinks(self.sinks))
+
+    @property
+    def needs_start(self) -> bool:
+        """Whether a view shows changes since the first snapshot."""
+        return any(VIEWS[name].needs_start for name in self.views)
 
     @property
     def style(self) -> Style:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from lightning_weightviz import alerts
 from lightning_weightviz.artifacts import Animation
 from lightning_weightviz.measure import Measured
-from lightning_weightviz.memory.history import History
+from lightning_weightviz.memory import History
 from lightning_weightviz.model import sharding
 from lightning_weightviz.model.selection import Selection, select
 from lightning_weightviz.model.targets import MOST_COPIED, Meters, on_host
@@ -25,8 +25,8 @@ from lightning_weightviz.run.errors import Tolerance
 from lightning_weightviz.run.worker import Worker
 from lightning_weightviz.settings import Settings
 from lightning_weightviz.sinks.support.delivery import Output
-from lightning_weightviz.snapshot import Head, Snapshot, Target
-from lightning_weightviz.views import Scene, is_over_time
+from lightning_weightviz.snapshot import Snapshot, Target
+from lightning_weightviz.views import VIEWS, Scene
 from lightning_weightviz.views.support.render import Rendered, render
 
 
@@ -36,13 +36,13 @@ class _Seen:
 
     Attributes:
         scene: What views draw.
-        compare: Compares the head's classes, which takes longer; None where there is no head.
         found: What is wrong with it.
+        errors: What each statistic that failed raised, by its name.
     """
 
     scene: Scene
-    compare: Callable[[], Head | None] | None
-    found: list[alerts.Alert]
+    found: alerts.Checked
+    errors: dict[str, Exception]
 
 
 class WeightVisualizer:
@@ -88,7 +88,7 @@ class WeightVisualizer:
         self._selection = self._select()
         self._class_names = self._check_class_names()
         self._meters = self._new_meters()
-        self._history = History(self.settings.color_range, keep_start="drift" in self.settings.views)
+        self._history = History(self.settings.color_range, keep_start=self.settings.needs_start)
         # Two threads, as a checkpoint waits for what is measured, but not for what is drawn.
         self._measuring = Worker[_Seen](background=self.settings.background)
         self._drawing = Worker[Rendered | None](background=self.settings.background)
@@ -306,10 +306,12 @@ class WeightVisualizer:
             initial=initial,
             targets={target: result.measurements for target, result in measured.items()},
             totals={target: result.totals for target, result in measured.items()},
-            head=None if weights is None else weights.head_rows,
+            head=None if weights is None else weights.rows,
         )
-        scene = Scene(snapshot, self._history.remember(snapshot), self.settings.style)
-        return _Seen(scene, None if weights is None else weights.compare, alerts.check(snapshot))
+        memory = self._history.remember(snapshot)
+        scene = Scene(snapshot, memory, self.settings.style, pairs=None if weights is None else weights.pairs)
+        errors = {name: error for result in measured.values() for name, error in result.errors.items()}
+        return _Seen(scene, alerts.check(snapshot), errors)
 
     def _draw(self, future: Future[_Seen]) -> Rendered | None:
         """Draws a snapshot, on the thread that draws; None where it could not be measured, which is told elsewhere."""
@@ -317,9 +319,9 @@ class WeightVisualizer:
             return None
         seen = future.result()
         all_views = _is_milestone(seen.scene.snapshot)
-        views = [name for name in self.settings.views if all_views or not is_over_time(name)]
-        extra = list(alerts.scalars(seen.found))
-        return render(seen.scene, views, prefix=self.settings.prefix, extra=extra, head=seen.compare)
+        views = [name for name in self.settings.views if all_views or not VIEWS[name].over_time]
+        extra = list(alerts.scalars(seen.found.alerts))
+        return render(seen.scene, views, prefix=self.settings.prefix, extra=extra)
 
     def _judge(self, futures: Iterator[Future[_Seen]]) -> list[alerts.Alert]:
         """Tells of what is wrong with snapshots that are measured, and returns it."""
@@ -328,7 +330,11 @@ class WeightVisualizer:
             with self._tolerance.of("measuring the weights"):
                 seen = future.result()
                 self._last = seen.scene
-                all_found += seen.found
+                all_found += seen.found.alerts
+                for name, error in seen.errors.items():
+                    self._tolerance.tell(f"the statistic {name!r}", error)
+                for rule, error in seen.found.errors.items():
+                    self._tolerance.tell(f"the rule {rule!r}", error)
         for alert in all_found:
             if self.settings.on_alert == "warn" and (alert.rule, alert.parameter) not in self._alerted:
                 warnings.warn(alert.message, stacklevel=2)
@@ -337,7 +343,7 @@ class WeightVisualizer:
 
     def _draw_last(self, scene: Scene) -> None:
         """Views over time as of the last snapshot; where they are drawn already, what moves alone."""
-        views = [name for name in self.settings.views if is_over_time(name)]
+        views = [name for name in self.settings.views if VIEWS[name].over_time]
         drawn = _is_milestone(scene.snapshot)
         job = partial(
             render,

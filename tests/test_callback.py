@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from lightning_weightviz import WeightAlert, WeightVisualizationCallback
 from lightning_weightviz.artifacts import Batch, Image, Scalar
-from lightning_weightviz.memory.history import History
+from lightning_weightviz.memory import History
 from tests.support.training import Classifier, batches, events, quiet_threads, steps_of, trainer
 
 
@@ -236,13 +236,12 @@ def test_a_logger_that_fails_stops_neither_training_nor_the_others(tmp_path: Pat
 
 
 def test_a_view_that_fails_leaves_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lightning_weightviz import views
-    from lightning_weightviz.views.support import render
+    from lightning_weightviz.views import VIEWS, View
 
     def fail(scene: object) -> list[Image]:
         raise ZeroDivisionError("no width")
 
-    monkeypatch.setattr(render, "discover", lambda: {**views.discover(), "heatmap": fail})
+    monkeypatch.setattr(VIEWS, "_members", {**VIEWS, "heatmap": View(fail)})
     kept = Collected()
     with pytest.warns(UserWarning, match="the view 'heatmap' failed with ZeroDivisionError: no width"):
         fit(tmp_path, WeightVisualizationCallback(sinks=[kept]))

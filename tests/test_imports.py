@@ -37,16 +37,17 @@ DOORS = {"callback", "environment", "visualizer", "figure", "settings"}
 # Which other rooms a room may import; the doors may import all.
 ALLOWED = {
     "artifacts": set[str](),
+    "registry": set[str](),
     "snapshot": set[str](),
     "run": set[str](),
     "memory": {"snapshot"},
     "draw": {"artifacts"},
-    "views": {"draw", "snapshot", "memory", "artifacts"},
+    "views": {"draw", "snapshot", "memory", "artifacts", "registry", "run"},
     # Draws histograms for loggers that have none.
-    "sinks": {"artifacts", "draw", "run"},
-    "measure": {"snapshot"},
-    "model": {"snapshot", "measure", "settings"},
-    "alerts": {"snapshot", "artifacts"},
+    "sinks": {"artifacts", "draw", "registry", "run"},
+    "measure": {"snapshot", "registry", "run"},
+    "model": {"snapshot", "measure", "run", "settings"},
+    "alerts": {"snapshot", "artifacts", "registry"},
     "settings": {"measure", "memory", "snapshot", "views"},
 }
 # Who may import the two at the top; `__init__` gives them their public names.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,15 +13,16 @@ import torch
 from torch import Tensor
 
 from lightning_weightviz.measure.device.change import Drift, Known, Step, Steps
-from lightning_weightviz.measure.device.class_head import EnqueuedHead, HeadSource
+from lightning_weightviz.measure.device.class_head import EnqueuedHead
 from lightning_weightviz.measure.device.group import Enqueued, Part, Wanted
 from lightning_weightviz.measure.device.spectrum import Lanczos
 from lightning_weightviz.measure.device.subset import Subset, shares
 from lightning_weightviz.measure.host.measurements import Gathered, Measured, gather, report
-from lightning_weightviz.measure.pending import Pending
+from lightning_weightviz.measure.inputs import HeadSource
 from lightning_weightviz.measure.statistics import STATISTICS
 from lightning_weightviz.measure.transfer import Arrays, Packer
-from lightning_weightviz.snapshot import Measurement, Parameter, Picture
+from lightning_weightviz.run.deferred import Deferred
+from lightning_weightviz.snapshot import Parameter, Picture
 
 SPECTRAL_STATE = 1 << 16
 """Elements of singular vectors that go into the state, as float16; what does not fit is found anew."""
@@ -78,7 +80,7 @@ class Meter:
         head: HeadSource | None = None,
         *,
         later: bool = False,
-    ) -> Pending:
+    ) -> Deferred[Measured]:
         """Enqueues all reductions and one copy a device to the host; waits for nothing.
 
         Args:
@@ -88,11 +90,10 @@ class Meter:
             later: Do nothing yet but end the time in which steps are watched: on the host, where nothing is enqueued,
                 the thread that asks for the result does the work. No tensor may change until then.
         """
-        begin = partial(self._begin_measuring, tensors, head, self._step.take())
-        if later:
-            return Pending(lambda: begin()())
-        with torch.no_grad():
-            return Pending(begin())
+        begin = Deferred(partial(self._begin_measuring, tensors, head, self._step.take()))
+        if not later:
+            begin.result()
+        return Deferred(lambda: begin.result()())
 
     def _begin_measuring(
         self,
@@ -102,6 +103,7 @@ class Meter:
     ) -> Callable[[], Measured]:
         """Enqueues; returns what reads the results."""
         with ExitStack() as stack:
+            stack.enter_context(torch.no_grad())
             values = [tensor.detach() for tensor in (tensors() if callable(tensors) else tensors)]
             parts = self._place(values)
             devices = {part.device for part in parts} | set(steps) | ({head.weight.device} if head else set())
@@ -116,15 +118,16 @@ class Meter:
             classes = self._enqueue_head(head, packers[head.weight.device]) if head else None
             arrivals = {device: packer.send() for device, packer in packers.items()}
 
+        @torch.no_grad()
         def finish() -> Measured:
             arrays = {device: arrival.arrays() for device, arrival in arrivals.items()}
             found = [one.collect(arrays[part.device]) for part, one in zip(parts, enqueued, strict=True)]
             pictures = {index: picture for _, drawn in found for index, picture in drawn.items()}
-            measurements, totals = self._report(found, arrays, steps, pictures)
+            measured = self._report(found, arrays, steps, pictures)
             if classes is None:
-                return Measured(measurements, totals)
-            build = classes.collect(arrays[classes.device], pictures)
-            return Measured(measurements, totals, build(False), partial(build, True))
+                return measured
+            rows, pairs = classes.collect(arrays[classes.device], pictures)
+            return replace(measured, rows=rows, pairs=pairs)
 
         return finish
 
@@ -140,10 +143,10 @@ class Meter:
         arrays: Mapping[torch.device, Arrays],
         steps: Steps,
         pictures: dict[int, Picture],
-    ) -> tuple[dict[str, Measurement], dict[str, float]]:
+    ) -> Measured:
         """All parameters' measurements and the whole model's statistics."""
         if not found:
-            return {}, dict.fromkeys(STATISTICS, float("nan"))
+            return Measured({}, dict.fromkeys(STATISTICS, float("nan")))
         update = np.full((len(self._parameters), 2), np.nan)
         for device, seen in steps.items():
             for number, (owners, _) in enumerate(seen):

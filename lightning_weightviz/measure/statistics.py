@@ -5,14 +5,15 @@ A function under `statistic` is a statistic: it is measured, and may be named by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from lightning_weightviz.measure.host.merge_moments import Moments
+from lightning_weightviz.registry import Registry
 
 Floats = npt.NDArray[np.float64]
 
@@ -40,18 +41,38 @@ class Reductions:
     update: Floats
 
 
-Statistic = Callable[[Reductions], Floats]
-_STATISTICS: dict[str, Statistic] = {}
-STATISTICS: Mapping[str, Statistic] = MappingProxyType(_STATISTICS)
+Compute = Callable[[Reductions], Floats]
+Need = Literal["spectrum", "fourth", "sort"]
+"""What is measured only where a statistic needs it: singular values, fourth powers, exact percentiles."""
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """A number of each parameter.
+
+    Attributes:
+        compute: From the sums of all parameters to its values, (parameters + 1,), the whole model's last.
+        needs: Expensive measurements that it is made of; without them it is NaN, or less exact.
+    """
+
+    compute: Compute
+    needs: frozenset[Need] = frozenset()
+
+
+STATISTICS = Registry[Statistic]("statistic")
 """Every statistic by the name that users write and tags carry."""
 
 
-def statistic(name: str) -> Callable[[Statistic], Statistic]:
-    """Makes a function a statistic under `name`."""
+def statistic(name: str, *needs: Need) -> Callable[[Compute], Compute]:
+    """Makes a function a statistic under `name`; `needs` are those of `Statistic`.
 
-    def register(function: Statistic) -> Statistic:
-        _STATISTICS[name] = function
-        return function
+    Raises:
+        ValueError: There is a statistic of that name already.
+    """
+
+    def register(compute: Compute) -> Compute:
+        STATISTICS.add(name, Statistic(compute, frozenset(needs)), compute)
+        return compute
 
     return register
 
@@ -122,7 +143,7 @@ def inf_count(r: Reductions) -> Floats:
     return r.moments.inf.astype(np.float64)
 
 
-@statistic("kurtosis")
+@statistic("kurtosis", "fourth")
 def kurtosis(r: Reductions) -> Floats:
     """Fourth standardised moment: 3 for a normal distribution, 1.8 for a uniform one; NaN for a constant."""
     n = r.moments.finite.astype(np.float64)
@@ -130,7 +151,7 @@ def kurtosis(r: Reductions) -> Floats:
     return _ratio(_ratio(r.moments.fourth, n), variance**2)
 
 
-@statistic("median")
+@statistic("median", "sort")
 def median(r: Reductions) -> Floats:
     """Median, exact; of the whole model, interpolated in a histogram of 16 bins an octave, at most 1/16 off."""
     return r.median
@@ -142,13 +163,13 @@ def dead_units(r: Reductions) -> Floats:
     return r.dead_units
 
 
-@statistic("stable_rank")
+@statistic("stable_rank", "spectrum")
 def stable_rank(r: Reductions) -> Floats:
     """‖W‖_F² / σ₁²: how many directions carry the matrix; σ₁ as in `spectral_norm`."""
     return _ratio(norm(r) ** 2, r.sigma**2)
 
 
-@statistic("spectral_norm")
+@statistic("spectral_norm", "spectrum")
 def spectral_norm(r: Reductions) -> Floats:
     """Largest singular value σ₁ of the matrix (shape[0], rest), within 1 %."""
     return r.sigma

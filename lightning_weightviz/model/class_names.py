@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from lightning.pytorch import Trainer
+from typing import Any
 
 
-def class_names_of(trainer: Trainer) -> Sequence[str]:
-    """Those of the data module, else of the data set, under the names that torchvision uses; else none."""
-    sources: list[Any] = [getattr(trainer, "datamodule", None)]
-    dataset = getattr(trainer.train_dataloader, "dataset", None)
+def class_names_of(datamodule: Any, dataloader: Any) -> Sequence[str]:
+    """Those of the data module, else of the loader's data set, under the names that torchvision uses; else none."""
+    sources: list[Any] = [datamodule]
+    dataset = getattr(dataloader, "dataset", None)
     # A subset holds its data set, and a wrapper may hold itself.
     while dataset is not None and not any(dataset is source for source in sources):
         sources.append(dataset)

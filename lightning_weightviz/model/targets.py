@@ -9,10 +9,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from lightning_weightviz.measure import HeadSource, Measured, Meter, Pending
+from lightning_weightviz.measure import HeadSource, Measured, Meter
 from lightning_weightviz.measure.device.abilities import looks
 from lightning_weightviz.model.copies import Copies
 from lightning_weightviz.model.values import differences, gradients, readable
+from lightning_weightviz.run.deferred import Deferred
 from lightning_weightviz.settings import Settings
 from lightning_weightviz.snapshot import Parameter, Target
 
@@ -39,7 +40,7 @@ class Meters:
                 parameters,
                 image_size=settings.image_size,
                 statistics=settings.statistics,
-                means="drift" in settings.views,
+                means=settings.needs_start,
             )
             for target in settings.targets
         }
@@ -67,7 +68,7 @@ class Meters:
             self._copies.renew()
             tensors = [self._copies.of(tensor) for tensor in tensors]
             head = head and _copied(head, self._copies)
-        pending: dict[Target, Pending] = {}
+        pending: dict[Target, Deferred[Measured]] = {}
         if "weights" in self._meters:
             pending["weights"] = self._meters["weights"].measure(tensors, head, later=later)
         if self._gradients:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -11,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
 from lightning_weightviz.artifacts import Batch
+from lightning_weightviz.registry import Registry
 
 
 class Sink(Protocol):
@@ -32,7 +31,9 @@ FALLBACK = "*"
 ENTRY_POINTS = "lightning_weightviz.sinks"
 """Group of the entry points by which installed packages bring sinks: ``MyLogger = "my_package:MySink"``."""
 
-_FACTORIES: dict[str, SinkFactory] = {}
+SINKS = Registry[SinkFactory]("sink", __name__)
+"""The package's own factories by class name, the fallback under ``"*"``."""
+
 _THIRD_PARTY: dict[str, SinkFactory] = {}
 
 
@@ -41,7 +42,7 @@ def sink(*class_names: str) -> Callable[[_Factory], _Factory]:
 
     def register(factory: _Factory) -> _Factory:
         for name in class_names:
-            _FACTORIES[name] = factory
+            SINKS.add(name, factory, factory)
         return factory
 
     return register
@@ -78,14 +79,6 @@ def register_sink(class_name: str, factory: SinkFactory) -> None:
 
 
 @cache
-def discover() -> dict[str, SinkFactory]:
-    """The package's factories by class name, the fallback under ``"*"``."""
-    for module in pkgutil.iter_modules(__path__):
-        importlib.import_module(f"{__name__}.{module.name}")
-    return dict(_FACTORIES)
-
-
-@cache
 def _installed() -> dict[str, SinkFactory]:
     """The factories of installed packages by class name; none is imported before a logger asks for it."""
 
@@ -106,8 +99,8 @@ def sink_for(logger: Any, folder: Path) -> Sink:
         folder: Where to write files where the logger has no folder of its own.
     """
     class_names = [base.__name__ for base in type(logger).__mro__]
-    for factories in (_THIRD_PARTY, _installed(), discover()):
+    for factories in (_THIRD_PARTY, _installed(), SINKS):
         for class_name in class_names:
             if class_name in factories:
                 return factories[class_name](logger, folder)
-    return discover()[FALLBACK](logger, folder)
+    return SINKS[FALLBACK](logger, folder)

@@ -1,29 +1,18 @@
 """What has left the device: frozen dataclasses of numpy arrays, which memory and views read."""
 
-from lightning_weightviz.snapshot.measurement import (
-    MAX_FILTER_VALUES,
-    PERCENTILES,
-    TOTAL,
-    Counts,
-    Head,
-    Kind,
-    Layout,
-    Measurement,
-    Parameter,
-    Picture,
-    Rank,
-    Snapshot,
-    Target,
-    pool_extreme,
-    pool_mean,
-)
+from lightning_weightviz.snapshot.class_head import ClassPairs, ClassRows
+from lightning_weightviz.snapshot.measurement import PERCENTILES, Counts, Measurement, Picture, Rank
+from lightning_weightviz.snapshot.moment import TOTAL, Snapshot, Target
+from lightning_weightviz.snapshot.parameter import MAX_FILTER_VALUES, Kind, Layout, Parameter
+from lightning_weightviz.snapshot.pooling import pool_extreme, pool_mean
 
 __all__ = [
     "MAX_FILTER_VALUES",
     "PERCENTILES",
     "TOTAL",
+    "ClassPairs",
+    "ClassRows",
     "Counts",
-    "Head",
     "Kind",
     "Layout",
     "Measurement",

@@ -15,7 +15,7 @@ from lightning_weightviz.draw.matrix import Box
 from lightning_weightviz.draw.number import number
 from lightning_weightviz.draw.page import GREY, INK, LINE, MARGIN, WIDTH, Page
 from lightning_weightviz.draw.text import SMALL, text_width
-from lightning_weightviz.memory.history import OVERVIEW_STATISTICS, Memory, key_of
+from lightning_weightviz.memory import OVERVIEW_STATISTICS, Memory, key_of
 from lightning_weightviz.snapshot import Measurement, Target
 from lightning_weightviz.views import Scene, view
 from lightning_weightviz.views.support.words import describe, moment, value_facts

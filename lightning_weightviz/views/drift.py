@@ -15,8 +15,7 @@ from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, Fact, Page
 from lightning_weightviz.draw.panel import SPACE, TITLE_HEIGHT, Panel, PanelLayout, draw_panels
 from lightning_weightviz.draw.text import SMALL
 from lightning_weightviz.draw.tiles import TileLayout, dead_filters, paint_tiles, plan_sheet
-from lightning_weightviz.memory.color_range import range_for
-from lightning_weightviz.memory.history import change_map, key_of
+from lightning_weightviz.memory import change_map, key_of, range_for
 from lightning_weightviz.snapshot import Measurement, Parameter, Target
 from lightning_weightviz.views import Scene, view
 from lightning_weightviz.views.support.words import axis_words, block_text, describe, moment, way
@@ -57,7 +56,7 @@ class Drift:
     caption: str
 
 
-@view("drift")
+@view("drift", needs_start=True)
 def drift(scene: Scene) -> Iterator[Artifact]:
     """Images ``<target>.drift/<parameter>`` where the first map was kept, from the second snapshot on."""
     if len(scene.memory.steps) < 2:

@@ -15,7 +15,7 @@ from lightning_weightviz.draw.matrix import Matrix, draw_matrix
 from lightning_weightviz.draw.number import number
 from lightning_weightviz.draw.page import Page
 from lightning_weightviz.draw.tiles import draw_tiles
-from lightning_weightviz.memory.history import FRAME_CELLS, Frame, film_key, filmed, frame_of, key_of
+from lightning_weightviz.memory import FRAME_CELLS, Frame, film_key, filmed, frame_of, key_of
 from lightning_weightviz.snapshot import Measurement, Parameter, Target, pool_extreme
 from lightning_weightviz.views import Scene, view
 from lightning_weightviz.views.support.words import axis_words, cell_meaning, describe, plus_minus, way

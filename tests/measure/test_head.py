@@ -10,7 +10,7 @@ import torch
 
 from lightning_weightviz.measure import HeadSource, Meter
 from lightning_weightviz.measure.device import abilities
-from lightning_weightviz.snapshot import Head
+from lightning_weightviz.snapshot import ClassPairs, ClassRows
 from tests.support.oracles import Floats, numbers
 
 
@@ -21,10 +21,20 @@ def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setattr(abilities, "HOSTS", frozenset())
 
 
-def measured(source: HeadSource, image_size: int = 256) -> Head:
-    head = Meter([], image_size=image_size).measure([], source).result().head
-    assert head is not None
-    return head
+def measured(source: HeadSource, image_size: int = 256) -> ClassRows:
+    return both(source, image_size)[0]
+
+
+def compared(source: HeadSource, image_size: int = 256) -> ClassPairs:
+    pairs = both(source, image_size)[1]
+    assert pairs is not None
+    return pairs
+
+
+def both(source: HeadSource, image_size: int = 256) -> tuple[ClassRows, ClassPairs | None]:
+    result = Meter([], image_size=image_size).measure([], source).result()
+    assert result.rows is not None and result.pairs is not None
+    return result.rows, result.pairs.result()
 
 
 def source(weight: torch.Tensor, **rest: object) -> HeadSource:
@@ -48,67 +58,61 @@ def test_ten_classes(dtype: torch.dtype) -> None:
     weight = torch.randn(10, 64, generator=torch.Generator().manual_seed(0)).to(dtype)
     bias = torch.randn(10)
     head = measured(source(weight, bias=bias))
+    alike = compared(source(weight, bias=bias))
     expected = cosines(weight)
-    assert head.cosine is not None
-    assert np.isnan(np.diag(head.cosine)).all()
+    assert np.isnan(np.diag(alike.cosine)).all()
     off = ~np.eye(10, dtype=bool)
-    np.testing.assert_allclose(head.cosine[off], expected[off], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(alike.cosine[off], expected[off], rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(head.norms, np.linalg.norm(centred(weight), axis=1), rtol=1e-6)
     assert head.bias is not None
     np.testing.assert_allclose(head.bias, bias.numpy(), rtol=1e-6)
-    assert head.cosine_spread == pytest.approx(expected[off].std(), rel=1e-5)
+    assert alike.cosine_spread == pytest.approx(expected[off].std(), rel=1e-5)
     pairs = sorted(itertools.combinations(range(10), 2), key=lambda pair: -expected[pair])[:7]
-    assert [pair[:2] for pair in head.closest] == pairs
-    np.testing.assert_allclose([pair[2] for pair in head.closest], [expected[pair] for pair in pairs], rtol=1e-5)
+    assert [pair[:2] for pair in alike.closest] == pairs
+    np.testing.assert_allclose([pair[2] for pair in alike.closest], [expected[pair] for pair in pairs], rtol=1e-5)
     gram = centred(weight) @ centred(weight).T
     frame = (np.eye(10) - 0.1) / 3
-    assert head.simplex_distance == pytest.approx(float(np.linalg.norm(gram / np.linalg.norm(gram) - frame)), rel=1e-5)
+    assert alike.simplex_distance == pytest.approx(float(np.linalg.norm(gram / np.linalg.norm(gram) - frame)), rel=1e-5)
     assert not head.single
     assert (head.width, head.picture.shape, head.templates) == (64, (10, 64), None)
     np.testing.assert_array_equal(head.picture.extreme, numbers(weight).astype(np.float32))
 
 
 def test_a_simplex_has_no_distance_from_itself() -> None:
-    head = measured(source(5 * (torch.eye(6) - 1 / 6) + 3.0))
-    assert head.simplex_distance == pytest.approx(0.0, abs=1e-6)
-    assert head.cosine_spread == pytest.approx(0.0, abs=1e-6)
-    assert head.closest[0][2] == pytest.approx(-0.2, rel=1e-5)
+    pairs = compared(source(5 * (torch.eye(6) - 1 / 6) + 3.0))
+    assert pairs.simplex_distance == pytest.approx(0.0, abs=1e-6)
+    assert pairs.cosine_spread == pytest.approx(0.0, abs=1e-6)
+    assert pairs.closest[0][2] == pytest.approx(-0.2, rel=1e-5)
 
 
 def test_fewer_dimensions_than_a_simplex_needs() -> None:
-    assert np.isnan(measured(source(torch.randn(10, 8))).simplex_distance)
-    assert np.isfinite(measured(source(torch.randn(10, 9))).simplex_distance)
+    assert np.isnan(compared(source(torch.randn(10, 8))).simplex_distance)
+    assert np.isfinite(compared(source(torch.randn(10, 9))).simplex_distance)
 
 
 def test_two_classes_are_always_opposite() -> None:
-    head = measured(source(torch.randn(2, 5)))
-    assert [pair[:2] for pair in head.closest] == [(0, 1)]
-    assert head.closest[0][2] == pytest.approx(-1.0)
-    assert head.cosine_spread == pytest.approx(0.0)
+    pairs = compared(source(torch.randn(2, 5)))
+    assert [pair[:2] for pair in pairs.closest] == [(0, 1)]
+    assert pairs.closest[0][2] == pytest.approx(-1.0)
+    assert pairs.cosine_spread == pytest.approx(0.0)
 
 
 def test_one_output_is_not_centred() -> None:
     weight = torch.randn(1, 5)
     head = measured(source(weight))
     assert head.single
-    assert head.cosine is None
-    assert head.closest == ()
-    assert np.isnan(head.cosine_spread)
-    assert np.isnan(head.simplex_distance)
+    assert both(source(weight))[1] is None
     np.testing.assert_allclose(head.norms, np.linalg.norm(numbers(weight), axis=1), rtol=1e-6)
 
 
 def test_many_classes_are_pooled_and_too_many_not_compared() -> None:
     weight = torch.randn(300, 20, generator=torch.Generator().manual_seed(1))
-    head = measured(source(weight), image_size=100)
-    assert head.cosine is not None
-    assert head.cosine.shape == (100, 100)
+    pairs = compared(source(weight), image_size=100)
+    assert pairs.cosine.shape == (100, 100)
     expected = cosines(weight)[:3, 3:6]
-    assert head.cosine[0, 1] == pytest.approx(expected.flat[np.abs(expected).argmax()], rel=1e-4)
-    many = measured(source(torch.randn(2049, 3)))
-    assert many.cosine is None
-    assert many.closest == ()
-    assert np.isnan(many.cosine_spread)
+    assert pairs.cosine[0, 1] == pytest.approx(expected.flat[np.abs(expected).argmax()], rel=1e-4)
+    many, none = both(source(torch.randn(2049, 3)))
+    assert none is None
     assert many.norms.shape == (2049,)
 
 
@@ -138,10 +142,9 @@ def test_at_most_a_hundred_templates_centred_over_all_classes() -> None:
 
 def test_rows_that_are_zero_or_broken_do_not_hide_the_others() -> None:
     weight = torch.zeros(4, 3)
-    head = measured(source(weight))
-    assert head.cosine is not None
-    assert np.nanmax(np.abs(head.cosine)) == 0.0
-    assert np.isnan(head.simplex_distance)
+    pairs = compared(source(weight))
+    assert np.nanmax(np.abs(pairs.cosine)) == 0.0
+    assert np.isnan(pairs.simplex_distance)
     weight = torch.randn(4, 3)
     weight[0, 0] = torch.nan
     broken = measured(source(weight))
@@ -155,12 +158,12 @@ def test_pairs_are_compared_when_they_are_asked_for() -> None:
     expected = cosines(weight)[np.triu_indices(300, 1)]
     weight.fill_(7.0)
     result = pending.result()
-    assert result.head_rows is not None
-    assert result.head_rows.norms.shape == (300,)
+    assert result.rows is not None and result.pairs is not None
+    assert result.rows.norms.shape == (300,)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        head = result.head
+        head = result.pairs.result()
     assert head is not None
-    assert head is result.head
+    assert head is result.pairs.result()
     assert head.closest[0][2] == pytest.approx(expected.max(), rel=1e-5)
     assert head.cosine_spread == pytest.approx(expected.std(), rel=1e-5)
 
@@ -189,10 +192,11 @@ assert error.max() < 1e-6, error.max()
 def test_rows_that_are_answers_by_themselves_are_not_centred() -> None:
     weight = torch.randn(3, 8, generator=torch.Generator().manual_seed(3))
     head = measured(source(weight, multi_label=True))
+    pairs = compared(source(weight, multi_label=True))
     rows = numbers(weight)
     norms = np.linalg.norm(rows, axis=1)
     np.testing.assert_allclose(head.norms, norms, rtol=1e-6)
     apart = ~np.eye(3, dtype=bool)
-    assert head.cosine is not None and head.multi_label
-    np.testing.assert_allclose(head.cosine[apart], (rows @ rows.T / np.outer(norms, norms))[apart], atol=1e-5)
-    assert np.isnan(head.simplex_distance)
+    assert head.multi_label
+    np.testing.assert_allclose(pairs.cosine[apart], (rows @ rows.T / np.outer(norms, norms))[apart], atol=1e-5)
+    assert np.isnan(pairs.simplex_distance)

@@ -52,13 +52,15 @@ def test_results_do_not_follow_the_parameters() -> None:
         tensor.fill_(7.0)
     after = pending.result()
     assert_same(before, after)
-    assert before.head is not None
-    assert after.head is not None
-    np.testing.assert_array_equal(before.head.picture.extreme, kept[2].numpy())
-    np.testing.assert_array_equal(before.head.picture.extreme, after.head.picture.extreme)
-    assert before.head.cosine is not None
-    np.testing.assert_array_equal(before.head.cosine, after.head.cosine)
-    np.testing.assert_array_equal(before.head.templates, after.head.templates)
+    assert before.rows is not None
+    assert after.rows is not None
+    np.testing.assert_array_equal(before.rows.picture.extreme, kept[2].numpy())
+    np.testing.assert_array_equal(before.rows.picture.extreme, after.rows.picture.extreme)
+    assert before.pairs is not None and after.pairs is not None
+    one, other = before.pairs.result(), after.pairs.result()
+    assert one is not None and other is not None
+    np.testing.assert_array_equal(one.cosine, other.cosine)
+    np.testing.assert_array_equal(before.rows.templates, after.rows.templates)
 
 
 def test_what_is_remembered_does_not_follow_the_parameters() -> None:
@@ -201,9 +203,9 @@ def test_modes_of_torch_change_nothing(_deterministic: None) -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         cast = meter_of(tensors).measure(tensors, head_of(tensors)).result()
     assert_same(plain, cast)
-    assert cast.head is not None
-    assert plain.head is not None
-    np.testing.assert_array_equal(cast.head.templates, plain.head.templates)
+    assert cast.rows is not None
+    assert plain.rows is not None
+    np.testing.assert_array_equal(cast.rows.templates, plain.rows.templates)
 
 
 def test_state_goes_on_where_it_was_taken() -> None:

@@ -12,7 +12,7 @@ from lightning.pytorch.loggers.logger import DummyLogger
 from torch.utils.tensorboard import SummaryWriter
 
 from lightning_weightviz.artifacts import Batch
-from lightning_weightviz.sinks import FALLBACK, discover, sink_for
+from lightning_weightviz.sinks import FALLBACK, SINKS, sink_for
 from tests.sinks.loggers.kinds import KINDS
 from tests.support.samples import ODD_NAMES, PARAMETERS, batch
 
@@ -28,7 +28,7 @@ LOGGERS: dict[str, Callable[[Path], Any]] = {
 }
 
 pytestmark = [
-    pytest.mark.parametrize("name", sorted(discover())),
+    pytest.mark.parametrize("name", sorted(SINKS)),
     pytest.mark.filterwarnings("ignore:.*weight pictures and histograms are in"),
 ]
 
@@ -45,7 +45,7 @@ def test_takes_every_kind_of_artifact_and_odd_tags(name: str, tmp_path: Path, mo
     monkeypatch.chdir(folder)
     logger = LOGGERS[name](folder)
     sink = sink_for(logger, folder)
-    assert isinstance(sink, discover()[name])  # type: ignore[arg-type]
+    assert isinstance(sink, SINKS[name])  # type: ignore[arg-type]
     sink.write(batch(step=0, epoch=0))
     sink.write(batch(step=44, epoch=1, names=(*PARAMETERS, *ODD_NAMES)))
     sink.write(Batch(89, 2, []))

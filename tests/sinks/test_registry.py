@@ -16,7 +16,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from lightning_weightviz import sinks
 from lightning_weightviz.artifacts import Batch
-from lightning_weightviz.sinks import FALLBACK, discover, register_sink, sink_for
+from lightning_weightviz.sinks import FALLBACK, SINKS, register_sink, sink_for
 from lightning_weightviz.sinks.dummy import NoSink
 from lightning_weightviz.sinks.files import FileSink
 from lightning_weightviz.sinks.tensorboard import SummaryWriterSink, TensorBoardLoggerSink
@@ -56,7 +56,7 @@ def _install(folder: Path, monkeypatch: pytest.MonkeyPatch, entry_point: str) ->
 
 
 def test_every_file_is_discovered() -> None:
-    assert {"*", "DummyLogger", "SummaryWriter", "TensorBoardLogger"} <= set(discover())
+    assert {"*", "DummyLogger", "SummaryWriter", "TensorBoardLogger"} <= set(SINKS)
 
 
 @pytest.mark.parametrize(
@@ -76,12 +76,12 @@ def test_logger_gets_its_sink(make: Any, expected: type, tmp_path: Path) -> None
     assert type(sink_for(make(tmp_path), tmp_path)) is expected
 
 
-@pytest.mark.parametrize("name", sorted(discover().keys() - {FALLBACK}))
+@pytest.mark.parametrize("name", sorted(SINKS.keys() - {FALLBACK}))
 def test_loggers_are_known_by_the_names_of_their_classes(name: str, tmp_path: Path) -> None:
     """As one class can be imported from more than one package, and a user's may be one below it."""
     theirs = type(name, (), {})
     for logger in (theirs(), type("Mine", (theirs,), {})()):
-        assert type(sink_for(logger, tmp_path)) is discover()[name]
+        assert type(sink_for(logger, tmp_path)) is SINKS[name]
 
 
 def test_a_dummy_logger_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

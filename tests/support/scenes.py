@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lightning_weightviz.memory.color_range import ColorRange
-from lightning_weightviz.memory.history import History
+from lightning_weightviz.memory import ColorRange, History
+from lightning_weightviz.run.deferred import Deferred
 from lightning_weightviz.snapshot import (
     MAX_FILTER_VALUES,
     PERCENTILES,
+    ClassPairs,
+    ClassRows,
     Counts,
-    Head,
     Kind,
     Layout,
     Measurement,
@@ -100,6 +101,7 @@ def scene(
             name: measure(parameters[name], array, moments[0][name], moments[max(epoch - 1, 0)][name], image_size)
             for name, array in values.items()
         }
+        rows, pairs = (None, None) if head is None else classes_of(head, values, class_names, templates, image_size)
         snapshot = Snapshot(
             step=max(0, STEPS_AN_EPOCH * epoch - 1),
             epoch=epoch,
@@ -107,10 +109,10 @@ def scene(
             initial=epoch == 0,
             targets={target: measurements},
             totals={target: _totals(measurements, values, moments[0], moments[max(epoch - 1, 0)])},
-            head=None if head is None else head_of(head, values, class_names, templates, image_size),
+            head=rows,
         )
         memory = history.remember(snapshot)
-    return Scene(snapshot, memory, Style(**style), last=last)
+    return Scene(snapshot, memory, Style(**style), last, None if head is None else known(pairs))
 
 
 def _line(now: Weights, epochs: int) -> list[Weights]:
@@ -299,14 +301,19 @@ def _relative_change(now: Array, previous: Array) -> float:
         return float(np.linalg.norm(now - previous)) / length if length > 0 else math.nan
 
 
-def head_of(
+def known(pairs: ClassPairs | None) -> Deferred[ClassPairs | None]:
+    """A comparison that is done."""
+    return Deferred(lambda: pairs)
+
+
+def classes_of(
     name: str,
     weights: Weights,
     class_names: Sequence[str] | None = None,
     templates: Array | None = None,
     image_size: int = 256,
     multi_label: bool = False,
-) -> Head:
+) -> tuple[ClassRows, ClassPairs | None]:
     """The head: norms, cosines and the distance to the simplex frame of rows centred over the classes."""
     rows = np.asarray(weights[name], np.float64).reshape(len(weights[name]), -1)
     classes, width = rows.shape
@@ -320,21 +327,25 @@ def head_of(
     np.fill_diagonal(cosine, math.nan)
     frame = (np.eye(classes) - 1 / classes) / math.sqrt(max(classes - 1, 1))
     bias = weights.get(name.removesuffix("weight") + "bias")
-    return Head(
+    rows_of_classes = ClassRows(
         name=name,
         class_names=tuple(class_names or (str(index) for index in range(classes))),
         width=width,
         picture=picture(Parameter(name, "head", "Linear", rows.shape, "float32", "matrix"), rows, image_size),
         norms=norms,
         bias=None if bias is None else np.asarray(bias, np.float64),
-        cosine=None if single else cosine.astype(np.float32),
-        closest=tuple((int(upper[0][k]), int(upper[1][k]), float(cosine[upper][k])) for k in order),
-        cosine_spread=float(np.std(cosine[upper])) if classes > 2 else math.nan,
-        simplex_distance=math.nan
-        if single or multi_label or width < classes - 1
-        else float(np.linalg.norm(products / np.linalg.norm(products) - frame)),
         templates=None if templates is None else np.asarray(templates, np.float32),
         template_path=() if templates is None else tuple(n for n, w in weights.items() if np.ndim(w) == 2),
         single=single,
         multi_label=multi_label,
+    )
+    if single:
+        return rows_of_classes, None
+    return rows_of_classes, ClassPairs(
+        cosine=cosine.astype(np.float32),
+        closest=tuple((int(upper[0][k]), int(upper[1][k]), float(cosine[upper][k])) for k in order),
+        cosine_spread=float(np.std(cosine[upper])) if classes > 2 else math.nan,
+        simplex_distance=math.nan
+        if multi_label or width < classes - 1
+        else float(np.linalg.norm(products / np.linalg.norm(products) - frame)),
     )

@@ -12,7 +12,7 @@ import pytest
 from lightning_weightviz.artifacts import Image, Scalar
 from lightning_weightviz.draw.chart import BLUE
 from lightning_weightviz.draw.color import GAP, STEPS
-from lightning_weightviz.snapshot import Head
+from lightning_weightviz.snapshot import ClassPairs, ClassRows
 from lightning_weightviz.views import Scene
 from lightning_weightviz.views.classes.cosine import draw_cosine
 from lightning_weightviz.views.classes.norms import MAX_BARS, draw_norms
@@ -39,9 +39,15 @@ def head_scene(
     return scene(weights, head=NAME, class_names=names, templates=templates)
 
 
-def head_of(sight: Scene) -> Head:
+def head_of(sight: Scene) -> ClassRows:
     assert sight.snapshot.head is not None
     return sight.snapshot.head
+
+
+def pairs_of(sight: Scene) -> ClassPairs:
+    pairs = None if sight.pairs is None else sight.pairs.result()
+    assert pairs is not None
+    return pairs
 
 
 def images(sight: Scene) -> dict[str, Pixels]:
@@ -86,8 +92,9 @@ def test_what_is_undefined_is_not_logged() -> None:
     many = scalars(head_scene(normal(MAX_SCALAR_CLASSES + 1, 40)))
     assert not any(tag.startswith("classes.norm/") for tag in many)
     broken = head_scene(normal(3, 4))
-    lost = replace(head_of(broken), norms=np.array([1.0, math.nan, 2.0]), cosine_spread=math.inf)
-    lost_scene = replace(broken, snapshot=replace(broken.snapshot, head=lost))
+    lost = replace(head_of(broken), norms=np.array([1.0, math.nan, 2.0]))
+    pairs = scenes.known(replace(pairs_of(broken), cosine_spread=math.inf))
+    lost_scene = replace(broken, snapshot=replace(broken.snapshot, head=lost), pairs=pairs)
     assert list(scalars(lost_scene)) == ["classes.norm/0", "classes.norm/2", "classes.simplex_distance/head"]
 
 
@@ -119,7 +126,7 @@ def test_a_permuted_class_is_at_its_row() -> None:
 def test_cosines_map_back_within_a_step_of_the_colours() -> None:
     weight = normal(10, 16)
     sight = head_scene(weight)
-    drawn = draw_cosine(head_of(sight), moment(sight.snapshot), "RdBu_r")
+    drawn = draw_cosine(head_of(sight), pairs_of(sight), moment(sight.snapshot), "RdBu_r")
     pixels = images(sight)["classes/cosine"]
     assert np.array_equal(pixels, drawn.raster.pixels)
     cells = centres(pixels, drawn.box, (drawn.factor, drawn.factor))
@@ -137,7 +144,7 @@ def cosines_of(weight: Array) -> Array:
 def test_opposite_and_equal_classes_have_the_ends_of_the_colours() -> None:
     weight = np.array([[1.0, 0, 0], [1.0, 0, 0], [-1.0, 0, 0], [-1.0, 0, 0]])
     sight = head_scene(weight)
-    drawn = draw_cosine(head_of(sight), moment(sight.snapshot), "RdBu_r")
+    drawn = draw_cosine(head_of(sight), pairs_of(sight), moment(sight.snapshot), "RdBu_r")
     cells = centres(drawn.raster.pixels, drawn.box, (drawn.factor, drawn.factor))
     red, blue = cells[0, 1].tolist(), cells[0, 2].tolist()
     assert values_of(np.array([red, blue], np.uint8), 1.0).tolist() == [1.0, -1.0]
@@ -148,7 +155,7 @@ def test_a_pair_of_twins_is_found_among_many_classes(count: int) -> None:
     weight = normal(count, 64)
     weight[count // 3] = weight[2 * count // 3]
     sight = head_scene(weight)
-    drawn = draw_cosine(head_of(sight), moment(sight.snapshot), "RdBu_r")
+    drawn = draw_cosine(head_of(sight), pairs_of(sight), moment(sight.snapshot), "RdBu_r")
     cells = centres(drawn.raster.pixels, drawn.box, (drawn.factor, drawn.factor))
     size = len(cells)
     row, column = (index * size // count for index in (count // 3, 2 * count // 3))
@@ -158,12 +165,11 @@ def test_a_pair_of_twins_is_found_among_many_classes(count: int) -> None:
 
 def test_nan_in_the_rows_is_magenta_and_a_row_of_zeros_grey() -> None:
     sight = head_scene(normal(4, 6))
-    head = head_of(sight)
-    assert head.cosine is not None
-    cosine = head.cosine.copy()
+    head, pairs = head_of(sight), pairs_of(sight)
+    cosine = pairs.cosine.copy()
     cosine[1, 2] = cosine[2, 1] = math.nan
     for norms, color in ((head.norms, GAP), (np.full(4, math.nan), MAGENTA)):
-        drawn = draw_cosine(replace(head, cosine=cosine, norms=norms), "start", "RdBu_r")
+        drawn = draw_cosine(replace(head, norms=norms), replace(pairs, cosine=cosine), "start", "RdBu_r")
         cells = centres(drawn.raster.pixels, drawn.box, (drawn.factor, drawn.factor))
         assert tuple(cells[1, 2].tolist()) == color and tuple(cells[1, 1].tolist()) == GAP
 
@@ -270,8 +276,8 @@ def test_a_nan_weight_is_magenta_at_its_place() -> None:
 def test_answers_by_themselves_have_no_ideal_and_no_difference(count: int) -> None:
     weight = normal(count, 16)
     sight = head_scene(weight)
-    head = scenes.head_of(NAME, {NAME: weight}, multi_label=True)
-    sight = replace(sight, snapshot=replace(sight.snapshot, head=head))
+    head, pairs = scenes.classes_of(NAME, {NAME: weight}, multi_label=True)
+    sight = replace(sight, snapshot=replace(sight.snapshot, head=head), pairs=scenes.known(pairs))
     made = {artifact.tag: artifact for artifact in classes(sight)}
     assert {"classes/weights", "classes/cosine", "classes/norms"} <= set(made)
     assert "classes.simplex_distance/head" not in made

@@ -12,8 +12,9 @@ import pytest
 import lightning_weightviz.views as views
 from lightning_weightviz.artifacts import Animation, Artifact, Histogram, Image, Scalar
 from lightning_weightviz.measure import STATISTICS
+from lightning_weightviz.registry import SUPPORT
 from lightning_weightviz.settings import DEFAULT_VIEWS
-from lightning_weightviz.views import Scene, discover
+from lightning_weightviz.views import VIEWS, Scene
 from tests.support.pixels import decoded, normal
 from tests.support.scenes import scene
 
@@ -40,18 +41,18 @@ SCENES = {
 
 
 def made(name: str, of: str) -> list[Artifact]:
-    return list(discover()[name](SCENES[of]()))
+    return list(VIEWS[name].draw(SCENES[of]()))
 
 
 def test_every_file_is_a_view_of_its_name_and_all_are_known_to_users() -> None:
     folder = Path(views.__file__).parent
-    files = {module.name for module in pkgutil.iter_modules([str(folder)])} - {"support"}
-    assert files == set(discover())
-    assert set(DEFAULT_VIEWS) | {"drift"} == set(discover())
+    files = {module.name for module in pkgutil.iter_modules([str(folder)])} - {SUPPORT}
+    assert files == set(VIEWS)
+    assert set(DEFAULT_VIEWS) <= set(VIEWS)
 
 
 @pytest.mark.parametrize("of", SCENES)
-@pytest.mark.parametrize("name", discover())
+@pytest.mark.parametrize("name", VIEWS)
 def test_artifacts_are_as_sinks_expect_them(name: str, of: str) -> None:
     artifacts = made(name, of)
     tags = [artifact.tag for artifact in artifacts]
@@ -73,7 +74,7 @@ def test_artifacts_are_as_sinks_expect_them(name: str, of: str) -> None:
                 assert np.isfinite(artifact.value)
 
 
-@pytest.mark.parametrize("name", discover())
+@pytest.mark.parametrize("name", VIEWS)
 def test_the_same_scene_gives_the_same_artifacts(name: str) -> None:
     first, second = made(name, "mlp"), made(name, "mlp")
     assert first
@@ -86,7 +87,7 @@ def test_the_same_scene_gives_the_same_artifacts(name: str) -> None:
 
 def test_no_tag_is_shared_by_two_kinds_of_data() -> None:
     kinds: dict[str, set[type]] = {}
-    for name in discover():
+    for name in VIEWS:
         for artifact in made(name, "last"):
             kinds.setdefault(artifact.tag, set()).add(type(artifact))
     assert all(len(found) == 1 for found in kinds.values())

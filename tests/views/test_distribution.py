@@ -9,7 +9,7 @@ import pytest
 
 from lightning_weightviz.artifacts import Image
 from lightning_weightviz.draw.chart import Plot
-from lightning_weightviz.views import Scene, is_over_time
+from lightning_weightviz.views import VIEWS, Scene
 from lightning_weightviz.views.distribution import BANDS, distribution, draw_distribution, time_axis, value_range
 from tests.support.pixels import BLACK, MAGENTA, Pixels, decoded
 from tests.support.scenes import scene
@@ -41,7 +41,7 @@ def test_every_pictured_parameter_has_one_over_time() -> None:
     assert [i.tag for i in distribution(scene({NAME: normal(2, 2)}, target="updates"))] == [
         f"updates.distribution/{NAME}"
     ]
-    assert is_over_time("distribution")
+    assert VIEWS["distribution"].over_time
 
 
 def test_bands_end_at_the_percentiles_of_their_time() -> None:

@@ -9,8 +9,8 @@ from PIL import Image as PillowImage
 
 from lightning_weightviz.artifacts import Animation, Image
 from lightning_weightviz.draw.page import WIDTH
-from lightning_weightviz.memory.history import Frame
-from lightning_weightviz.views import Scene, is_over_time
+from lightning_weightviz.memory import Frame
+from lightning_weightviz.views import VIEWS, Scene
 from lightning_weightviz.views.evolution import draw_evolution, evolution, film_of, frame_titles
 from tests.support.pixels import MAGENTA, color_at, decoded, values_of
 from tests.support.scenes import scene
@@ -93,7 +93,7 @@ def test_over_time_of_pictured_matrices_and_moving_at_the_end() -> None:
     assert tags(last=True) == ["weights.evolution/w"]
     assert tags(animation=True) == ["weights.evolution/w"]
     assert tags(last=True, animation=True) == ["weights.evolution/w", "weights.animation/w"]
-    assert is_over_time("evolution")
+    assert VIEWS["evolution"].over_time
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from matplotlib import colormaps
 
 from lightning_weightviz.artifacts import Image
 from lightning_weightviz.draw.color import GAP, STEPS
-from lightning_weightviz.views import Scene, is_over_time
+from lightning_weightviz.views import VIEWS, Scene
 from lightning_weightviz.views.overview.strips import MAX_MIDDLE, MAX_TALL
 from lightning_weightviz.views.overview.view import Overview, decades, degrees, draw_overview, growth, overview
 from tests.support.pixels import BLACK, MAGENTA, Pixels, color_at, decoded, values_of
@@ -52,7 +52,7 @@ def test_one_image_for_each_target_over_time() -> None:
     weights = {"fc.weight": normal(3, 4), "fc.bias": normal(3)}
     assert [image.tag for image in overview(scene(weights))] == ["overview/weights"]
     assert [image.tag for image in overview(scene(weights, target="gradients"))] == ["overview/gradients"]
-    assert is_over_time("overview")
+    assert VIEWS["overview"].over_time
 
 
 @pytest.mark.parametrize("count", [1, 3, MAX_TALL + 1, MAX_MIDDLE + 1, 161])

@@ -16,8 +16,9 @@ from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
 from lightning_weightviz import WeightVisualizationCallback, WeightVisualizer
-from lightning_weightviz.measure import Measured, Meter, Pending
+from lightning_weightviz.measure import Measured, Meter
 from lightning_weightviz.model.copies import Copies
+from lightning_weightviz.run.deferred import Deferred
 from lightning_weightviz.views.support.render import Rendered
 from tests.support.training import Classifier, batches, events, trainer
 
@@ -38,13 +39,13 @@ def logged(folder: Path, tag: str) -> list[float]:
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """Measuring in the background waits for it."""
-    event, result = threading.Event(), Pending.result
+    event, result = threading.Event(), Deferred.result
 
-    def wait(pending: Pending) -> Measured:
+    def wait(pending: Deferred[Any]) -> Any:
         assert event.wait(30)
         return result(pending)
 
-    monkeypatch.setattr(Pending, "result", wait)
+    monkeypatch.setattr(Deferred, "result", wait)
     return event
 
 

@@ -2,57 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from lightning_weightviz.measure.device.abilities import accumulator, looks
 from lightning_weightviz.measure.device.memory_order import is_plain, scale_of, widen
 from lightning_weightviz.measure.device.pooling import pool, pool_extreme
+from lightning_weightviz.measure.host.class_head import pairs_of, rows_of
 from lightning_weightviz.measure.host.weight_map import picture_of
+from lightning_weightviz.measure.inputs import HeadSource
 from lightning_weightviz.measure.transfer import Arrays, Packer
-from lightning_weightviz.snapshot import Head, Parameter, Picture
+from lightning_weightviz.run.deferred import Deferred
+from lightning_weightviz.snapshot import ClassPairs, ClassRows, Parameter, Picture
 
 MOST_COMPARED = 2048
 """With more classes not all pairs are compared."""
 MOST_TEMPLATES = 100
 CLOSEST = 7
-
-
-@dataclass(frozen=True)
-class HeadSource:
-    """Where a `lightning_weightviz.snapshot.Head` comes from.
-
-    Attributes:
-        name: Of the weight.
-        class_names: One a class.
-        weight: (C, d), any float dtype; that of a 1x1 convolution comes flattened.
-        bias: (C,) or None.
-        chain: ``(module name, weight)`` of the Linear layers from the input up to and including the head; empty
-            where there is no such chain.
-        input_shape: (channels, height, width) or None.
-        input_shape_given: Whether the user gave it.
-        multi_label: Whether each output is an answer by itself.
-    """
-
-    name: str
-    class_names: tuple[str, ...]
-    weight: Tensor
-    bias: Tensor | None = None
-    chain: tuple[tuple[str, Tensor], ...] = ()
-    input_shape: tuple[int, int, int] | None = None
-    input_shape_given: bool = False
-    multi_label: bool = False
-
-    @property
-    def has_templates(self) -> bool:
-        """Whether the product of the chain's weights can be drawn as images of the input."""
-        if not self.chain or self.input_shape is None or self.weight.numel() == 0:
-            return False
-        return int(np.prod(self.input_shape)) == self.chain[0][1].shape[1]
 
 
 class EnqueuedHead:
@@ -83,8 +51,8 @@ class EnqueuedHead:
         for key, values in arrays.items():
             packer.add(("head", key), values)
 
-    def collect(self, arrays: Arrays, pictures: Mapping[int, Picture]) -> Callable[[bool], Head]:
-        """What builds the head, with its pairs compared or, where that is still to be done, without them."""
+    def collect(self, arrays: Arrays, pictures: Mapping[int, Picture]) -> tuple[ClassRows, Deferred[ClassPairs | None]]:
+        """The rows, and what compares their pairs; that gives None where there are too many, or one alone."""
         mine = {key[1]: values for key, values in arrays.items() if key[0] == "head"}
         if self._place is None:
             drawn = {key.removeprefix("picture."): values for key, values in mine.items()}
@@ -93,14 +61,14 @@ class EnqueuedHead:
         else:
             picture = pictures[self._place]
 
-        def build(compared: bool) -> Head:
-            if not (compared and self._compares_later):
-                return _build(self._source, mine, picture)
-            with torch.no_grad(), torch.autocast("cpu", enabled=False):
-                pairs = {key: values.numpy() for key, values in compare(self._centre, self._limit).items()}
-            return _build(self._source, mine | pairs, picture)
+        def pairs() -> ClassPairs | None:
+            return pairs_of(self._source, mine | self._compare() if self._compares_later else mine)
 
-        return build
+        return rows_of(self._source, mine, picture), Deferred(pairs)
+
+    def _compare(self) -> Arrays:
+        with torch.no_grad(), torch.autocast("cpu", enabled=False):
+            return {key: values.numpy() for key, values in compare(self._centre, self._limit).items()}
 
 
 def centred(source: HeadSource) -> Tensor:
@@ -210,32 +178,3 @@ def _sums_in_full() -> bool:
 def _finite(values: Tensor) -> Tensor:
     """The values, with 0 for what is not finite; themselves where the host sees that all are."""
     return values if is_plain(values) else torch.where(values.isfinite(), values, 0.0)
-
-
-def _build(source: HeadSource, arrays: Arrays, picture: Picture) -> Head:
-    """The head from what arrived of `_rows` and, where there was something to compare, of `compare`."""
-    count, width = source.weight.shape
-    closest: tuple[tuple[int, int, float], ...] = ()
-    if "pairs" in arrays:
-        closest = tuple(
-            (int(pair) // count, int(pair) % count, float(value))
-            for pair, value in zip(arrays["pairs"], arrays["closest"], strict=True)
-        )
-    has_frame = "simplex" in arrays and width >= count - 1 and not source.multi_label
-    return Head(
-        name=source.name,
-        class_names=source.class_names,
-        width=width,
-        picture=picture,
-        norms=arrays["norms"].astype(np.float64),
-        bias=arrays["bias"].astype(np.float64) if "bias" in arrays else None,
-        cosine=arrays["cosine"].astype(np.float32) if "cosine" in arrays else None,
-        closest=closest,
-        cosine_spread=float(arrays["spread"]) if "spread" in arrays else float("nan"),
-        simplex_distance=float(arrays["simplex"]) if has_frame else float("nan"),
-        templates=arrays["templates"].astype(np.float32) if "templates" in arrays else None,
-        template_path=tuple(name for name, _ in source.chain) if "templates" in arrays else (),
-        template_shape_given=source.input_shape_given,
-        single=count == 1,
-        multi_label=source.multi_label,
-    )

@@ -19,6 +19,7 @@ from lightning_weightviz.measure.device.rows import dead_rows
 from lightning_weightviz.measure.device.spectrum import Lanczos, sigma
 from lightning_weightviz.measure.host.measurements import Gathered
 from lightning_weightviz.measure.host.weight_map import picture_of
+from lightning_weightviz.measure.statistics import STATISTICS, Need
 from lightning_weightviz.measure.transfer import Arrays, Packer
 from lightning_weightviz.snapshot import Parameter, Picture
 
@@ -42,10 +43,11 @@ class Wanted:
     @classmethod
     def among(cls, statistics: Collection[str], *, means: bool) -> Wanted:
         """What statistics of these names need."""
+        needs = frozenset[Need]().union(*(STATISTICS[name].needs for name in statistics))
         return cls(
-            spectrum=not {"stable_rank", "spectral_norm"}.isdisjoint(statistics),
-            powers=4 if "kurtosis" in statistics else 2,
-            sort="median" in statistics,
+            spectrum="spectrum" in needs,
+            powers=4 if "fourth" in needs else 2,
+            sort="sort" in needs,
             means=means,
         )
 

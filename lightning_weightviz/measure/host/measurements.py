@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,8 @@ import numpy.typing as npt
 from lightning_weightviz.measure import histogram
 from lightning_weightviz.measure.host.merge_moments import Distribution, Moments, combine
 from lightning_weightviz.measure.statistics import STATISTICS, Reductions, moved
-from lightning_weightviz.snapshot import PERCENTILES, Counts, Head, Measurement, Parameter, Picture
+from lightning_weightviz.run.deferred import Deferred
+from lightning_weightviz.snapshot import PERCENTILES, ClassPairs, ClassRows, Counts, Measurement, Parameter, Picture
 
 Floats = npt.NDArray[np.float64]
 _MEDIAN = PERCENTILES.index(50.0)
@@ -26,20 +26,17 @@ class Measured:
     Attributes:
         measurements: By parameter name, in the order of the parameters.
         totals: Every statistic over all parameters together; NaN where it has no meaning there.
-        head_rows: The head before its pairs of classes are compared: ``cosine`` is None, ``closest`` empty, what is
-            made of them NaN. None where no head was given.
-        compare: Makes `head`; any thread may call it.
+        rows: The classes of the head; None where no head was given.
+        pairs: Compares them; on the host that takes C²d multiplications, when it is first asked for. It gives None
+            where there are too many classes to compare all pairs, or one, and is None where no head was given.
+        errors: What each statistic that failed raised, by its name; it is NaN then.
     """
 
     measurements: dict[str, Measurement]
     totals: dict[str, float]
-    head_rows: Head | None = None
-    compare: Callable[[], Head | None] = lambda: None
-
-    @cached_property
-    def head(self) -> Head | None:
-        """The head with its pairs compared. On the host that takes C²d multiplications, once, when it is asked for."""
-        return self.compare()
+    rows: ClassRows | None = None
+    pairs: Deferred[ClassPairs | None] | None = None
+    errors: dict[str, Exception] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -72,7 +69,7 @@ def gather(parts: Sequence[Gathered], order: npt.NDArray[np.intp]) -> Gathered:
     moments = [distribution.moments for distribution in distributions]
     return Gathered(
         Distribution(
-            Moments(*(join([getattr(one, field.name) for one in moments]) for field in fields(Moments))),
+            Moments(*(join([getattr(one, sums.name) for one in moments]) for sums in fields(Moments))),
             slots=join([one.slots for one in distributions]),
             scale=join([one.scale for one in distributions]),
             fan=join([one.fan for one in distributions]),
@@ -90,7 +87,7 @@ def report(
     update: Floats,
     weight: Floats,
     pictures: dict[int, Picture],
-) -> tuple[dict[str, Measurement], dict[str, float]]:
+) -> Measured:
     """Statistics, histograms and pictures of all parameters, and the whole model's statistics.
 
     Args:
@@ -118,8 +115,15 @@ def report(
         previous=_with_sum(found.previous, weight),
         update=_with_sum(update, weight),
     )
+    columns: dict[str, list[float]] = {}
+    errors: dict[str, Exception] = {}
     with np.errstate(all="ignore"):
-        columns = {name: function(reductions).tolist() for name, function in STATISTICS.items()}
+        for name, statistic in STATISTICS.items():
+            try:
+                column = np.broadcast_to(statistic.compute(reductions), len(parameters) + 1)
+            except Exception as error:
+                errors[name], column = error, np.full(len(parameters) + 1, np.nan)
+            columns[name] = column.tolist()
         way = moved(reductions).tolist()
     counts = _counts(values, edges)
     measurements = {
@@ -133,7 +137,7 @@ def report(
         )
         for index, parameter in enumerate(parameters)
     }
-    return measurements, {name: column[-1] for name, column in columns.items()}
+    return Measured(measurements, {name: column[-1] for name, column in columns.items()}, errors=errors)
 
 
 def _counts(values: Distribution, edges: Floats) -> list[Counts]:

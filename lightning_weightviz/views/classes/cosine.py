@@ -13,7 +13,7 @@ from lightning_weightviz.draw.matrix import BAR, Box
 from lightning_weightviz.draw.number import number, shape_text
 from lightning_weightviz.draw.page import CONTENT, GREY, INK, MARGIN, WIDTH, Page
 from lightning_weightviz.draw.text import BODY, SMALL, fit, text_width
-from lightning_weightviz.snapshot import Head, pool_extreme
+from lightning_weightviz.snapshot import ClassPairs, ClassRows, pool_extreme
 from lightning_weightviz.views.support.words import indexed
 
 NAME = 150
@@ -44,31 +44,30 @@ class CosineMap:
     factor: int
 
 
-def draw_cosine(head: Head, when: str, colormap: str) -> CosineMap:
+def draw_cosine(head: ClassRows, pairs: ClassPairs, when: str, colormap: str) -> CosineMap:
     """Draws the cosines between the centred rows from −1 to +1, the diagonal grey, and the most alike pairs."""
-    assert head.cosine is not None
     count = len(head.class_names)
     ideal = None if head.multi_label else -1 / (count - 1)
     page = Page()
     facts = [when]
-    if np.isfinite(head.cosine_spread):
-        facts.append(f"spread {number(head.cosine_spread)}")
+    if np.isfinite(pairs.cosine_spread):
+        facts.append(f"spread {number(pairs.cosine_spread)}")
     if ideal is not None:
         facts.append(f"ideal −1/{count - 1} = {number(ideal, digits=2)}")
     page.header("class cosine", f"{head.name} {shape_text((count, head.width))}", " · ".join(facts))
 
-    pairs = [(_pair(head, a, b, CONTENT - 90), _two_digits(cosine)) for a, b, cosine in head.closest]
-    list_width = max((text_width(f"{pair}  {value}", SMALL) for pair, value in pairs), default=0.0)
+    closest = [(_pair(head, a, b, CONTENT - 90), _two_digits(cosine)) for a, b, cosine in pairs.closest]
+    list_width = max((text_width(f"{pair}  {value}", SMALL) for pair, value in closest), default=0.0)
     # More classes have no room for their names.
     names = [fit(name, NAME, SMALL) for name in head.class_names[: BELOW // ROW]]
     label_width = round(max(text_width(name, SMALL) for name in names)) + 8
     beside = label_width + BESIDE + SPACE + BAR_ROOM + 14 + list_width <= CONTENT
     side = BESIDE if beside else min(BELOW, CONTENT - BAR_ROOM)
-    named = count == len(head.cosine) and min(side, CONTENT - label_width - BAR_ROOM) // count >= ROW
+    named = count == len(pairs.cosine) and min(side, CONTENT - label_width - BAR_ROOM) // count >= ROW
     left = MARGIN + (label_width if named else 0)
     side = min(side, WIDTH - MARGIN - BAR_ROOM - left)
 
-    cells = paint_cosine(head, side, colormap)
+    cells = paint_cosine(head, pairs, side, colormap)
     factor = side // len(cells.rows)
     top = _column_names(page, head.class_names, left, factor) if named else page.y + ROW
     length = factor * len(cells.rows)
@@ -86,23 +85,22 @@ def draw_cosine(head: Head, when: str, colormap: str) -> CosineMap:
             f"a cell holds up to {-(-count // len(cells.rows))}² pairs and shows the farthest from 0", size=SMALL
         )
     if beside:
-        _list_pairs(page, pairs, box.right + SPACE + BAR_ROOM + 14, top, box.bottom)
-    elif pairs:
+        _list_pairs(page, closest, box.right + SPACE + BAR_ROOM + 14, top, box.bottom)
+    elif closest:
         page.text(MARGIN, page.y, "most alike", size=BODY, bold=True)
         page.y += ROW + 4
-        page.facts([(f"{pair}  {value}", None) for pair, value in pairs[:6]])
+        page.facts([(f"{pair}  {value}", None) for pair, value in closest[:6]])
     rows = "rows as they are: multi-label" if head.multi_label else "rows centred, as softmax does"
     page.paragraph(f"+1: two classes look for the same, −1: for opposites ({rows})", size=SMALL)
     return CosineMap(page.raster(), box, factor)
 
 
-def paint_cosine(head: Head, side: int, colormap: str) -> Painted:
+def paint_cosine(head: ClassRows, pairs: ClassPairs, side: int, colormap: str) -> Painted:
     """One colour a cell, at most `side` of them, pooled where they would fill little of it; the diagonal is grey.
 
     A cosine is undefined, hence grey, with a row of zeros, and magenta where a weight of the head is not finite.
     """
-    assert head.cosine is not None
-    cosine = head.cosine
+    cosine = pairs.cosine
     factor = max(side // len(cosine), 1)
     if factor * len(cosine) not in range(round(0.8 * side), side + 1):
         cells = side // (-(-side // len(cosine)))
@@ -112,7 +110,7 @@ def paint_cosine(head: Head, side: int, colormap: str) -> Painted:
     return painted.mark(np.eye(len(cosine), dtype=np.bool_), GAP)
 
 
-def _pair(head: Head, first: int, second: int, width: float) -> str:
+def _pair(head: ClassRows, first: int, second: int, width: float) -> str:
     return f"{fit(head.class_names[first], width / 2, SMALL)} ~ {fit(head.class_names[second], width / 2, SMALL)}"
 
 

@@ -13,7 +13,7 @@ from lightning_weightviz.draw.matrix import Box, round_up
 from lightning_weightviz.draw.number import number, percent, shape_text
 from lightning_weightviz.draw.page import GREY, LINE, MARGIN, WIDTH, Fact, Page
 from lightning_weightviz.draw.text import SMALL, fit, text_width
-from lightning_weightviz.snapshot import Head
+from lightning_weightviz.snapshot import ClassRows
 from lightning_weightviz.views.support.words import plus_minus
 
 MAX_BARS = 30
@@ -41,7 +41,7 @@ class NormBars:
     top: float = 0.0
 
 
-def draw_norms(head: Head, when: str, colormap: str) -> NormBars:
+def draw_norms(head: ClassRows, when: str, colormap: str) -> NormBars:
     """Draws the norm of each centred row and, signed, each bias: named bars, or sorted curves for many classes."""
     count = len(head.class_names)
     page = Page()
@@ -67,7 +67,7 @@ def draw_norms(head: Head, when: str, colormap: str) -> NormBars:
     return NormBars(page.raster(), bars, top)
 
 
-def _named_bars(page: Page, head: Head, colormap: str) -> tuple[tuple[Box, ...], float]:
+def _named_bars(page: Page, head: ClassRows, colormap: str) -> tuple[tuple[Box, ...], float]:
     """A row a class: name, bar and number of the norm, and of the bias where there is one."""
     names = [fit(name, NAME, SMALL) for name in head.class_names]
     left = MARGIN + round(max(text_width(name, SMALL) for name in names)) + 10
@@ -104,7 +104,7 @@ def _named_bars(page: Page, head: Head, colormap: str) -> tuple[tuple[Box, ...],
     return bars, scales[0].high
 
 
-def _profiles(page: Page, head: Head) -> None:
+def _profiles(page: Page, head: ClassRows) -> None:
     """The norms in falling order, then the biases, each with the names at its ends."""
     for values, word in ((head.norms, "norm"), (head.bias, "bias")):
         if values is None:

@@ -14,7 +14,7 @@ from lightning_weightviz.draw.number import number, shape_text
 from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, WIDTH, Page
 from lightning_weightviz.draw.text import SMALL, fit, text_width
 from lightning_weightviz.draw.tiles import EDGE, TileLayout, paint_tiles
-from lightning_weightviz.snapshot import Head, pool_extreme
+from lightning_weightviz.snapshot import ClassRows, pool_extreme
 from lightning_weightviz.views.support.words import plus_minus
 
 MAX_TEMPLATES = 40
@@ -40,7 +40,7 @@ class Templates:
     factor: int
 
 
-def draw_templates(head: Head, when: str, limit: float, colormap: str) -> Templates:
+def draw_templates(head: ClassRows, when: str, limit: float, colormap: str) -> Templates:
     """Draws the head's first `MAX_TEMPLATES` templates from −`limit` to +`limit`, in colour if they have 3 channels."""
     assert head.templates is not None
     channels, height, width = head.templates.shape[1:]

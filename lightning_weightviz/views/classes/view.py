@@ -13,9 +13,8 @@ from lightning_weightviz.draw.matrix import LOWEST, MAX_CELLS, Matrix, MatrixLay
 from lightning_weightviz.draw.number import shape_text
 from lightning_weightviz.draw.page import Page
 from lightning_weightviz.draw.text import SMALL, fit, text_width
-from lightning_weightviz.memory.color_range import range_for
-from lightning_weightviz.memory.history import key_of
-from lightning_weightviz.snapshot import Head
+from lightning_weightviz.memory import key_of, range_for
+from lightning_weightviz.snapshot import ClassPairs, ClassRows
 from lightning_weightviz.views import Scene, view
 from lightning_weightviz.views.classes.cosine import draw_cosine
 from lightning_weightviz.views.classes.norms import draw_norms
@@ -48,14 +47,15 @@ def classes(scene: Scene) -> Iterator[Artifact]:
     they are constants with two, ``classes.norm_spread/head`` (standard deviation of the norms / their mean),
     ``classes.cosine_spread/head`` and ``classes.simplex_distance/head``.
     """
-    head = scene.head
+    head = scene.snapshot.head
     if head is None:
         return
+    pairs = None if scene.pairs is None else scene.pairs.result()
     head = replace(head, class_names=tuple(written(name, index) for index, name in enumerate(head.class_names)))
     when = moment(scene.snapshot)
     yield Image("classes/weights", draw_weights(scene, head)[0], f"{head.name} by class, {when}")
-    if head.cosine is not None and (len(head.class_names) > 2 or head.multi_label):
-        raster = draw_cosine(head, when, scene.style.colormap).raster
+    if pairs is not None and (len(head.class_names) > 2 or head.multi_label):
+        raster = draw_cosine(head, pairs, when, scene.style.colormap).raster
         yield Image("classes/cosine", raster, f"cosines between the classes of {head.name}, {when}")
     raster = draw_norms(head, when, scene.style.colormap).raster
     yield Image("classes/norms", raster, f"norms and biases of the classes of {head.name}, {when}")
@@ -63,10 +63,10 @@ def classes(scene: Scene) -> Iterator[Artifact]:
         limit = scene.memory.ranges.get("classes/templates") or range_for(head.templates) or 1.0
         raster = draw_templates(head, when, limit, scene.style.colormap).raster
         yield Image("classes/templates", raster, f"class templates {' → '.join(head.template_path)}, {when}")
-    yield from _scalars(head)
+    yield from _scalars(head, pairs)
 
 
-def draw_weights(scene: Scene, head: Head) -> tuple[Raster, MatrixLayout]:
+def draw_weights(scene: Scene, head: ClassRows) -> tuple[Raster, MatrixLayout]:
     """Draws the rows of the head as they are, named by class; of two classes their difference too."""
     count = len(head.class_names)
     limit = scene.memory.ranges.get(key_of("weights", head.name)) or range_for(head.picture.extreme) or 1.0
@@ -101,7 +101,7 @@ def draw_weights(scene: Scene, head: Head) -> tuple[Raster, MatrixLayout]:
     return page.raster(), layout
 
 
-def _words(head: Head, with_difference: bool) -> str:
+def _words(head: ClassRows, with_difference: bool) -> str:
     """What the rows say, in one sentence."""
     if head.single:
         name = head.class_names[0]
@@ -115,7 +115,7 @@ def _words(head: Head, with_difference: bool) -> str:
     return "positive: the unit speaks for the class, negative: against it"
 
 
-def _scalars(head: Head) -> Iterator[Scalar]:
+def _scalars(head: ClassRows, pairs: ClassPairs | None) -> Iterator[Scalar]:
     if len(head.class_names) <= MAX_SCALAR_CLASSES:
         for name, norm in zip(unique(head.class_names), head.norms, strict=True):
             if math.isfinite(norm):
@@ -125,8 +125,8 @@ def _scalars(head: Head) -> Iterator[Scalar]:
     mean = float(head.norms.mean())
     for name, value in (
         ("norm_spread", float(head.norms.std()) / mean if 0 < mean < math.inf else math.nan),
-        ("cosine_spread", head.cosine_spread),
-        ("simplex_distance", head.simplex_distance),
+        ("cosine_spread", math.nan if pairs is None else pairs.cosine_spread),
+        ("simplex_distance", math.nan if pairs is None else pairs.simplex_distance),
     ):
         if math.isfinite(value):
             yield Scalar(f"classes.{name}/head", float(value))

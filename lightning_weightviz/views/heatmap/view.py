@@ -25,7 +25,7 @@ from lightning_weightviz.draw.page import CONTENT, MARGIN, WIDTH, Fact, Page
 from lightning_weightviz.draw.panel import NARROW, SPACE, WIDE, Panel, PanelLayout, draw_panels
 from lightning_weightviz.draw.text import SMALL
 from lightning_weightviz.draw.tiles import TileLayout, dead_filters, draw_tiles
-from lightning_weightviz.memory.history import extra_key, key_of
+from lightning_weightviz.memory import extra_key, key_of
 from lightning_weightviz.snapshot import Measurement, Parameter, Picture, Target, pool_extreme, pool_mean
 from lightning_weightviz.views import Scene, view
 from lightning_weightviz.views.heatmap.entries import draw_ranking

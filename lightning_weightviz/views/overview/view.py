@@ -13,7 +13,7 @@ from lightning_weightviz.draw.color import INFINITE, NAN
 from lightning_weightviz.draw.number import number, percent, shape_text
 from lightning_weightviz.draw.page import INK, Page
 from lightning_weightviz.draw.text import SMALL, fit
-from lightning_weightviz.memory.history import OVERVIEW_STATISTICS, key_of
+from lightning_weightviz.memory import OVERVIEW_STATISTICS, key_of
 from lightning_weightviz.snapshot import TOTAL, Target
 from lightning_weightviz.views import Scene, view
 from lightning_weightviz.views.overview.strips import (

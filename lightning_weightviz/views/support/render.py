@@ -7,8 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from lightning_weightviz.artifacts import Animation, Artifact, Batch, Image
-from lightning_weightviz.snapshot import Head
-from lightning_weightviz.views import Scene, discover
+from lightning_weightviz.views import VIEWS, Scene
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,6 @@ def render(
     *,
     prefix: str = "",
     extra: Sequence[Artifact] = (),
-    head: Callable[[], Head | None] | None = None,
     keep: Callable[[Artifact], bool] = lambda artifact: True,
 ) -> Rendered:
     """Draws the scene.
@@ -40,7 +38,6 @@ def render(
         views: Names of views.
         prefix: Put in front of every tag.
         extra: Artifacts that come from no view.
-        head: Compares the classes of the scene's head, which are not compared yet; None where nothing is missing.
         keep: Which artifacts to take.
     """
     artifacts: list[Artifact] = []
@@ -48,8 +45,8 @@ def render(
     # While a picture is drawn, the classes are compared and the one before is encoded, which sinks would else do on the
     # training thread.
     with ThreadPoolExecutor(2, "weightviz-encode") as meanwhile:
-        if head is not None:
-            scene = replace(scene, compare=meanwhile.submit(head).result)
+        if scene.pairs is not None:
+            meanwhile.submit(scene.pairs.result)
 
         def take(artifact: Artifact) -> None:
             artifacts.append(replace(artifact, tag=prefix + artifact.tag) if prefix else artifact)
@@ -60,7 +57,7 @@ def render(
             take(artifact)
         for name in views:
             try:
-                for artifact in discover()[name](scene):
+                for artifact in VIEWS[name].draw(scene):
                     if keep(artifact):
                         take(artifact)
             except Exception as error:

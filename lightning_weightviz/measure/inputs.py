@@ -1,0 +1,41 @@
+"""What measuring takes beside the parameters' values."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class HeadSource:
+    """Where a `lightning_weightviz.snapshot.ClassRows` comes from.
+
+    Attributes:
+        name: Of the weight.
+        class_names: One a class.
+        weight: (C, d), any float dtype; that of a 1x1 convolution comes flattened.
+        bias: (C,) or None.
+        chain: ``(module name, weight)`` of the Linear layers from the input up to and including the head; empty
+            where there is no such chain.
+        input_shape: (channels, height, width) or None.
+        input_shape_given: Whether the user gave it.
+        multi_label: Whether each output is an answer by itself.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    weight: Tensor
+    bias: Tensor | None = None
+    chain: tuple[tuple[str, Tensor], ...] = ()
+    input_shape: tuple[int, int, int] | None = None
+    input_shape_given: bool = False
+    multi_label: bool = False
+
+    @property
+    def has_templates(self) -> bool:
+        """Whether the product of the chain's weights can be drawn as images of the input."""
+        if not self.chain or self.input_shape is None or self.weight.numel() == 0:
+            return False
+        return math.prod(self.input_shape) == self.chain[0][1].shape[1]

@@ -1,0 +1,47 @@
+"""Work that is put off: done once, when its result is first asked for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+Result = TypeVar("Result")
+
+
+class Deferred(Generic[Result]):
+    """The promise of a result.
+
+    Example:
+        >>> def measure():
+        ...     print("measuring")
+        ...     return 3
+        >>> deferred = Deferred(measure)
+        >>> deferred.result(), deferred.result()
+        measuring
+        (3, 3)
+    """
+
+    def __init__(self, work: Callable[[], Result]) -> None:
+        self._work: Callable[[], Result] | None = work
+        self._lock = threading.Lock()
+        self._result: Result
+        self._error: Exception | None = None
+
+    def result(self) -> Result:
+        """Does the work, or gives what it gave; any thread may ask, and waits for another that asked first.
+
+        Raises:
+            Exception: What the work raised, each time.
+        """
+        with self._lock:
+            if self._work is not None:
+                # What the work holds on to, such as copies of weights, is let go.
+                work, self._work = self._work, None
+                try:
+                    self._result = work()
+                except Exception as error:
+                    self._error = error
+        if self._error is not None:
+            raise self._error
+        return self._result

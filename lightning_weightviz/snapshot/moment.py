@@ -1,0 +1,40 @@
+"""One moment of training: the measurements of all parameters, and the classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from lightning_weightviz.snapshot.class_head import ClassRows
+from lightning_weightviz.snapshot.measurement import Measurement
+
+Target = Literal["weights", "gradients", "updates"]
+
+TOTAL = "total"
+"""The name under which the statistics of all selected parameters together are kept."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One moment of training.
+
+    Attributes:
+        step: On the loggers' axis.
+        epoch: Epochs finished: 0 before the first step, 1 at the end of the first epoch.
+        ordinal: Snapshots taken before this one in the run: 0 for the first.
+        initial: Whether it shows the weights before the first step.
+        targets: For each target its measurements by parameter name, in the order of the network.
+        totals: For each target its statistics over all selected parameters together.
+        head: The rows of the layer of the classes; None where there is none.
+        timeless: Whether it is of no training, so that captions tell no time.
+    """
+
+    step: int
+    epoch: int
+    ordinal: int
+    initial: bool
+    targets: Mapping[Target, Mapping[str, Measurement]]
+    totals: Mapping[Target, Mapping[str, float]]
+    head: ClassRows | None = None
+    timeless: bool = False

@@ -1,0 +1,68 @@
+"""What a view is given: a snapshot, what came before it, and how the user wants things to look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lightning_weightviz.memory.history import Memory
+from lightning_weightviz.run.deferred import Deferred
+from lightning_weightviz.snapshot import ClassPairs, Snapshot
+
+LARGE_CELLS = 128 * 128
+"""A picture of more cells is large."""
+MOST_LARGE = 6
+"""So many large pictures are drawn with all their cells."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """What the user chose of how things look and which numbers are logged.
+
+    Attributes:
+        colormap: Any matplotlib name, for signed values.
+        bins: At most this many bins a histogram.
+        statistics: Names of the statistics to log.
+        log_vectors: Whether parameters of fewer than two dimensions get scalars too.
+        animation: Whether to make the GIF at the end.
+    """
+
+    colormap: str = "RdBu_r"
+    bins: int = 64
+    statistics: tuple[str, ...] = ()
+    log_vectors: bool = False
+    animation: bool = False
+
+
+@dataclass(frozen=True)
+class Scene:
+    """All that a view sees.
+
+    Attributes:
+        snapshot: The moment to show.
+        memory: What came before it, this moment included.
+        style: How.
+        last: Whether this is the last snapshot of the run.
+        pairs: Compares the classes of the snapshot's head; None where it has none.
+    """
+
+    snapshot: Snapshot
+    memory: Memory
+    style: Style
+    last: bool = False
+    pairs: Deferred[ClassPairs | None] | None = None
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether there are so many large pictures that each is drawn with half as many cells an axis.
+
+        A picture of weights is noise to a compressor, near a byte a cell, and an event file keeps all of them: twelve
+        of 256×256 would be a megabyte a snapshot.
+        """
+        pictures = (
+            measurement.picture
+            for measurements in self.snapshot.targets.values()
+            for measurement in measurements.values()
+            if measurement.picture is not None and measurement.picture.extreme.size > LARGE_CELLS
+        )
+        # Of kernels two maps are drawn.
+        return sum(1 if picture.sums is None else 2 for picture in pictures) > MOST_LARGE
