@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lightning_weightviz.memory.history import Memory
+from lightning_weightviz.memory import Memory
 from lightning_weightviz.run.deferred import Deferred
 from lightning_weightviz.snapshot import ClassPairs, Snapshot
 
