@@ -154,6 +154,27 @@ def test_room_imports_what_it_may(path: Path) -> None:
         assert above not in rooms or room in importers, f"{relative(path)} imports {above}"
 
 
+@pytest.mark.parametrize(("side", "other"), [("host", "device"), ("device", "host")])
+def test_host_and_device_meet_in_neither(side: str, other: str) -> None:
+    """What each side needs of the other is in the files above both: followed through all that it imports of them."""
+    folder = ROOT / PACKAGE / "measure"
+    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in folder.rglob("*.py")}
+    reached = {name for name in modules if name.startswith(f"{PACKAGE}.measure.{side}.")}
+    waiting = list(reached)
+    while waiting:
+        path = modules[waiting.pop()]
+        found = {name for one in read(path) for name in (one.name, one.name.rpartition(".")[0])} & modules.keys()
+        assert not any(name.startswith(f"{PACKAGE}.measure.{other}") for name in found), f"{relative(path)}: {found}"
+        waiting += found - reached
+        reached |= found
+    assert f"{PACKAGE}.measure.transfer" in reached
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / PACKAGE / "measure/host").glob("*.py")), ids=relative)
+def test_what_becomes_of_numbers_on_the_host_needs_no_torch(path: Path) -> None:
+    assert "torch" not in {found.package for found in read(path)}
+
+
 def test_rooms_form_no_circle() -> None:
     graph: dict[str, set[str]] = {}
     for path in FILES:

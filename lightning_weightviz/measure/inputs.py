@@ -1,4 +1,4 @@
-"""What measuring takes beside the parameters' values."""
+"""What measuring takes, apart from the values of the parameters."""
 
 from __future__ import annotations
 
@@ -39,3 +39,20 @@ class HeadSource:
         if not self.chain or self.input_shape is None or self.weight.numel() == 0:
             return False
         return math.prod(self.input_shape) == self.chain[0][1].shape[1]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which of the expensive quantities are measured.
+
+    Attributes:
+        spectrum: The largest singular values.
+        powers: How many power sums: 2, or 4 with those that the kurtosis needs.
+        sort: Exact percentiles of large parameters; those of small ones always are.
+        means: Pooled maps of means.
+    """
+
+    spectrum: bool
+    powers: int
+    sort: bool
+    means: bool

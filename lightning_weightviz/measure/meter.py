@@ -12,14 +12,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lightning_weightviz.measure.device.change import Drift, Known, Step, Steps
-from lightning_weightviz.measure.device.class_head import EnqueuedHead
-from lightning_weightviz.measure.device.group import Enqueued, Part, Wanted
+from lightning_weightviz.measure.device.change import Known, Reference, StepDistances, WatchedSteps
+from lightning_weightviz.measure.device.class_head import enqueue_head
+from lightning_weightviz.measure.device.group import DeviceGroup, enqueue
 from lightning_weightviz.measure.device.spectrum import Lanczos
 from lightning_weightviz.measure.device.subset import Subset, shares
-from lightning_weightviz.measure.host.measurements import Gathered, Measured, gather, report
-from lightning_weightviz.measure.inputs import HeadSource
-from lightning_weightviz.measure.statistics import STATISTICS
+from lightning_weightviz.measure.enqueued import EnqueuedHead
+from lightning_weightviz.measure.host.class_head import classes_of
+from lightning_weightviz.measure.host.group import collect
+from lightning_weightviz.measure.host.measurements import Gathered, Measured, gather, measured_from
+from lightning_weightviz.measure.inputs import HeadSource, Wanted
+from lightning_weightviz.measure.statistics import STATISTICS, Need
 from lightning_weightviz.measure.transfer import Arrays, Packer
 from lightning_weightviz.run.deferred import Deferred
 from lightning_weightviz.snapshot import Parameter, Picture
@@ -59,7 +62,7 @@ class Meter:
     ) -> None:
         self._parameters = tuple(parameters)
         self._image_size = image_size
-        self._wanted = Wanted.among(STATISTICS if statistics is None else statistics, means=means)
+        self._wanted = _wanted(STATISTICS if statistics is None else statistics, means=means)
         self._sizes = [parameter.size for parameter in parameters]
         unknown: Known = [None] * len(self._parameters)
         self._begin(shares(self._sizes), unknown, unknown, unknown)
@@ -71,8 +74,8 @@ class Meter:
             Lanczos(min(parameter.matrix_shape), vector)
             for parameter, vector in zip(self._parameters, vectors, strict=True)
         ]
-        self._step = Step(self._sizes, kept)
-        self._parts: list[Part] = []
+        self._step = StepDistances(self._sizes, kept)
+        self._groups: list[DeviceGroup] = []
 
     def measure(
         self,
@@ -99,19 +102,19 @@ class Meter:
         self,
         tensors: Sequence[Tensor] | Callable[[], Sequence[Tensor]],
         head: HeadSource | None,
-        steps: Steps,
+        steps: WatchedSteps,
     ) -> Callable[[], Measured]:
         """Enqueues; returns what reads the results."""
         with ExitStack() as stack:
             stack.enter_context(torch.no_grad())
             values = [tensor.detach() for tensor in (tensors() if callable(tensors) else tensors)]
-            parts = self._place(values)
-            devices = {part.device for part in parts} | set(steps) | ({head.weight.device} if head else set())
+            groups = self._place(values)
+            devices = {group.device for group in groups} | set(steps) | ({head.weight.device} if head else set())
             for kind in {device.type for device in devices}:
                 if torch.amp.is_autocast_available(kind):
                     stack.enter_context(torch.autocast(kind, enabled=False))
             packers = {device: Packer() for device in devices}
-            enqueued = [Enqueued(part, [values[i] for i in part.indices], packers[part.device]) for part in parts]
+            enqueued = [enqueue(group, [values[i] for i in group.indices], packers[group.device]) for group in groups]
             for device, seen in steps.items():
                 for number, (_, sums) in enumerate(seen):
                     packers[device].add(("step", number), sums)
@@ -121,12 +124,12 @@ class Meter:
         @torch.no_grad()
         def finish() -> Measured:
             arrays = {device: arrival.arrays() for device, arrival in arrivals.items()}
-            found = [one.collect(arrays[part.device]) for part, one in zip(parts, enqueued, strict=True)]
+            found = [collect(one, arrays[one.device]) for one in enqueued]
             pictures = {index: picture for _, drawn in found for index, picture in drawn.items()}
-            measured = self._report(found, arrays, steps, pictures)
+            measured = self._measured(found, arrays, steps, pictures)
             if classes is None:
                 return measured
-            rows, pairs = classes.collect(arrays[classes.device], pictures)
+            rows, pairs = classes_of(classes, arrays[classes.device], pictures)
             return replace(measured, rows=rows, pairs=pairs)
 
         return finish
@@ -135,13 +138,13 @@ class Meter:
         """Enqueues the classes; where the head is among the parameters that have a picture, that is theirs."""
         wanted = head.name, tuple(head.weight.shape), True
         found = [(one.name, one.matrix_shape, one.pictured) == wanted and one.size > 0 for one in self._parameters]
-        return EnqueuedHead(head, packer, self._image_size, found.index(True) if any(found) else None)
+        return enqueue_head(head, packer, self._image_size, found.index(True) if any(found) else None)
 
-    def _report(
+    def _measured(
         self,
         found: Sequence[tuple[Gathered, dict[int, Picture]]],
         arrays: Mapping[torch.device, Arrays],
-        steps: Steps,
+        steps: WatchedSteps,
         pictures: dict[int, Picture],
     ) -> Measured:
         """All parameters' measurements and the whole model's statistics."""
@@ -151,9 +154,11 @@ class Meter:
         for device, seen in steps.items():
             for number, (owners, _) in enumerate(seen):
                 update[list(owners)] = arrays[device]["step", number]
-        order = np.array([index for part in self._parts for index in part.indices], np.intp)
+        order = np.array([index for group in self._groups for index in group.indices], np.intp)
         weight = np.array(self._sizes) / np.maximum(self._kept, 1)
-        return report(self._parameters, gather([numbers for numbers, _ in found], order), update, weight, pictures)
+        return measured_from(
+            self._parameters, gather([numbers for numbers, _ in found], order), update, weight, pictures
+        )
 
     def before_step(self, tensors: Sequence[Tensor], which: Sequence[int]) -> None:
         """Remembers some parameters just before one optimizer step.
@@ -170,28 +175,29 @@ class Meter:
         with torch.no_grad():
             self._step.after(tensors, which)
 
-    def _place(self, tensors: Sequence[Tensor]) -> list[Part]:
+    def _place(self, tensors: Sequence[Tensor]) -> list[DeviceGroup]:
         """The parameters by device; what is remembered moves with them."""
-        groups: dict[torch.device, list[int]] = {}
+        places: dict[torch.device, list[int]] = {}
         for index, tensor in enumerate(tensors):
-            groups.setdefault(tensor.device, []).append(index)
-        if {part.device: part.indices for part in self._parts} != groups:
+            places.setdefault(tensor.device, []).append(index)
+        if {group.device: group.indices for group in self._groups} != places:
             self._remember()
-            self._parts = [self._part(device, indices) for device, indices in groups.items()]
-        return self._parts
+            self._groups = [self._group(device, indices) for device, indices in places.items()]
+        return self._groups
 
-    def _part(self, device: torch.device, indices: list[int]) -> Part:
+    def _group(self, device: torch.device, indices: list[int]) -> DeviceGroup:
         subset = Subset([self._sizes[i] for i in indices], [self._kept[i] for i in indices], device)
-        drift = Drift(subset, [self._start[i] for i in indices], [self._previous[i] for i in indices])
+        reference = Reference(subset, [self._start[i] for i in indices], [self._previous[i] for i in indices])
         parameters = [self._parameters[i] for i in indices]
         lanczos = [self._lanczos[i] for i in indices]
-        return Part(device, indices, parameters, self._image_size, self._wanted, lanczos, drift)
+        return DeviceGroup(device, indices, parameters, self._image_size, self._wanted, lanczos, reference)
 
     def _remember(self) -> None:
-        """Takes from the parts what is to outlive them."""
+        """Takes from the groups what is to outlive them."""
         self._start, self._previous = list(self._start), list(self._previous)
-        for part in self._parts:
-            for index, start, previous in zip(part.indices, part.drift.start, part.drift.previous, strict=True):
+        for group in self._groups:
+            known = group.reference
+            for index, start, previous in zip(group.indices, known.start, known.previous, strict=True):
                 self._start[index], self._previous[index] = start, previous
 
     def state_dict(self) -> dict[str, Any]:
@@ -238,6 +244,17 @@ class Meter:
             kept.append(state["kept"][place])
             known.append((_known(starts[place]), _known(previous[place]), vector if usable else None))
         self._begin(kept, [one[0] for one in known], [one[1] for one in known], [one[2] for one in known])
+
+
+def _wanted(statistics: Collection[str], *, means: bool) -> Wanted:
+    """What statistics of these names need."""
+    needs = frozenset[Need]().union(*(STATISTICS[name].needs for name in statistics))
+    return Wanted(
+        spectrum="spectrum" in needs,
+        powers=4 if "fourth" in needs else 2,
+        sort="sort" in needs,
+        means=means,
+    )
 
 
 def _pack(known: Known, kept: Sequence[int]) -> Tensor:

@@ -12,15 +12,45 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from lightning_weightviz.measure.host.merge_moments import Moments
 from lightning_weightviz.registry import Registry
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class Moments:
+    """Sums over the finite values of each parameter; every array is (k,).
+
+    Attributes:
+        size: Elements, int64.
+        nan: NaNs, int64.
+        inf: Infinities of both signs, int64.
+        zero: Exact zeros, int64.
+        finite: Finite elements, int64.
+        mean: float64, as all that follow; NaN where nothing is finite, and so the extremes.
+        second: Sum of squared distances from the mean.
+        third: Sum of their third powers.
+        fourth: Sum of their fourth powers.
+        minimum: Smallest value.
+        maximum: Largest value.
+    """
+
+    size: npt.NDArray[np.int64]
+    nan: npt.NDArray[np.int64]
+    inf: npt.NDArray[np.int64]
+    zero: npt.NDArray[np.int64]
+    finite: npt.NDArray[np.int64]
+    mean: Floats
+    second: Floats
+    third: Floats
+    fourth: Floats
+    minimum: Floats
+    maximum: Floats
+
+
+@dataclass(frozen=True)
 class Reductions:
-    """All that statistics are made of, on the host; every array is (parameters + 1,), the whole model last.
+    """All that statistics are made of; every array is (parameters + 1,), the whole model last.
 
     Attributes:
         moments: Counts, central sums and extremes.

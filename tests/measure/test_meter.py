@@ -296,7 +296,7 @@ def test_parameters_may_move_between_snapshots(monkeypatch: pytest.MonkeyPatch) 
     meter = meter_of(tensors)
     meter.measure(tensors).result()
     meter._remember()
-    meter._parts = []
+    meter._groups = []
     assert meter.measure([2 * tensor for tensor in tensors]).result().totals["relative_change"] == pytest.approx(1.0)
 
 

@@ -10,11 +10,11 @@ from torch import Tensor
 from lightning_weightviz.measure.device.subset import Moved, Subset
 
 Known = list[Tensor | None]
-Steps = dict[torch.device, list[tuple[tuple[int, ...], Tensor]]]
+WatchedSteps = dict[torch.device, list[tuple[tuple[int, ...], Tensor]]]
 """By device, the parameters of each step that was watched, and ‖Δw‖² and ‖w before‖² of them, (k, 2)."""
 
 
-class Drift:
+class Reference:
     """The start and the snapshot before, of the tensors of one device.
 
     Args:
@@ -61,8 +61,8 @@ class Drift:
         return list(self._subset.split(self._previous))
 
 
-class Step:
-    """Watches single optimizer steps; see `before` and `after`.
+class StepDistances:
+    """How far single optimizer steps go; see `before` and `after`.
 
     Args:
         sizes: Elements of each parameter.
@@ -74,7 +74,7 @@ class Step:
         self._kept = kept
         self._subsets: dict[tuple[torch.device, tuple[int, ...]], Subset] = {}
         self._before: dict[tuple[torch.device, tuple[int, ...]], Tensor] = {}
-        self._seen: Steps = {}
+        self._seen: WatchedSteps = {}
 
     def before(self, tensors: Sequence[Tensor], which: Sequence[int]) -> None:
         """Remembers parameters `which`, whose values are `tensors`, before a step."""
@@ -94,7 +94,7 @@ class Step:
                 distance = self._subsets[key].distance(self._subsets[key].gather(group), before)
                 self._seen.setdefault(device, []).append((owners, distance[:, ::2]))
 
-    def take(self) -> Steps:
+    def take(self) -> WatchedSteps:
         """The steps seen since the last call."""
         seen, self._seen = self._seen, {}
         return seen

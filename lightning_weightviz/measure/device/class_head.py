@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from lightning_weightviz.measure.device.abilities import accumulator, looks
-from lightning_weightviz.measure.device.memory_order import is_plain, scale_of, widen
 from lightning_weightviz.measure.device.pooling import pool, pool_extreme
-from lightning_weightviz.measure.host.class_head import pairs_of, rows_of
-from lightning_weightviz.measure.host.weight_map import picture_of
+from lightning_weightviz.measure.device.scaling import is_plain, scale_of, widen
+from lightning_weightviz.measure.enqueued import EnqueuedHead
 from lightning_weightviz.measure.inputs import HeadSource
 from lightning_weightviz.measure.transfer import Arrays, Packer
-from lightning_weightviz.run.deferred import Deferred
-from lightning_weightviz.snapshot import ClassPairs, ClassRows, Parameter, Picture
 
 MOST_COMPARED = 2048
 """With more classes not all pairs are compared."""
@@ -23,52 +20,33 @@ MOST_TEMPLATES = 100
 CLOSEST = 7
 
 
-class EnqueuedHead:
-    """One measurement of a head, under way.
+def enqueue_head(source: HeadSource, packer: Packer, limit: int, place: int | None) -> EnqueuedHead:
+    """Enqueues one measurement of a head.
 
     Args:
         source: What is measured.
         packer: Where results go.
         limit: Most cells an axis of a picture.
         place: Which parameter's picture is that of the weight too; None: it has none.
-
-    Attributes:
-        device: Where the head is.
     """
-
-    def __init__(self, source: HeadSource, packer: Packer, limit: int, place: int | None) -> None:
-        self.device = source.weight.device
-        self._source = source
-        self._limit = limit
-        self._place = place
-        self._centre = centred(source)
-        compared = 1 < len(self._centre) <= MOST_COMPARED
-        # On the host no stream would compare them meanwhile: it is done when it is asked for.
-        self._compares_later = compared and looks(self.device)
-        arrays = _rows(source, limit, self._centre, pictured=place is not None)
-        if compared and not self._compares_later:
-            arrays |= compare(self._centre, limit)
-        for key, values in arrays.items():
-            packer.add(("head", key), values)
-
-    def collect(self, arrays: Arrays, pictures: Mapping[int, Picture]) -> tuple[ClassRows, Deferred[ClassPairs | None]]:
-        """The rows, and what compares their pairs; that gives None where there are too many, or one alone."""
-        mine = {key[1]: values for key, values in arrays.items() if key[0] == "head"}
-        if self._place is None:
-            drawn = {key.removeprefix("picture."): values for key, values in mine.items()}
-            shape = tuple(self._source.weight.shape)
-            picture = picture_of(Parameter(self._source.name, "head", "", shape, "", "matrix"), drawn)
+    device = source.weight.device
+    centre = centred(source)
+    arrays = _rows(source, limit, centre, pictured=place is not None)
+    compares_later = None
+    if 1 < len(centre) <= MOST_COMPARED:
+        if looks(device):
+            # On the host no stream would compare them meanwhile: it is done when it is asked for.
+            compares_later = partial(_compare_here, centre, limit)
         else:
-            picture = pictures[self._place]
+            arrays |= compare(centre, limit)
+    for key, values in arrays.items():
+        packer.add(("head", key), values)
+    return EnqueuedHead(source, device, place, compares_later)
 
-        def pairs() -> ClassPairs | None:
-            return pairs_of(self._source, mine | self._compare() if self._compares_later else mine)
 
-        return rows_of(self._source, mine, picture), Deferred(pairs)
-
-    def _compare(self) -> Arrays:
-        with torch.no_grad(), torch.autocast("cpu", enabled=False):
-            return {key: values.numpy() for key, values in compare(self._centre, self._limit).items()}
+def _compare_here(centre: Tensor, limit: int) -> Arrays:
+    with torch.no_grad(), torch.autocast("cpu", enabled=False):
+        return {key: values.numpy() for key, values in compare(centre, limit).items()}
 
 
 def centred(source: HeadSource) -> Tensor:
@@ -117,6 +95,7 @@ def compare(centre: Tensor, limit: int) -> dict[str, Tensor]:
     """
     count = len(centre)
     gram = _gram(centre)
+    # Cosines, from products of unit length.
     norms = gram.diagonal().clamp(min=0).sqrt()
     inverse = torch.where(norms > 0, 1.0 / norms, 0.0)
     cosine = (inverse.unsqueeze(1) * inverse).mul_(gram).fill_diagonal_(0.0)
@@ -124,7 +103,7 @@ def compare(centre: Tensor, limit: int) -> dict[str, Tensor]:
     apart = (cosine - cosine.sum() / both_ways).fill_diagonal_(0.0)
     spread = torch.linalg.vector_norm(apart) / both_ways**0.5
     values, pairs = _closest(cosine)
-    # The frame is (I - 1/C) / sqrt(C - 1).
+    # The distance from the frame, in place of the products. It is (I - 1/C) / sqrt(C - 1).
     off = gram.div_(torch.linalg.vector_norm(gram)).add_(1.0 / count / (count - 1) ** 0.5)
     off.diagonal().sub_(1.0 / (count - 1) ** 0.5)
     return {

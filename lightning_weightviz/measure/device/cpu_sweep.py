@@ -17,9 +17,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lightning_weightviz.measure import histogram
 from lightning_weightviz.measure.device.abilities import looks
-from lightning_weightviz.measure.device.memory_order import PLAIN, flat, matrix, widen
+from lightning_weightviz.measure.device.memory_order import flat, matrix
+from lightning_weightviz.measure.device.scaling import PLAIN, widen
+from lightning_weightviz.measure.device.slots import bucket_counts
+from lightning_weightviz.measure.enqueued import PieceNumbers
+from lightning_weightviz.measure.histogram_scheme import BUCKETS
 
 PIECE = 1 << 19
 """Elements of a piece: two MiB of float32, which with a buffer like it stay in a common cache."""
@@ -36,8 +39,8 @@ class Swept:
     """What one read of a tensor finds, where all its values are finite and of ordinary size.
 
     Attributes:
-        numbers: float64, (pieces, `lightning_weightviz.measure.host.merge_moments.NUMBERS`).
-        buckets: As of `lightning_weightviz.measure.histogram.bucket_counts`.
+        numbers: float64, (pieces, `lightning_weightviz.measure.enqueued.NUMBERS`).
+        buckets: As of `lightning_weightviz.measure.device.slots.bucket_counts`.
         magnitude: The largest one.
         row_norms: float32, (rows,), of `memory_order.matrix`; None where they were not found.
     """
@@ -52,7 +55,7 @@ class Swept:
 class _Found:
     """What is found of one piece."""
 
-    numbers: tuple[float, ...]
+    numbers: PieceNumbers
     buckets: Tensor
     norms: Floats | None
 
@@ -114,7 +117,7 @@ def _measure(piece: Tensor, scratch: Floats, powers: int) -> _Found:
     values = widen(piece).numpy()
     line = values.reshape(-1)
     low, high = float(line.min()), float(line.max())
-    buckets = histogram.bucket_counts(line, scratch)
+    buckets = bucket_counts(line, scratch)
     shift, norms = 0.0, None
     if values.ndim == 2:
         parts = values.reshape(len(values), -1, _span(values.shape[1]))
@@ -131,7 +134,8 @@ def _measure(piece: Tensor, scratch: Floats, powers: int) -> _Found:
         power = np.multiply(np.square(line, out=scratch), line, out=scratch)
         third = float(power.sum())
         fourth = float(np.multiply(power, line, out=scratch).sum())
-    return _Found((len(line), 0.0, low, high, 1.0, shift, first, second, third, fourth), buckets, norms)
+    numbers = PieceNumbers(len(line), 0.0, low, high, 1.0, shift, first, second, third, fourth)
+    return _Found(numbers, buckets, norms)
 
 
 def _judge(pieces: Sequence[Tensor], found: Sequence[_Found], powers: int) -> Swept | None:
@@ -139,20 +143,22 @@ def _judge(pieces: Sequence[Tensor], found: Sequence[_Found], powers: int) -> Sw
     if not pieces:
         return None
     numbers = torch.tensor([one.numbers for one in found], dtype=torch.float64)
-    low, high = float(numbers[:, 2].amin()), float(numbers[:, 3].amax())
+    columns = PieceNumbers(*numbers.unbind(1))
+    low, high = float(columns.low.amin()), float(columns.high.amax())
     magnitude = max(-low, high)
     if not (-math.inf < low and high < math.inf and PLAIN[0] < magnitude < PLAIN[1]):
         return None
+    # What is smaller than a normal number is in the bucket of zeros: only zeros may be.
     buckets = found[0].buckets
     for one in found[1:]:
         buckets += one.buckets
-    near_zero = int(buckets[0] + buckets[histogram.BUCKETS])
+    near_zero = int(buckets[0] + buckets[BUCKETS])
     if near_zero and near_zero != sum(piece.numel() - int(torch.count_nonzero(widen(piece))) for piece in pieces):
         return None
     norms = None
     if pieces[0].ndim == 2:
         norms = torch.from_numpy(np.concatenate([one.norms for one in found if one.norms is not None]))
-        count, first, second = (float(numbers[:, column].sum()) for column in (0, 6, 7))
+        count, first, second = (float(column.sum()) for column in (columns.finite, columns.s1, columns.s2))
         if 2 * first**2 > count * second:
             # The values lie far from 0 beside their spread: their sums must be taken about their mean.
             lines = [piece.reshape(-1) for piece in pieces]

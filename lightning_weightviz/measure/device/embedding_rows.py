@@ -35,9 +35,11 @@ def rank(values: Tensor, scale: Tensor | None, padding: int | None, moved: Moved
     norms = row_norms(values, scale)
     if padding is not None:
         norms = torch.cat([norms[:padding], norms[padding + 1 :]])
+    # Norms, evenly spread over the ranks.
     ordered = norms.sort(descending=True).values
     ranks = torch.linspace(0, max(len(ordered) - 1, 0), min(len(ordered), MOST_NORMS), device=values.device)
     sampled = len(moved.difference) / max(values.numel(), 1)
+    # Squared changes of the elements that are remembered, summed by row.
     squares = torch.zeros(rows, dtype=wide, device=values.device)
     known = len(moved.difference) >= LEAST_SAMPLED * rows
     if known:

@@ -1,177 +1,111 @@
-"""The parameters of one device: what is enqueued there, and what becomes of it on the host."""
+"""The parameters of one device, and what is enqueued there to measure them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from lightning_weightviz.measure.device.abilities import accumulator
-from lightning_weightviz.measure.device.change import Drift
+from lightning_weightviz.measure.device.change import Reference
 from lightning_weightviz.measure.device.embedding_rows import rank
-from lightning_weightviz.measure.device.memory_order import matrix, power_above
-from lightning_weightviz.measure.device.moments import MomentsPass
+from lightning_weightviz.measure.device.memory_order import matrix
+from lightning_weightviz.measure.device.moments import measure_moments
 from lightning_weightviz.measure.device.pooling import pool
 from lightning_weightviz.measure.device.rows import dead_rows
-from lightning_weightviz.measure.device.spectrum import Lanczos, sigma
-from lightning_weightviz.measure.host.measurements import Gathered
-from lightning_weightviz.measure.host.weight_map import picture_of
-from lightning_weightviz.measure.statistics import STATISTICS, Need
-from lightning_weightviz.measure.transfer import Arrays, Packer
-from lightning_weightviz.snapshot import Parameter, Picture
+from lightning_weightviz.measure.device.scaling import power_above
+from lightning_weightviz.measure.device.spectrum import Lanczos
+from lightning_weightviz.measure.enqueued import EnqueuedGroup
+from lightning_weightviz.measure.inputs import Wanted
+from lightning_weightviz.measure.transfer import Packer
+from lightning_weightviz.measure.tridiagonal import Ritz
+from lightning_weightviz.snapshot import Parameter
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What is measured of that which is dear.
-
-    Attributes:
-        spectrum: The largest singular values.
-        powers: How many power sums; see `lightning_weightviz.measure.device.cpu_sweep.sweep`.
-        sort: Exact percentiles of large parameters; those of small ones always are.
-        means: Pooled maps of means.
-    """
-
-    spectrum: bool
-    powers: int
-    sort: bool
-    means: bool
-
-    @classmethod
-    def among(cls, statistics: Collection[str], *, means: bool) -> Wanted:
-        """What statistics of these names need."""
-        needs = frozenset[Need]().union(*(STATISTICS[name].needs for name in statistics))
-        return cls(
-            spectrum="spectrum" in needs,
-            powers=4 if "fourth" in needs else 2,
-            sort="sort" in needs,
-            means=means,
-        )
-
-
-class Part:
+class DeviceGroup:
     """The parameters of one device.
 
-    Args:
+    Attributes:
         device: Which.
         indices: Places of the parameters in the meter.
         parameters: What they are.
         image_size: Most cells an axis of a picture.
-        wanted: What is measured of that which is dear.
+        wanted: Which of the expensive quantities are measured.
         lanczos: The iteration of each; used for those of two or more dimensions.
-        drift: What is remembered of them.
+        reference: What is remembered of them.
     """
 
-    def __init__(
-        self,
-        device: torch.device,
-        indices: Sequence[int],
-        parameters: Sequence[Parameter],
-        image_size: int,
-        wanted: Wanted,
-        lanczos: Sequence[Lanczos],
-        drift: Drift,
-    ) -> None:
-        self.device = device
-        self.indices = indices
-        self.parameters = parameters
-        self.image_size = image_size
-        self.wanted = wanted
-        self.lanczos = lanczos
-        self.drift = drift
+    device: torch.device
+    indices: Sequence[int]
+    parameters: Sequence[Parameter]
+    image_size: int
+    wanted: Wanted
+    lanczos: Sequence[Lanczos]
+    reference: Reference
 
 
-class Enqueued:
-    """One measurement of a part, under way.
+def enqueue(group: DeviceGroup, tensors: Sequence[Tensor], packer: Packer) -> EnqueuedGroup:
+    """Enqueues one measurement of a group; no synchronisation.
 
     Args:
-        part: What is measured.
+        group: What is measured.
         tensors: Its parameters' values.
         packer: Where results go.
     """
+    pieces, extremes = measure_moments(tensors, group.wanted.powers, sort=group.wanted.sort)
+    owners = pieces.pack(packer)
+    scales = [None if extreme.plain else power_above(extreme.magnitude) for extreme in extremes]
+    dead: dict[int, Tensor] = {}
+    spectra: dict[int, Callable[[Ritz], None]] = {}
+    pictured: list[int] = []
+    for place, (parameter, tensor, scale) in enumerate(zip(group.parameters, tensors, scales, strict=True)):
+        if tensor.numel() == 0:
+            continue
+        if tensor.ndim > 1:
+            values = matrix(tensor)
+            dead[place] = dead_rows(values, scale, extremes[place].row_norms)
+            if group.wanted.spectrum:
+                spectra[place] = _enqueue_spectrum(place, values, scale, group.lanczos[place], packer)
+        if parameter.pictured:
+            _enqueue_picture(place, tensor, scale, group, packer)
+            pictured.append(place)
+    if dead:
+        packer.add("dead", torch.stack(list(dead.values())))
+    start, previous = group.reference.measure(tensors)
+    packer.add("start", start)
+    packer.add("previous", previous)
+    # The rows of embeddings come last, as their changes are those from the start.
+    for place in pictured:
+        parameter = group.parameters[place]
+        if parameter.kind == "embedding" and parameter.layout == "matrix":
+            moved = group.reference.moved(place)
+            for key, array in rank(tensors[place].flatten(1), scales[place], parameter.padding_index, moved).items():
+                packer.add(("picture", place, key), array)
+    return EnqueuedGroup(group.device, group.indices, group.parameters, owners, list(dead), spectra, pictured)
 
-    def __init__(self, part: Part, tensors: Sequence[Tensor], packer: Packer) -> None:
-        self._part = part
-        self._moments = MomentsPass(
-            [tensor.numel() for tensor in tensors], packer, part.wanted.powers, sort=part.wanted.sort
-        )
-        extremes = self._moments.run(tensors)
-        self._pictured: dict[int, Tensor | None] = {}
-        self._matrices: list[int] = []
-        self._runs: list[int] = []
-        self._lengths: list[int] = []
-        spectra: list[Tensor] = []
-        scales: list[Tensor] = []
-        dead: list[Tensor] = []
-        one = torch.ones((), dtype=accumulator(part.device), device=part.device)
-        for place, (tensor, extreme) in enumerate(zip(tensors, extremes, strict=True)):
-            pictured = part.parameters[place].pictured
-            if tensor.numel() == 0 or (tensor.ndim < 2 and not pictured):
-                continue
-            scale = None if extreme.plain else power_above(extreme.magnitude)
-            if tensor.ndim > 1:
-                values = matrix(tensor)
-                dead.append(dead_rows(values, scale, extreme.row_norms))
-                self._matrices.append(place)
-                if part.wanted.spectrum:
-                    lanczos = part.lanczos[place]
-                    spectra += lanczos.run(values, scale)
-                    scales.append(one if scale is None else scale.to(one.dtype))
-                    self._runs.append(lanczos.runs)
-                    self._lengths.append(len(spectra[-1]))
-            if pictured:
-                self._draw(place, tensor, scale, packer)
-        if self._matrices:
-            packer.add("dead", torch.stack(dead))
-        if spectra:
-            packer.add("spectra", torch.cat(spectra))
-            packer.add("scales", torch.stack(scales))
-        start, previous = part.drift.measure(tensors)
-        packer.add("start", start)
-        packer.add("previous", previous)
-        for place, scale in self._pictured.items():
-            parameter = part.parameters[place]
-            if parameter.kind == "embedding" and parameter.layout == "matrix":
-                found = rank(tensors[place].flatten(1), scale, parameter.padding_index, part.drift.moved(place))
-                for key, values in found.items():
-                    packer.add(("picture", place, key), values)
 
-    def _draw(self, place: int, tensor: Tensor, scale: Tensor | None, packer: Packer) -> None:
-        parameter = self._part.parameters[place]
-        flat = tensor.reshape(1, -1) if tensor.ndim < 2 else tensor.flatten(1)
-        size = self._part.image_size
-        cells = parameter.cells(size, size)
-        mean = self._part.wanted.means and (parameter.kernel > 1 or cells != parameter.map_shape)
-        for key, values in pool(flat, cells, scale, parameter.kernel, mean=mean).items():
-            packer.add(("picture", place, key), values)
-        if parameter.layout == "filters":
-            shape = parameter.filters_shape
-            packer.add(("picture", place, "filters"), tensor[: shape[0]].reshape(shape).to(torch.float32))
-        self._pictured[place] = scale
+def _enqueue_spectrum(
+    place: int, values: Tensor, scale: Tensor | None, lanczos: Lanczos, packer: Packer
+) -> Callable[[Ritz], None]:
+    """Enqueues one iteration; gives what takes in the vector that the host finds."""
+    alpha, beta = lanczos.run(values, scale)
+    packer.add(("spectrum", place, "alpha"), alpha)
+    packer.add(("spectrum", place, "beta"), beta)
+    if scale is not None:
+        packer.add(("spectrum", place, "scale"), scale.to(accumulator(values.device)))
+    return lanczos.learner()
 
-    def collect(self, arrays: Arrays) -> tuple[Gathered, dict[int, Picture]]:
-        """The numbers of the part's parameters, and pictures by parameter."""
-        part = self._part
-        distribution = self._moments.collect(arrays)
-        dead, sigmas = np.full((2, len(part.parameters)), np.nan)
-        if self._matrices:
-            dead[self._matrices] = arrays["dead"]
-        offset = 0
-        # Both lists are empty where the spectrum was not wanted.
-        for number, (length, runs) in enumerate(zip(self._lengths, self._runs, strict=True)):
-            place = self._matrices[number]
-            alpha, beta = arrays["spectra"][offset : offset + 2 * length].reshape(2, length)
-            sigmas[place] = sigma(alpha, beta, float(arrays["scales"][number]), part.lanczos[place], runs)
-            offset += 2 * length
-        start, previous = arrays["start"].astype(np.float64), arrays["previous"].astype(np.float64)
-        drawn: dict[int, Arrays] = {place: {} for place in self._pictured}
-        for key, values in arrays.items():
-            if key[0] == "picture":
-                drawn[key[1]][key[2]] = values
-        pictures = {}
-        for place in self._pictured:
-            pictures[part.indices[place]] = picture_of(part.parameters[place], drawn[place])
-        return Gathered(distribution, dead, sigmas, start, previous), pictures
+
+def _enqueue_picture(place: int, tensor: Tensor, scale: Tensor | None, group: DeviceGroup, packer: Packer) -> None:
+    parameter, size = group.parameters[place], group.image_size
+    flat = tensor.reshape(1, -1) if tensor.ndim < 2 else tensor.flatten(1)
+    cells = parameter.cells(size, size)
+    mean = group.wanted.means and (parameter.kernel > 1 or cells != parameter.map_shape)
+    for key, values in pool(flat, cells, scale, parameter.kernel, mean=mean).items():
+        packer.add(("picture", place, key), values)
+    if parameter.layout == "filters":
+        shape = parameter.filters_shape
+        packer.add(("picture", place, "filters"), tensor[: shape[0]].reshape(shape).to(torch.float32))

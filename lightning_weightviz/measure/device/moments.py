@@ -15,12 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lightning_weightviz.measure import histogram
 from lightning_weightviz.measure.device.abilities import accumulator, looks
 from lightning_weightviz.measure.device.cpu_sweep import sweep
-from lightning_weightviz.measure.device.memory_order import flat, power_above, widen
-from lightning_weightviz.measure.host.merge_moments import NUMBERS, Distribution, merge
-from lightning_weightviz.measure.transfer import Arrays, Packer
+from lightning_weightviz.measure.device.memory_order import flat
+from lightning_weightviz.measure.device.scaling import power_above, widen
+from lightning_weightviz.measure.device.slots import count_slots, fold, slots
+from lightning_weightviz.measure.enqueued import PieceNumbers, PieceOwners
+from lightning_weightviz.measure.histogram_scheme import SLOTS
+from lightning_weightviz.measure.transfer import Packer
 from lightning_weightviz.snapshot import PERCENTILES
 
 SMALL = 1 << 14
@@ -47,134 +49,144 @@ class Extremes:
     row_norms: Tensor | None = None
 
 
-class MomentsPass:
-    """Measures the tensors of one device; `collect` reads what arrived on the host.
+class Pieces:
+    """What was enqueued of pieces of tensors, each number beside whose it is; `pack` sends it."""
 
-    Args:
-        sizes: Elements of each tensor.
-        packer: Where results go.
-        powers: How many power sums are wanted; see `lightning_weightviz.measure.device.cpu_sweep.sweep`.
-        sort: Whether large tensors are sorted too, for exact percentiles.
-    """
-
-    def __init__(self, sizes: Sequence[int], packer: Packer, powers: int, *, sort: bool) -> None:
-        self._sizes = sizes
-        self._powers = powers
-        self._sort = sort
-        self._packer = packer
+    def __init__(self) -> None:
+        self._numbers: list[Tensor] = []
         self._owners: list[int] = []
         self._padding: list[int] = []
+        self._counts: list[Tensor] = []
+        self._scales: list[Tensor] = []
         self._counted: list[int] = []
+        self._fans: list[Tensor] = []
         self._sorted: list[int] = []
 
-    def run(self, tensors: Sequence[Tensor]) -> list[Extremes]:
-        """Enqueues all reductions; no synchronisation. One result a tensor, in their order."""
-        device = tensors[0].device
-        sums = accumulator(device)
-        extremes = [Extremes(torch.zeros((), device=device), plain=False)] * len(tensors)
-        numbers: list[Tensor] = []
-        counts: list[Tensor] = []
-        scales: list[Tensor] = []
-        fans: list[Tensor] = []
-        for group in self._groups(tensors):
-            rows = _padded([tensors[index] for index in group])
-            low, high = _extremes(rows)
-            magnitude = torch.maximum(-low, high).clamp(min=0)
-            scale = power_above(magnitude)
-            finite = rows.isfinite()
-            numbers.append(_row_sums(rows, low, high, scale, sums))
-            fans.append(_fan(rows, sums))
-            self._owners += group
-            self._padding += [rows.shape[1] - tensors[index].numel() for index in group]
-            self._sorted += group
-            scales.append(scale.to(sums))
-            counts.append(histogram.count_slots(histogram.slots(rows * scale.unsqueeze(1), finite)))
-            self._counted += group
-            for index, value in zip(group, magnitude.unbind(), strict=True):
-                extremes[index] = Extremes(value, plain=False)
-        buckets: list[Tensor] = []
-        folded: list[int] = []
-        large = [index for index, tensor in enumerate(tensors) if tensor.numel() >= SMALL]
-        swept = sweep([tensors[index] for index in large], self._powers)
-        for index, found in zip(large, swept, strict=True):
-            if found is None:
-                extremes[index] = self._large(index, flat(tensors[index]), numbers, counts, scales, sums)
-                continue
-            extremes[index] = Extremes(torch.tensor(found.magnitude), plain=True, row_norms=found.row_norms)
-            numbers.append(found.numbers)
-            self._owners += [index] * len(found.numbers)
-            self._padding += [0] * len(found.numbers)
-            buckets.append(found.buckets)
-            folded.append(index)
-        if self._sort:
-            fans += [_fan(widen(flat(tensors[index])).unsqueeze(0), sums) for index in large]
-            self._sorted += large
-        if buckets:
-            count, scale = histogram.fold(torch.stack(buckets), torch.stack([extremes[i].magnitude for i in folded]))
-            counts.append(count)
-            scales.append(scale.to(sums))
-            self._counted += folded
-        if numbers:
-            self._packer.add("numbers", torch.cat(numbers))
-            self._packer.add("slots", torch.cat(counts))
-            self._packer.add("scale", torch.cat(scales))
-        if fans:
-            self._packer.add("fans", torch.cat(fans))
-        return extremes
-
-    def _groups(self, tensors: Sequence[Tensor]) -> list[list[int]]:
-        """Small tensors of one dtype and similar size: padding at most quadruples them."""
-        groups: dict[tuple[bool, int], list[int]] = {}
-        for index, tensor in enumerate(tensors):
-            if 0 < tensor.numel() < SMALL:
-                wide = tensor.dtype == torch.float64
-                groups.setdefault((wide, (tensor.numel().bit_length() + 1) // 2), []).append(index)
-        return list(groups.values())
-
-    def _large(
+    def add(
         self,
-        index: int,
-        values: Tensor,
-        numbers: list[Tensor],
-        counts: list[Tensor],
-        scales: list[Tensor],
-        sums: torch.dtype,
-    ) -> Extremes:
-        """Measures one tensor, whatever its values are."""
-        pieces = values.split(HOST_PIECE if looks(values.device) else STREAM_PIECE)
-        bounds = [_extremes(widen(piece).unsqueeze(0)) for piece in pieces]
-        low = torch.cat([bound[0] for bound in bounds]).amin(0, keepdim=True)
-        high = torch.cat([bound[1] for bound in bounds]).amax(0, keepdim=True)
-        magnitude = torch.maximum(-low, high).clamp(min=0)
-        scale = power_above(magnitude)
-        counted = torch.zeros(1, histogram.SLOTS + 1, dtype=torch.int64, device=values.device)
-        for piece in pieces:
-            row = widen(piece).unsqueeze(0)
-            numbers.append(_row_sums(row, low, high, scale, sums))
-            self._owners.append(index)
-            self._padding.append(0)
-            counted = counted + histogram.count_slots(histogram.slots(row * scale, row.isfinite()))
-        scales.append(scale.to(sums))
-        counts.append(counted)
-        self._counted.append(index)
-        return Extremes(magnitude[0], plain=False)
+        owners: Sequence[int],
+        numbers: Tensor,
+        counts: Tensor,
+        scale: Tensor,
+        *,
+        pieces: Sequence[int] | None = None,
+        padding: Sequence[int] | None = None,
+    ) -> None:
+        """Takes in some tensors.
 
-    def collect(self, arrays: Arrays) -> Distribution:
-        """Merges the pieces."""
-        count = len(self._sizes)
-        slots = np.zeros((count, histogram.SLOTS + 1), np.int64)
-        scale = np.ones(count)
-        fan = np.full((count, len(PERCENTILES)), np.nan)
-        numbers = np.zeros((0, len(NUMBERS)))
-        if self._owners:
-            slots[self._counted] = arrays["slots"]
-            scale[self._counted] = arrays["scale"]
-            numbers = arrays["numbers"].astype(np.float64)
-            numbers[:, NUMBERS.index("nan")] -= self._padding
-        if self._sorted:
-            fan[self._sorted] = arrays["fans"]
-        moments = merge(numbers, np.array(self._owners, np.intp), np.array(self._sizes, np.int64), slots)
-        return Distribution(moments, slots[:, : histogram.SLOTS], scale, fan)
+        Args:
+            owners: Which tensors, k of them.
+            numbers: (sum of `pieces`, `NUMBERS`), the pieces of one tensor after those of the other.
+            counts: int64, (k, `SLOTS` + 1).
+            scale: (k,), as of `counts`.
+            pieces: Of how many pieces each tensor is; None: one.
+            padding: NaNs that each piece was filled up with; None: none.
+        """
+        repeated = list(owners) if pieces is None else np.repeat(owners, pieces).tolist()
+        assert len(repeated) == len(numbers) and len(owners) == len(counts) == len(scale)
+        self._numbers.append(numbers)
+        self._owners += repeated
+        self._padding += [0] * len(repeated) if padding is None else padding
+        self._counts.append(counts)
+        self._scales.append(scale.to(numbers.dtype))
+        self._counted += owners
+
+    def add_fan(self, owners: Sequence[int], fan: Tensor) -> None:
+        """Takes in exact percentiles of some tensors, (k, 9)."""
+        self._fans.append(fan)
+        self._sorted += owners
+
+    def pack(self, packer: Packer) -> PieceOwners:
+        """Puts all that was taken in into a parcel, and says whose it is."""
+        if self._numbers:
+            packer.add("numbers", torch.cat(self._numbers))
+            packer.add("slots", torch.cat(self._counts))
+            packer.add("scale", torch.cat(self._scales))
+        if self._fans:
+            packer.add("fans", torch.cat(self._fans))
+        return PieceOwners(self._owners, self._padding, self._counted, self._sorted)
+
+
+def measure_moments(tensors: Sequence[Tensor], powers: int, *, sort: bool) -> tuple[Pieces, list[Extremes]]:
+    """Enqueues all reductions; no synchronisation.
+
+    Args:
+        tensors: Of one device, at least one.
+        powers: How many power sums are wanted; see `lightning_weightviz.measure.device.cpu_sweep.sweep`.
+        sort: Whether large tensors are sorted too, for exact percentiles.
+
+    Returns:
+        What is to be sent, and one result per tensor, in their order.
+    """
+    device = tensors[0].device
+    sums = accumulator(device)
+    pieces = Pieces()
+    extremes = [Extremes(torch.zeros((), device=device), plain=False)] * len(tensors)
+    for group in _groups(tensors):
+        _measure_small([tensors[index] for index in group], group, pieces, extremes)
+    large = [index for index, tensor in enumerate(tensors) if tensor.numel() >= SMALL]
+    read = {}
+    for index, found in zip(large, sweep([tensors[index] for index in large], powers), strict=True):
+        if found is None:
+            extremes[index] = _measure_large(index, flat(tensors[index]), pieces)
+        else:
+            extremes[index] = Extremes(torch.tensor(found.magnitude), plain=True, row_norms=found.row_norms)
+            read[index] = found
+    if read:
+        counts, scale = fold(
+            torch.stack([one.buckets for one in read.values()]), torch.stack([extremes[i].magnitude for i in read])
+        )
+        numbers = [one.numbers for one in read.values()]
+        pieces.add(list(read), torch.cat(numbers), counts, scale, pieces=[len(rows) for rows in numbers])
+    if sort:
+        for index in large:
+            pieces.add_fan([index], _fan(widen(flat(tensors[index])).unsqueeze(0), sums))
+    return pieces, extremes
+
+
+def _groups(tensors: Sequence[Tensor]) -> list[list[int]]:
+    """Small tensors of one dtype and similar size: padding at most quadruples them."""
+    groups: dict[tuple[bool, int], list[int]] = {}
+    for index, tensor in enumerate(tensors):
+        if 0 < tensor.numel() < SMALL:
+            wide = tensor.dtype == torch.float64
+            groups.setdefault((wide, (tensor.numel().bit_length() + 1) // 2), []).append(index)
+    return list(groups.values())
+
+
+def _measure_small(tensors: Sequence[Tensor], owners: list[int], pieces: Pieces, extremes: list[Extremes]) -> None:
+    """Measures tensors of similar size as the rows of one matrix; puts into `extremes` what is known of them."""
+    rows = _padded(tensors)
+    sums = accumulator(rows.device)
+    low, high = _extremes(rows)
+    magnitude = torch.maximum(-low, high).clamp(min=0)
+    scale = power_above(magnitude)
+    counts = count_slots(slots(rows * scale.unsqueeze(1), rows.isfinite()))
+    padding = [rows.shape[1] - tensor.numel() for tensor in tensors]
+    pieces.add(owners, _row_sums(rows, low, high, scale, sums), counts, scale, padding=padding)
+    pieces.add_fan(owners, _fan(rows, sums))
+    for index, value in zip(owners, magnitude.unbind(), strict=True):
+        extremes[index] = Extremes(value, plain=False)
+
+
+def _measure_large(owner: int, values: Tensor, pieces: Pieces) -> Extremes:
+    """Measures one tensor, (n,), whatever its values are."""
+    sums = accumulator(values.device)
+    parts = values.split(HOST_PIECE if looks(values.device) else STREAM_PIECE)
+    # The first read finds the scale of all pieces, the second one takes sums and counts.
+    bounds = [_extremes(widen(part).unsqueeze(0)) for part in parts]
+    low = torch.cat([bound[0] for bound in bounds]).amin(0, keepdim=True)
+    high = torch.cat([bound[1] for bound in bounds]).amax(0, keepdim=True)
+    magnitude = torch.maximum(-low, high).clamp(min=0)
+    scale = power_above(magnitude)
+    counts = torch.zeros(1, SLOTS + 1, dtype=torch.int64, device=values.device)
+    numbers = []
+    for part in parts:
+        row = widen(part).unsqueeze(0)
+        numbers.append(_row_sums(row, low, high, scale, sums))
+        counts = counts + count_slots(slots(row * scale, row.isfinite()))
+    pieces.add([owner], torch.cat(numbers), counts, scale, pieces=[len(numbers)])
+    return Extremes(magnitude[0], plain=False)
 
 
 def _padded(tensors: Sequence[Tensor]) -> Tensor:
@@ -203,13 +215,13 @@ def _extremes(rows: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _row_sums(rows: Tensor, low: Tensor, high: Tensor, scale: Tensor, sums: torch.dtype) -> Tensor:
-    """The numbers of each row, (k, 10), `sums`; what is not finite is counted and left out."""
+    """The numbers of each row, (k, `NUMBERS`), `sums`; what is not finite is counted and left out."""
     finite = rows.isfinite()
     count = finite.sum(1)
     scaled = torch.where(finite, rows * scale.unsqueeze(1), 0.0)
     shift = scaled.sum(1) / count.clamp(min=1)
     first = torch.where(finite, scaled - shift.unsqueeze(1), 0.0)
     second = first * first
-    powers = [first, second, second * first, second * second]
-    columns = [count, rows.isnan().sum(1), low, high, scale, shift, *(power.sum(1, dtype=sums) for power in powers)]
+    s1, s2, s3, s4 = (power.sum(1, dtype=sums) for power in (first, second, second * first, second * second))
+    columns = PieceNumbers(count, rows.isnan().sum(1), low, high, scale, shift, s1, s2, s3, s4)
     return torch.stack([column.to(sums) for column in columns], 1)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lightning_weightviz.measure.device.abilities import accumulator, looks
-from lightning_weightviz.measure.device.memory_order import widen
+from lightning_weightviz.measure.device.scaling import widen
 
 HOST_BAND = 1 << 18
 """Elements that are pooled at a time on the host, where what comes between stays in cache."""
@@ -101,10 +101,12 @@ def pool(
     column_counts = torch.zeros_like(column_squares)
     elements = HOST_BAND if looks(values.device) else STREAM_BAND
     step = max(1, elements // (values.shape[1] * rows.most))
+    # Rows of cells, a band at a time: what falls into the same row of cells is put together first.
     for first in range(0, rows.cells, step):
         last = min(first + step, rows.cells)
         band = widen(rows.gather(values, first, last))
         real = None if rows.uniform else rows.real[first:last].unsqueeze(2)
+        # Squares of what is finite, in the scale in which they fit float32; repeated rows count 0.
         if scale is None:
             squared = band * band if real is None else band * band * real
         else:
@@ -114,6 +116,7 @@ def pool(
             counted_here = counted.sum(1)
             counts.append(columns.sum(counted_here))
             column_counts += counted_here.sum(0)
+        # What is wanted of each cell and row, and of each column so far.
         extremes.append(_extreme(band, columns))
         row_squares.append(squared.sum(2))
         if mean:
@@ -124,6 +127,7 @@ def pool(
         outer = squared.sum(1) if rows.most > 1 else squared[:, 0]
         squares.append(columns.sum(outer))
         column_squares = column_squares + outer.sum(0)
+    # From sums to norms and means, back in the scale of the weights.
     cells = rows.real.sum(1).unsqueeze(1) * columns.real.sum(1)
     finite = cells if scale is None else torch.cat(counts)
     unscale = 1.0 if scale is None else 1.0 / scale

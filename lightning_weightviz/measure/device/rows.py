@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lightning_weightviz.measure.device.memory_order import row_blocks, widen
+from lightning_weightviz.measure.device.memory_order import row_blocks
+from lightning_weightviz.measure.device.scaling import widen
 
 DEAD = 1e-6
 """A row is dead if its norm is at most this times the median row norm."""

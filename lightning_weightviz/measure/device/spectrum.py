@@ -7,7 +7,7 @@ an irregular one is mixed in, so that a direction that overtakes the first is se
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from lightning_weightviz.measure.device.abilities import looks
-from lightning_weightviz.measure.device.memory_order import widen
+from lightning_weightviz.measure.device.scaling import widen
+from lightning_weightviz.measure.tridiagonal import Ritz, is_near, is_settled
 
 COLD_STEPS = 32
 """At most so many steps where nothing is known of the matrix: σ of a random 2048 x 2048 one to 0.5 %."""
@@ -23,70 +24,12 @@ WARM_STEPS = 8
 """Steps from a vector that was good one snapshot ago, where the program may not look."""
 _FIRST_LOOK = 2
 _FIRST_COLD_LOOK = 24
-_TOLERANCE = 0.006
-_SECOND = 0.1
 _IRREGULAR = 0.05
-_NEAR = 0.006
-_AHEAD = 8
 _NOISE = 1e-6
 _BLOCK = 1 << 24
 _CACHED = 1 << 18
 
 Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Ritz:
-    """What the small matrix of one iteration says.
-
-    Attributes:
-        value: Largest eigenvalue, σ² in the scale of the iteration.
-        mixture: float64, (steps,): the next start in terms of the basis.
-        settled: Whether the value has stopped growing.
-    """
-
-    value: float
-    mixture: Floats
-    settled: bool
-
-
-def ritz(alpha: Floats, beta: Floats) -> Ritz:
-    """Solves the tridiagonal matrix with diagonal `alpha`, (k,), and off-diagonal `beta`, (k - 1,) or more."""
-    steps = len(alpha)
-    if not np.isfinite(alpha).all() or not np.isfinite(beta).all():
-        return Ritz(float("nan"), np.eye(steps)[0], settled=True)
-    values, vectors = np.linalg.eigh(_tridiagonal(alpha, beta))
-    mixture = vectors[:, -1] + (_SECOND * vectors[:, -2] if steps > 1 else 0.0)
-    return Ritz(float(max(values[-1], 0.0)), mixture, is_settled(alpha, beta))
-
-
-def is_settled(alpha: Floats, beta: Floats) -> bool:
-    """Whether the largest eigenvalue has stopped growing with the steps."""
-    steps = len(alpha)
-    both = np.zeros((2, steps, steps))
-    both[0] = _tridiagonal(alpha, beta)
-    both[1, :-1, :-1] = both[0, :-1, :-1]
-    now, before = np.linalg.eigvalsh(both)[:, -1]
-    # At the edge of a dense spectrum the value still to come is about half a step's growth times the steps done,
-    # and a start from an old vector counts for some.
-    return bool((now - before) * max(steps, 16) / 2 <= _TOLERANCE * now)
-
-
-def _is_near(alpha: Floats, beta: Floats) -> bool:
-    """Whether the largest eigenvalue is near enough, from what is left of its vector: the last of `beta` counts."""
-    values, vectors = np.linalg.eigh(_tridiagonal(alpha, beta))
-    residual = beta[-1] * vectors[-1, -1] / values[-1]
-    # One step more would add about twice the square of the residual, and the value still to come is `_AHEAD` times it.
-    return bool(2 * residual**2 * _AHEAD <= _NEAR)
-
-
-def _tridiagonal(alpha: Floats, beta: Floats) -> Floats:
-    side = beta[: len(alpha) - 1]
-    matrix = np.zeros((len(alpha), len(alpha)))
-    matrix.flat[:: len(alpha) + 1] = alpha
-    matrix.flat[1 :: len(alpha) + 1] = side
-    matrix.flat[len(alpha) :: len(alpha) + 1] = side
-    return matrix
 
 
 class Lanczos:
@@ -130,6 +73,7 @@ class Lanczos:
         alpha: list[Tensor] = []
         beta: list[Tensor] = []
         for step in range(steps):
+            # The next row of the tridiagonal matrix: WᵀW in the direction of the newest vector.
             basis = torch.cat([basis, vector.unsqueeze(0)])
             product = blocks.multiply(vector)
             alpha.append(vector @ product)
@@ -141,13 +85,14 @@ class Lanczos:
             # What is left where the space is exhausted is rounding noise: no direction, so the iteration stays at 0.
             length = torch.where(length > _NOISE * torch.stack(alpha).amax(), length, 0.0)
             beta.append(length)
+            # Once more without the basis, as rounding errors of the first time would grow with the steps.
             vector = torch.where(length > 0, _unit(_without(basis, rest / length)), 0.0)
         return torch.stack(alpha), torch.stack(beta), basis
 
     def _look(self, blocks: _Blocks, start: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """As many steps as are needed, in numpy, whose small operations take a third of torch's time."""
         steps = min(COLD_STEPS, self._length)
-        first_look, is_near = (_FIRST_COLD_LOOK, is_settled) if self._start is None else (_FIRST_LOOK, _is_near)
+        first_look, is_done = (_FIRST_COLD_LOOK, is_settled) if self._start is None else (_FIRST_LOOK, is_near)
         basis = np.zeros((steps, self._length), np.float32)
         basis[0] = start.numpy()
         alpha, beta = np.zeros((2, steps))
@@ -161,26 +106,24 @@ class Lanczos:
             if not length > _NOISE * alpha.max():
                 break
             beta[step] = length
-            if done == steps or (done >= first_look and is_near(alpha[:done], beta[:done])):
+            if done == steps or (done >= first_look and is_done(alpha[:done], beta[:done])):
                 break
             rest = _orthogonal(known, rest / length)
             basis[done] = rest / np.linalg.norm(rest)
         return torch.from_numpy(alpha[:done]), torch.from_numpy(beta[:done]), torch.from_numpy(basis[:done])
 
-    def learn(self, found: Ritz, runs: int) -> None:
-        """Takes in what the host found in run number `runs`, if no other has begun since.
+    def learner(self) -> Callable[[Ritz], None]:
+        """What takes in what the host found of the last run; it does nothing once another has begun."""
+        runs = self._runs
 
-        Another thread may begin one meanwhile: a basis and its mixture stay together.
-        """
-        basis = self._basis
-        if runs == self._runs and basis is not None:
-            self._settled = found.settled
-            self._learned = basis, found.mixture
+        def learn(found: Ritz) -> None:
+            # Another thread may begin a run meanwhile: a basis and its mixture stay together.
+            basis = self._basis
+            if runs == self._runs and basis is not None:
+                self._settled = found.settled
+                self._learned = basis, found.mixture
 
-    @property
-    def runs(self) -> int:
-        """Iterations begun so far."""
-        return self._runs
+        return learn
 
     def start(self, device: torch.device) -> Tensor:
         """The vector that the next iteration starts from, float32, (length,), of norm 1."""
@@ -252,10 +195,3 @@ class _Blocks:
         wide = widen(part)
         scaled = wide if self._scale is None else torch.where(wide.isfinite(), wide * self._scale, 0.0)
         return scaled.to(torch.float32)
-
-
-def sigma(alpha: Floats, beta: Floats, scale: float, lanczos: Lanczos, runs: int) -> float:
-    """The largest singular value from what arrived of run number `runs`; the iteration learns from it."""
-    found = ritz(alpha.astype(np.float64), beta.astype(np.float64))
-    lanczos.learn(found, runs)
-    return float(np.sqrt(found.value)) / scale

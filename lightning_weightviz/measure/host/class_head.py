@@ -2,11 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
+from lightning_weightviz.measure.enqueued import EnqueuedHead
+from lightning_weightviz.measure.host.weight_map import picture_of
 from lightning_weightviz.measure.inputs import HeadSource
 from lightning_weightviz.measure.transfer import Arrays
-from lightning_weightviz.snapshot import ClassPairs, ClassRows, Picture
+from lightning_weightviz.run.deferred import Deferred
+from lightning_weightviz.snapshot import ClassPairs, ClassRows, Parameter, Picture
+
+
+def classes_of(
+    enqueued: EnqueuedHead, arrays: Arrays, pictures: Mapping[int, Picture]
+) -> tuple[ClassRows, Deferred[ClassPairs | None]]:
+    """The classes, and what compares their pairs; that gives None where there are too many, or one alone.
+
+    Args:
+        enqueued: What was measured.
+        arrays: What arrived from its device.
+        pictures: Of the parameters, by place.
+    """
+    source = enqueued.source
+    mine = {key[1]: values for key, values in arrays.items() if key[0] == "head"}
+    if enqueued.place is None:
+        drawn = {key.removeprefix("picture."): values for key, values in mine.items()}
+        picture = picture_of(Parameter(source.name, "head", "", tuple(source.weight.shape), "", "matrix"), drawn)
+    else:
+        picture = pictures[enqueued.place]
+
+    def pairs() -> ClassPairs | None:
+        return pairs_of(source, mine if enqueued.compare is None else mine | enqueued.compare())
+
+    return rows_of(source, mine, picture), Deferred(pairs)
 
 
 def rows_of(source: HeadSource, arrays: Arrays, picture: Picture) -> ClassRows:

@@ -1,4 +1,4 @@
-"""From what arrived on the host to measurements: numpy only."""
+"""From the numbers of all parameters to what is known of each, and of the whole model."""
 
 from __future__ import annotations
 
@@ -9,9 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lightning_weightviz.measure import histogram
-from lightning_weightviz.measure.host.merge_moments import Distribution, Moments, combine
-from lightning_weightviz.measure.statistics import STATISTICS, Reductions, moved
+from lightning_weightviz.measure.host.merge_moments import Distribution, with_total
+from lightning_weightviz.measure.host.percentiles import (
+    as_counts,
+    percentiles,
+    slot_edges,
+    total_counts,
+    without_zeros,
+)
+from lightning_weightviz.measure.statistics import STATISTICS, Moments, Reductions, moved
 from lightning_weightviz.run.deferred import Deferred
 from lightning_weightviz.snapshot import PERCENTILES, ClassPairs, ClassRows, Counts, Measurement, Parameter, Picture
 
@@ -81,7 +87,7 @@ def gather(parts: Sequence[Gathered], order: npt.NDArray[np.intp]) -> Gathered:
     )
 
 
-def report(
+def measured_from(
     parameters: Sequence[Parameter],
     found: Gathered,
     update: Floats,
@@ -97,15 +103,15 @@ def report(
         weight: (parameters,), elements of each parameter for one of its subset.
         pictures: By place in `parameters`.
     """
+    # Percentiles: exact ones where they are known, else those of the counts.
     values = found.distribution
-    moments = _with_total(values.moments)
+    moments = with_total(values.moments)
     bounds = values.moments.minimum, values.moments.maximum
-    edges = histogram.slot_edges(values.scale, *bounds)
-    fan = histogram.percentiles(values.slots, edges, *bounds)
+    edges = slot_edges(values.scale, *bounds)
+    fan = percentiles(values.slots, edges, *bounds)
     fan = np.where(np.isnan(values.fan), fan, values.fan)
-    whole = histogram.percentiles(
-        *histogram.total_counts(values.slots, values.scale), moments.minimum[-1:], moments.maximum[-1:], (50.0,)
-    )
+    whole = percentiles(*total_counts(values.slots, values.scale), moments.minimum[-1:], moments.maximum[-1:], (50.0,))
+    # Every statistic from the sums of all parameters at once.
     reductions = Reductions(
         moments=moments,
         median=np.append(fan[:, _MEDIAN], whole),
@@ -125,6 +131,7 @@ def report(
                 errors[name], column = error, np.full(len(parameters) + 1, np.nan)
             columns[name] = column.tolist()
         way = moved(reductions).tolist()
+    # And all that is known of a parameter, parameter by parameter.
     counts = _counts(values, edges)
     measurements = {
         parameter.name: Measurement(
@@ -147,35 +154,8 @@ def _counts(values: Distribution, edges: Floats) -> list[Counts]:
         total = np.where(some, moments.finite * moments.mean, 0.0).tolist()
         squares = np.where(some, moments.second + moments.finite * moments.mean**2, 0.0).tolist()
     ends = zip(moments.minimum.tolist(), moments.maximum.tolist(), total, squares, strict=True)
-    counts, bounds = histogram.without_zeros(values.slots, edges)
-    return [histogram.as_counts(counts[index], bounds[index], *numbers) for index, numbers in enumerate(ends)]
-
-
-def _with_total(moments: Moments) -> Moments:
-    """With a last row that is all parameters together."""
-    parts = (moments.finite.astype(np.float64), moments.mean, moments.second, moments.third, moments.fourth)
-    merged = combine(parts, np.zeros(len(moments.size), np.intp), 1)
-    some = moments.finite > 0
-    lowest = np.min(moments.minimum, where=some, initial=np.inf) if some.any() else np.nan
-    highest = np.max(moments.maximum, where=some, initial=-np.inf) if some.any() else np.nan
-    mean, second, third, fourth = merged
-
-    def counts(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        return np.append(values, values.sum())
-
-    return Moments(
-        size=counts(moments.size),
-        nan=counts(moments.nan),
-        inf=counts(moments.inf),
-        zero=counts(moments.zero),
-        finite=counts(moments.finite),
-        mean=np.append(moments.mean, mean),
-        second=np.append(moments.second, second),
-        third=np.append(moments.third, third),
-        fourth=np.append(moments.fourth, fourth),
-        minimum=np.append(moments.minimum, lowest),
-        maximum=np.append(moments.maximum, highest),
-    )
+    counts, bounds = without_zeros(values.slots, edges)
+    return [as_counts(counts[index], bounds[index], *numbers) for index, numbers in enumerate(ends)]
 
 
 def _with_sum(sums: Floats, weight: Floats) -> Floats:

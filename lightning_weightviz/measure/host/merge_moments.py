@@ -1,61 +1,30 @@
-"""How values lie, on the host: moments merged from pieces, counts and percentiles.
+"""How values lie: moments merged from pieces, counts and percentiles.
 
 Pieces are merged in float64 by the update of Chan, Golub and LeVeque (1983), so nothing large is ever subtracted.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from lightning_weightviz.measure import histogram
+from lightning_weightviz.measure.enqueued import PieceNumbers
+from lightning_weightviz.measure.histogram_scheme import ZERO
+from lightning_weightviz.measure.statistics import Moments
 
 Floats = npt.NDArray[np.float64]
-
-NUMBERS = ("finite", "nan", "low", "high", "scale", "shift", "s1", "s2", "s3", "s4")
-"""What arrives of each piece: counts, extremes, and the sums of the first powers of w * scale - shift."""
-
-
-@dataclass(frozen=True)
-class Moments:
-    """Sums over the finite values of each parameter, on the host; every array is (k,).
-
-    Attributes:
-        size: Elements, int64.
-        nan: NaNs, int64.
-        inf: Infinities of both signs, int64.
-        zero: Exact zeros, int64.
-        finite: Finite elements, int64.
-        mean: float64, as all that follow; NaN where nothing is finite, and so the extremes.
-        second: Sum of squared distances from the mean.
-        third: Sum of their third powers.
-        fourth: Sum of their fourth powers.
-        minimum: Smallest value.
-        maximum: Largest value.
-    """
-
-    size: npt.NDArray[np.int64]
-    nan: npt.NDArray[np.int64]
-    inf: npt.NDArray[np.int64]
-    zero: npt.NDArray[np.int64]
-    finite: npt.NDArray[np.int64]
-    mean: Floats
-    second: Floats
-    third: Floats
-    fourth: Floats
-    minimum: Floats
-    maximum: Floats
 
 
 @dataclass(frozen=True)
 class Distribution:
-    """How the values of each parameter lie, on the host.
+    """How the values of each parameter lie.
 
     Attributes:
         moments: Sums and extremes.
-        slots: int64, (k, `histogram.SLOTS`), counts of finite values.
+        slots: int64, (k, `SLOTS`), counts of finite values.
         scale: float64, (k,), powers of two by which the values were multiplied before they were counted.
         fan: float64, (k, 9), exact percentiles at `PERCENTILES` of what was sorted; NaN for the others.
     """
@@ -75,28 +44,47 @@ def merge(
         numbers: (pieces, `NUMBERS`).
         owner: intp, (pieces,), the parameter of each.
         size: (parameters,), elements.
-        slots: (parameters, `histogram.SLOTS` + 1).
+        slots: (parameters, `SLOTS` + 1).
     """
     count = len(size)
-
-    finite, nan, low, high, scale, shift, s1, s2, s3, s4 = numbers.T
-    offset = s1 / np.maximum(finite, 1.0)
+    columns = PieceNumbers(*numbers.T)
     # Central moments of each piece, from sums about a shift near its mean.
-    mean = (shift + offset) / scale
+    finite, scale, s2 = columns.finite, columns.scale, columns.s2
+    offset = columns.s1 / np.maximum(finite, 1.0)
+    mean = (columns.shift + offset) / scale
     second = s2 - finite * offset**2
-    third = s3 - 3 * offset * s2 + 2 * finite * offset**3
-    fourth = s4 - 4 * offset * s3 + 6 * offset**2 * s2 - 3 * finite * offset**4
-    elements = _totals(finite, owner, count).astype(np.int64)
-    nans = _totals(nan, owner, count).astype(np.int64)
-    minimum, maximum = np.full(count, np.inf), np.full(count, -np.inf)
-    np.minimum.at(minimum, owner, low)
-    np.maximum.at(maximum, owner, high)
-    none = elements == 0
-    minimum[none] = maximum[none] = np.nan
+    third = columns.s3 - 3 * offset * s2 + 2 * finite * offset**3
+    fourth = columns.s4 - 4 * offset * columns.s3 + 6 * offset**2 * s2 - 3 * finite * offset**4
     with np.errstate(all="ignore"):
         pieces = (finite, mean, np.maximum(second, 0.0) / scale**2, third / scale**3, np.maximum(fourth, 0) / scale**4)
     merged = combine(pieces, owner, count)
-    return Moments(size, nans, size - elements - nans, slots[:, histogram.ZERO], elements, *merged, minimum, maximum)
+    # Counts and extremes of all the pieces of a parameter.
+    elements = _totals(finite, owner, count).astype(np.int64)
+    nans = _totals(columns.nan, owner, count).astype(np.int64)
+    minimum, maximum = np.full(count, np.inf), np.full(count, -np.inf)
+    np.minimum.at(minimum, owner, columns.low)
+    np.maximum.at(maximum, owner, columns.high)
+    none = elements == 0
+    minimum[none] = maximum[none] = np.nan
+    return Moments(size, nans, size - elements - nans, slots[:, ZERO], elements, *merged, minimum, maximum)
+
+
+def with_total(moments: Moments) -> Moments:
+    """With a last row that is all parameters together."""
+    parts = (moments.finite.astype(np.float64), moments.mean, moments.second, moments.third, moments.fourth)
+    mean, second, third, fourth = combine(parts, np.zeros(len(moments.size), np.intp), 1)
+    some = moments.finite > 0
+    total: dict[str, Any] = {
+        "mean": mean,
+        "second": second,
+        "third": third,
+        "fourth": fourth,
+        "minimum": np.min(moments.minimum, where=some, initial=np.inf) if some.any() else np.nan,
+        "maximum": np.max(moments.maximum, where=some, initial=-np.inf) if some.any() else np.nan,
+    }
+    columns = {sums.name: getattr(moments, sums.name) for sums in fields(Moments)}
+    # All others are counts.
+    return Moments(**{name: np.append(column, total.get(name, column.sum())) for name, column in columns.items()})
 
 
 def combine(

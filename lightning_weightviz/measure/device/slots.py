@@ -1,0 +1,85 @@
+"""Counts values by slot on the device, in one pass over the bits of floats; see `measure.histogram_scheme`."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from lightning_weightviz.measure.device.scaling import power_above
+from lightning_weightviz.measure.histogram_scheme import BUCKETS, COARSE, FINE, SLOTS, TOP, ZERO
+
+
+def _magnitude_slot(below: Tensor) -> Tensor:
+    """Slots of magnitudes that are so many buckets below the top."""
+    below = below.clamp(min=0)
+    return torch.minimum(below, ((below - FINE) >> 2).clamp_(0, COARSE) + FINE)
+
+
+def slots(scaled: Tensor, finite: Tensor) -> Tensor:
+    """The slot of each value, int32; `SLOTS` where it is not finite.
+
+    Args:
+        scaled: float32 or float64, (k, n), times a power of two that brings the largest magnitude to [1, 2).
+        finite: bool, which of them are.
+    """
+    if scaled.dtype == torch.float64:
+        bits = scaled.view(torch.int64)
+        # The exponents of float64 with float32's bias; what is far below 1 is near 0 in any case.
+        bucket = (((bits >> 48) & 0x7FFF) - (1023 - 127) * 16).clamp_(0, BUCKETS - 1).to(torch.int32)
+    else:
+        bits = scaled.view(torch.int32)
+        bucket = (bits >> 19) & (BUCKETS - 1)
+    slot = _magnitude_slot(TOP - bucket)
+    slot = torch.where(bits < 0, slot, SLOTS - 1 - slot)
+    slot = torch.where(scaled == 0, ZERO, slot)
+    return torch.where(finite, slot, SLOTS)
+
+
+def count_slots(slot: Tensor) -> Tensor:
+    """Counts of each row's slots, int64, (k, `SLOTS` + 1), without asking the device for a size.
+
+    Neighbours add into different copies of the table, so that equal values do not queue for one address.
+    """
+    rows, columns = slot.shape
+    copies = 16 if columns >= 1 << 16 else 1
+    table = SLOTS + 1
+    start = torch.arange(rows, device=slot.device).mul_(copies * table).unsqueeze(1)
+    copy = torch.arange(columns, device=slot.device).remainder_(copies).mul_(table)
+    index = (start + copy).add_(slot).view(-1)
+    counts = torch.zeros(rows * copies * table, dtype=torch.int64, device=slot.device)
+    counts.scatter_add_(0, index, torch.ones((), dtype=torch.int64, device=slot.device).expand(index.shape))
+    return counts.view(rows, copies, table).sum(1)
+
+
+def bucket_counts(values: npt.NDArray[np.float32], scratch: npt.NDArray[np.float32]) -> Tensor:
+    """Counts of float32 values by sign and bucket, int64, (2 * `BUCKETS`,), the positive ones first; host only.
+
+    Three times as fast as `count_slots`, but ``bincount`` makes a device wait.
+
+    Args:
+        values: (n,).
+        scratch: (n,), overwritten.
+    """
+    # numpy shifts unsigned numbers, so that no sign needs to be taken off; torch counts twice as fast.
+    buckets = np.right_shift(values.view(np.uint32), 19, out=scratch.view(np.uint32))
+    return torch.bincount(torch.from_numpy(buckets.view(np.int32)), minlength=2 * BUCKETS)
+
+
+def fold(buckets: Tensor, magnitudes: Tensor) -> tuple[Tensor, Tensor]:
+    """Brings `bucket_counts` of finite values to slots.
+
+    Args:
+        buckets: int64, (k, 2 * `BUCKETS`); the first bucket of each sign holds zeros alone.
+        magnitudes: float32, (k,), the largest of each row, normal numbers.
+
+    Returns:
+        Counts, int64, (k, `SLOTS` + 1), and the scale of each row as `slots` would have had it, float32, (k,).
+    """
+    tops = magnitudes.view(torch.int32).unsqueeze(1) >> 23
+    slot = _magnitude_slot(tops * 16 + 15 - torch.arange(BUCKETS, dtype=torch.int32)).to(torch.int64)
+    positive, negative = SLOTS - 1 - slot, slot
+    positive[:, 0] = negative[:, 0] = ZERO
+    folded = torch.zeros(len(buckets), SLOTS + 1, dtype=torch.int64)
+    return folded.scatter_add_(1, torch.cat([positive, negative], 1), buckets), power_above(magnitudes)
