@@ -1,23 +1,24 @@
-"""The Lightning callback: arguments, hooks, schedule, ranks and errors. All else is `WeightVisualizer`'s."""
+"""The Lightning callback: arguments, hooks, schedule and ranks. All else is `WeightVisualizer`'s."""
 
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import warnings
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import fields
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
-from torch.optim import Optimizer
+from torch import Tensor
 
 from lightning_weightviz.alerts import WeightAlert
 from lightning_weightviz.model import sharding
 from lightning_weightviz.model.class_names import class_names_of
-from lightning_weightviz.model.optimizer_step import WatchedStep
+from lightning_weightviz.model.optimizer_step import StepForecast, WatchedStep, loss_scale, parameters_of
+from lightning_weightviz.run.errors import ArgumentError, Tolerance
 from lightning_weightviz.run.schedule import Schedule
 from lightning_weightviz.settings import DEFAULT_STATISTICS, DEFAULT_VIEWS, OnAlert, Settings
 from lightning_weightviz.visualizer import WeightVisualizer
@@ -29,6 +30,21 @@ else:
     _NAMESPACES = [name for name in ("lightning", "pytorch_lightning") if importlib.util.find_spec(name)]
     _MODULES = ["lightning.pytorch" if name == "lightning" else name for name in _NAMESPACES]
     Callback = type("Callback", tuple(importlib.import_module(name).Callback for name in _MODULES), {})
+
+
+_Hook = TypeVar("_Hook", bound=Callable[..., None])
+_SERIALS = itertools.count()
+
+
+def _tolerant(hook: _Hook) -> _Hook:
+    """Lets a hook report what goes wrong in it, once; Ctrl-C, alerts and wrong arguments pass."""
+
+    @wraps(hook)
+    def guarded(self: WeightVisualizationCallback, *arguments: Any, **named: Any) -> None:
+        with self._tolerance.of(f"the hook {hook.__name__}"):
+            hook(self, *arguments, **named)
+
+    return cast(_Hook, guarded)
 
 
 class WeightVisualizationCallback(Callback):
@@ -136,15 +152,18 @@ class WeightVisualizationCallback(Callback):
             prefix=prefix,
             sinks=sinks,
         )
+        self._tolerance = Tolerance(passing=(WeightAlert, ArgumentError))
         self._visualizer: WeightVisualizer | None = None
         self._schedule = self._new_schedule()
-        self._state: dict[str, Any] | None = None
-        self._global_step = 0
-        self._steps_a_batch = 1
+        self._state: Mapping[str, Any] | None = None
+        self._forecast = StepForecast()
+        self._initial_due = False
         self._last_step: int | None = None
         self._left_out = False
         self._watched: dict[int, WatchedStep] = {}
         self._owners: tuple[weakref.ref[Any], weakref.ref[Any]] | None = None
+        self._order: int | None = None
+        self._serial: int | None = None
 
     def _new_schedule(self) -> Schedule:
         settings = self._settings
@@ -152,14 +171,36 @@ class WeightVisualizationCallback(Callback):
 
     @property
     def state_key(self) -> str:
-        """Differs between instances that show different things, so that each finds its own state."""
+        """Differs between instances: by their arguments, then by their order among the Trainer's callbacks."""
+        if self._order is None:
+            # The Trainer asks before it can tell the order, to see that all keys differ.
+            self._serial = next(_SERIALS) if self._serial is None else self._serial
+            return f"{self._key}#new{self._serial}"
+        return f"{self._key}#{self._order}" if self._order else self._key
+
+    @property
+    def _key(self) -> str:
+        given = {name.name: _plain(getattr(self._settings, name.name)) for name in fields(Settings)}
+        usual = {name.name: _plain(getattr(_USUAL, name.name)) for name in fields(Settings)}
+        return self._generate_state_key(**{name: value for name, value in given.items() if value != usual[name]})
+
+    @property
+    def _key_of_0_1(self) -> str:
         names = ("layers", "exclude", "targets", "views", "every_n_epochs", "every_n_train_steps", "prefix")
         return self._generate_state_key(**{name: getattr(self._settings, name) for name in names})
 
+    @_tolerant
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Learns which of the Trainer's callbacks of these arguments this is, for `state_key`."""
+        callbacks = trainer.callbacks  # type: ignore[attr-defined]
+        alike = [one for one in callbacks if type(one) is type(self) and one._key == self._key]
+        self._order = next((order for order, one in enumerate(alike) if one is self), 0)
+
+    @_tolerant
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Selects the parameters, and takes the snapshot before the first step."""
+        """Selects the parameters, and sees to the snapshot before the first step."""
         # Asking for the folder is a broadcast: all ranks or none.
-        folder = Path(trainer.log_dir or trainer.default_root_dir)
+        folder = str(trainer.log_dir or trainer.default_root_dir)
         # A further fit of the same Trainer goes on; a new Trainer starts anew, unless a checkpoint was loaded.
         same = self._owners is not None and (self._owners[0]() is trainer and self._owners[1]() is pl_module)
         self._owners = weakref.ref(trainer), weakref.ref(pl_module)
@@ -169,97 +210,133 @@ class WeightVisualizationCallback(Callback):
         if self._state is None:
             self._last_step = None
         self._unwatch()
-        self._global_step = trainer.global_step
+        self._forecast = StepForecast(trainer.global_step)
+        self._visualizer = None
         self._visualizer = self._new_visualizer(trainer, pl_module, folder)
         self._state = None
         self._schedule = self._new_schedule()
-        if fresh and self._settings.log_initial:
-            self._take(trainer, step=0, epoch=0, initial=True)
+        self._initial_due = fresh and self._settings.log_initial
+        if self._visualizer is not None:
+            # What is measured must be the same on every rank, and graphs need not be.
+            waits = not self._visualizer.observer.needs_every_rank
+            if waits:
+                self._visualizer.observer.await_trace()
+            # The first loss tells which layer gives the classes, and by then lazy layers have their shape. Only
+            # Lightning's own optimization tells of a loss before the weights are changed.
+            if not (waits and pl_module.automatic_optimization):
+                self._take_initial(trainer)
         self._schedule.start()
 
-    def _new_visualizer(self, trainer: Trainer, pl_module: LightningModule, folder: Path) -> WeightVisualizer | None:
+    def _new_visualizer(self, trainer: Trainer, pl_module: LightningModule, folder: str) -> WeightVisualizer | None:
         if trainer.barebones:
             warnings.warn("Trainer(barebones=True) logs nothing, so no weights are shown", stacklevel=2)
             return None
-        settings = self._settings
-        if not trainer.is_global_zero:
-            # Replicas are equal: one rank looks. What is spread over ranks takes them all, and one of them writes.
-            if not sharding.needs_every_rank(pl_module):
-                return None
-            on_alert: OnAlert = "ignore" if settings.on_alert == "warn" else settings.on_alert
-            settings = replace(settings, views=(), sinks=(), report=False, on_alert=on_alert)
-        visualizer = WeightVisualizer(pl_module, trainer.loggers, folder=folder, settings=settings)
-        if visualizer.wants_class_names:
+        # Replicas are equal: one rank looks. What is spread over ranks takes them all, and one of them writes.
+        if not trainer.is_global_zero and not sharding.needs_every_rank(pl_module):
+            return None
+        visualizer = WeightVisualizer(
+            pl_module, trainer.loggers, folder=folder, settings=self._settings, writes=trainer.is_global_zero
+        )
+        if visualizer.observer.wants_class_names:
             with suppress(Exception):  # names are a help; a data set that has none yet may say so in any way
-                visualizer.suggest_class_names(
-                    class_names_of(getattr(trainer, "datamodule", None), trainer.train_dataloader)
-                )
+                datamodule = getattr(trainer, "datamodule", None)
+                visualizer.observer.suggest_class_names(class_names_of(datamodule, trainer.train_dataloader))
         if self._state is not None:
-            visualizer.load_state_dict(self._state["visualizer"])
+            visualizer.load_state_dict(self._state.get("visualizer", {}))
         return visualizer
 
-    def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
+    @_tolerant
+    def on_before_backward(self, trainer: Trainer, pl_module: LightningModule, loss: Tensor) -> None:
+        """At the first loss: reads from its graph which layers give the classes, and takes the first snapshot."""
+        visualizer = self._visualizer
+        if visualizer is None:
+            return
+        if visualizer.observer.awaits_trace:
+            with self._schedule.blocking():
+                visualizer.observer.learn(loss)
+                if pl_module.automatic_optimization:
+                    visualizer.observer.stop_waiting()
+        self._take_initial(trainer)
+
+    @_tolerant
+    def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Any) -> None:
         """Before the last step that comes before a snapshot: measures gradients, and what the step will change."""
+        visualizer = self._visualizer
         asked = "gradients" in self._settings.targets or "update_ratio" in self._settings.statistics
-        if self._visualizer is None or not asked or not self._is_last_step(trainer):
+        if visualizer is None or not asked or not self._is_last_step(trainer):
             return
         watched = self._watched.get(id(optimizer))
         # An optimizer with a closure (LBFGS) comes here several times in one step; it begins with the first.
         if watched is not None and not watched.is_over:
             return
         with self._schedule.blocking():
-            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+            parameters = parameters_of(optimizer)
             if "gradients" in self._settings.targets:
-                self._visualizer.observe_gradients(parameters, scale=_loss_scale(trainer, optimizer))
-            # What stands in for an optimizer, such as DeepSpeed's, may not say when it has stepped.
-            if isinstance(optimizer, Optimizer):
-                if watched is not None:
-                    watched.remove()
-                which = self._visualizer.before_step(parameters)
-                after = partial(self._visualizer.after_step, which)
-                self._watched[id(optimizer)] = WatchedStep(optimizer, after)
+                scale = loss_scale(getattr(trainer.precision_plugin, "scaler", None), optimizer)
+                visualizer.observe_gradients(parameters, scale=scale)
+            if watched is not None:
+                watched.remove()
+            if not self._watched:
+                # What is in no optimizer is not changed by any: its ratio is 0.
+                stepped = {id(one) for other in trainer.optimizers for one in parameters_of(other)}
+                parameters += [one for one in visualizer.observer.tensors if id(one) not in stepped]
+            which = visualizer.before_step(parameters)
+            self._watched[id(optimizer)] = WatchedStep(optimizer, partial(visualizer.after_step, which))
 
     def _is_last_step(self, trainer: Trainer) -> bool:
         """Whether a snapshot will be due when this batch has ended, as far as one can know before."""
-        after = max(trainer.global_step + 1, self._global_step + self._steps_a_batch)
+        after = self._forecast.after_this_batch(trainer.global_step)
         ends_epoch = trainer.is_last_batch or (trainer.max_steps != -1 and after >= trainer.max_steps)
         return (ends_epoch and self._schedule.is_epoch_due(trainer.current_epoch + 1)) or self._schedule.is_step_due(
-            self._global_step, after
+            self._forecast.global_step, after
         )
 
     def _unwatch(self) -> None:
         while self._watched:
             self._watched.popitem()[1].remove()
 
+    @_tolerant
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Takes a snapshot where one is due by steps; writes what has been drawn meanwhile."""
+        with self._schedule.blocking():
+            for watched in self._watched.values():
+                watched.end()
         self._unwatch()
-        before, self._global_step = self._global_step, trainer.global_step
-        self._steps_a_batch = max(1, self._global_step - before)
+        before = self._forecast.advance(trainer.global_step)
         if self._visualizer is None:
             return
+        self._visualizer.observer.stop_waiting()
         if self._schedule.is_step_due(before, trainer.global_step):
             self._take(trainer, step=_logger_step(trainer), epoch=trainer.current_epoch)
         else:
             with self._schedule.blocking():
                 self._visualizer.collect()
 
+    @_tolerant
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Takes a snapshot where one is due by epochs."""
         epochs = trainer.current_epoch + 1
         if self._schedule.is_epoch_due(epochs):
             self._take(trainer, step=max(0, _logger_step(trainer) - 1), epoch=epochs)
 
+    def _take_initial(self, trainer: Trainer) -> None:
+        """Takes the snapshot before the first step, if it is still to be taken."""
+        if self._initial_due:
+            self._initial_due = False
+            if trainer.global_step == 0:
+                self._take(trainer, step=0, epoch=0, initial=True)
+
     def _take(self, trainer: Trainer, *, step: int, epoch: int, initial: bool = False, always: bool = False) -> None:
         """Takes a snapshot, unless this step has one or the price is too high."""
+        self._take_initial(trainer)
         visualizer = self._visualizer
         if visualizer is None or (step == self._last_step and not initial):
             return
         self._left_out = not (always or initial or self._schedule.affords())
         if self._left_out:
-            visualizer.forget_gradients()
+            visualizer.observer.forget_gradients()
             return
         # The first snapshot shares its step with the end of an epoch of one batch, which is another moment.
         self._last_step = None if initial else step
@@ -267,56 +344,76 @@ class WeightVisualizationCallback(Callback):
         with self._schedule.blocking():
             visualizer.log(step, epoch=epoch, initial=initial)
 
+    @_tolerant
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Waits for what is not drawn yet, draws the views over time up to the last snapshot, and writes all."""
         if self._visualizer is None:
             return
+        self._take_initial(trainer)
         if self._left_out:
             step = max(0, _logger_step(trainer) - 1)
             self._take(trainer, step=step, epoch=trainer.current_epoch, always=True)
         self._visualizer.finish()
         if self._schedule.left_out:
             warnings.warn(
-                f"{self._schedule.left_out} snapshots were left out, as they would have taken more than "
-                f"max_overhead={self._settings.max_overhead} of the training time; max_overhead=None takes them all",
+                f"{self._schedule.left_out} snapshots were skipped to keep the overhead below "
+                f"max_overhead={self._settings.max_overhead}; pass max_overhead=None to take them all",
                 stacklevel=2,
             )
 
+    @_tolerant
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Writes what was measured."""
         self._unwatch()
         if self._visualizer is not None:
             # The training has its exception already; a further one would hide it.
-            with suppress(WeightAlert):
+            with suppress(WeightAlert, ArgumentError):
+                if not self._visualizer.observer.needs_every_rank:
+                    self._take_initial(trainer)
                 self._visualizer.finish()
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy, or what another process gets, knows the arguments: a thread and loggers cannot be copied."""
-        return {**vars(self), "_visualizer": None, "_watched": {}, "_owners": None}
+        return {**vars(self), "_visualizer": None, "_watched": {}, "_owners": None, "_serial": None}
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs: tensors and primitives, so that it loads with ``weights_only=True``."""
         if self._visualizer is None:
-            return self._state or {}
+            return dict(self._state or {})
         # A checkpoint waits for what is being measured.
-        with self._schedule.blocking():
+        with self._tolerance.of("saving the state"), self._schedule.blocking():
             return {"last_step": self._last_step, "visualizer": self._visualizer.state_dict()}
+        return {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes in the state; it is used when training starts, as the model may not be there yet."""
-        if state_dict:
-            self._state = state_dict
-            self._last_step = state_dict["last_step"]
+        with self._tolerance.of("restoring the state"):
+            if not state_dict:
+                return
+            last_step = state_dict["last_step"]
+            if not isinstance(state_dict["visualizer"], Mapping) or not isinstance(last_step, int | None):
+                raise TypeError("it was not written by WeightVisualizationCallback")
+            self._state, self._last_step = state_dict, last_step
+
+    @_tolerant
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Finds the state that version 0.1 wrote, under the key that it had there."""
+        states = checkpoint.get("callbacks", {})
+        if self.state_key not in states and self._key_of_0_1 in states:
+            self.load_state_dict(states[self._key_of_0_1])
+
+
+_USUAL = Settings()
+
+
+def _plain(value: Any) -> Any:
+    """An argument as a key can hold it: objects by their class, as an address is another one in each process."""
+    if isinstance(value, (list, tuple)):
+        return tuple(_plain(one) for one in value)
+    return value if isinstance(value, (str, int, float, type(None))) else type(value).__name__
 
 
 def _logger_step(trainer: Trainer) -> int:
     """The step that Lightning gives to what is logged in a batch; at the end of an epoch it takes one less."""
     loop = trainer.fit_loop.epoch_loop
     return int(getattr(loop, "_batches_that_stepped", trainer.global_step))
-
-
-def _loss_scale(trainer: Trainer, optimizer: Optimizer) -> float:
-    """What gradients are still multiplied by: fused optimizers divide by it themselves, in their step."""
-    scaler = getattr(trainer.precision_plugin, "scaler", None)
-    fused = getattr(optimizer, "_step_supports_amp_scaling", False)
-    return float(scaler.get_scale()) if scaler is not None and fused else 1.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lightning_weightviz.callback import WeightVisualizationCallback
@@ -20,7 +19,7 @@ _OFF, _ON = ("", "0", "false", "off", "no"), ("1", "true", "on", "yes")
 class EnvironmentCallback(WeightVisualizationCallback):
     """The callback that the environment asked for; does nothing where the Trainer has one of the user's."""
 
-    def _new_visualizer(self, trainer: Trainer, pl_module: LightningModule, folder: Path) -> WeightVisualizer | None:
+    def _new_visualizer(self, trainer: Trainer, pl_module: LightningModule, folder: str) -> WeightVisualizer | None:
         others = (one for one in trainer.callbacks if one is not self)  # type: ignore[attr-defined]
         if any(isinstance(one, WeightVisualizationCallback) for one in others):
             return None

@@ -16,13 +16,16 @@ from torch import nn
 from lightning_weightviz.artifacts import Image
 from lightning_weightviz.measure import Meter
 from lightning_weightviz.memory import ColorRange, History
-from lightning_weightviz.model.selection import Selection, matches, parameter_names, select
+from lightning_weightviz.model.class_head import head_source
+from lightning_weightviz.model.class_names import check_class_names, fitting_names
+from lightning_weightviz.model.names import matches
+from lightning_weightviz.model.selection import Selection, select
+from lightning_weightviz.model.sites import parameter_names
 from lightning_weightviz.model.state_dict import module_of
-from lightning_weightviz.model.values import head_source, readable
+from lightning_weightviz.model.values import value_of
 from lightning_weightviz.settings import Settings
-from lightning_weightviz.snapshot import Snapshot
-from lightning_weightviz.views import Scene
 from lightning_weightviz.views.support.render import render
+from lightning_weightviz.visualizer import Moment, scene_of
 
 DPI = 100
 SPACE = 16
@@ -141,6 +144,8 @@ def _select(module: nn.Module, layer: str | None, settings: Settings) -> Selecti
         max_layers=settings.max_layers,
         head=settings.head,
         input_shape=settings.input_shape,
+        class_names=settings.class_names,
+        with_heads="classes" in settings.views,
     )
     if not selection.sites:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in selection.skipped.items())
@@ -150,32 +155,19 @@ def _select(module: nn.Module, layer: str | None, settings: Settings) -> Selecti
         warnings.warn(
             f"{drawn} of {len(selection.sites)} parameters are drawn; name a layer, or set max_layers", stacklevel=3
         )
-    names_given, found = settings.class_names, selection.head
-    if names_given is not None and found is not None and len(names_given) != found.classes:
-        raise ValueError(
-            f"class_names must hold one name for each of the {found.classes} rows of {found.name!r}, "
-            f"got {len(names_given)} names: {names_given!r}"
-        )
+    check_class_names(settings.class_names, selection.heads)
     return selection
 
 
 def _draw(selection: Selection, settings: Settings) -> list[Image]:
     """The pages of the views, in their order."""
-    head = selection.head if "classes" in settings.views else None
-    source = None if head is None else head_source(head, settings.class_names)
+    names = settings.class_names
+    heads = [head_source(head, fitting_names(names, head)) for head in selection.heads]
     meter = Meter([site.parameter for site in selection.sites], image_size=settings.image_size)
-    measured = meter.measure(readable([site.tensor for site in selection.sites]), source).result()
-    snapshot = Snapshot(
-        step=0,
-        epoch=0,
-        ordinal=0,
-        initial=False,
-        targets={"weights": measured.measurements},
-        totals={"weights": measured.totals},
-        head=measured.rows,
-        timeless=True,
-    )
-    scene = Scene(snapshot, History(settings.color_range).remember(snapshot), settings.style, pairs=measured.pairs)
+    values = [value_of(site.place) for site in selection.sites]
+    measured = meter.measure(values, [head for head in heads if head is not None]).result()
+    moment = Moment(step=0, epoch=0, timeless=True)
+    scene = scene_of({"weights": measured}, moment, History(settings.color_range), settings)
     rendered = render(scene, settings.views)
     for error in rendered.errors.values():
         raise error

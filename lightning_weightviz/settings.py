@@ -13,6 +13,8 @@ from matplotlib import colormaps
 
 from lightning_weightviz.measure import STATISTICS
 from lightning_weightviz.memory import ColorRange
+from lightning_weightviz.model.observer import Wanted
+from lightning_weightviz.model.targets import Measuring
 from lightning_weightviz.snapshot import Target
 from lightning_weightviz.views import VIEWS, Style
 
@@ -105,6 +107,26 @@ class Settings:
     def needs_start(self) -> bool:
         """Whether a view shows changes since the first snapshot."""
         return any(VIEWS[name].needs_start for name in self.views)
+
+    @property
+    def wanted(self) -> Wanted:
+        """What the observer needs of it."""
+        return Wanted(
+            layers=self.layers,
+            exclude=self.exclude,
+            max_layers=self.max_layers,
+            head=self.head,
+            input_shape=self.input_shape,
+            class_names=self.class_names,
+            classes="classes" in self.views,
+            measuring=Measuring(
+                targets=tuple(self.targets),
+                image_size=self.image_size,
+                statistics=tuple(self.statistics),
+                means=self.needs_start,
+                background=self.background,
+            ),
+        )
 
     @property
     def style(self) -> Style:

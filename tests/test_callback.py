@@ -449,7 +449,7 @@ def test_snapshots_past_the_overhead_are_left_out_but_for_the_last(
 
     monkeypatch.setattr(schedule, "FREE_SECONDS", 0.0)
     kept = Collected()
-    with pytest.warns(UserWarning, match="snapshots were left out.*max_overhead"):
+    with pytest.warns(UserWarning, match="snapshots were skipped.*max_overhead"):
         fit(tmp_path, WeightVisualizationCallback(sinks=[kept], max_overhead=1e-9), max_epochs=5)
     steps = kept.steps("weights.rms/fc1.weight")
     assert steps[0] == 0

@@ -46,12 +46,12 @@ ALLOWED = {
     # Draws histograms for loggers that have none.
     "sinks": {"artifacts", "draw", "registry", "run"},
     "measure": {"snapshot", "registry", "run"},
-    "model": {"snapshot", "measure", "run", "settings"},
+    "model": {"snapshot", "measure", "run"},
     "alerts": {"snapshot", "artifacts", "registry"},
-    "settings": {"measure", "memory", "snapshot", "views"},
+    "settings": {"measure", "memory", "model", "snapshot", "views"},
 }
 # Who may import the two at the top; `__init__` gives them their public names.
-IMPORTERS = {"callback": {"__init__", "environment"}, "visualizer": {"callback", "environment", "__init__"}}
+IMPORTERS = {"callback": {"__init__", "environment"}, "visualizer": {"callback", "environment", "figure", "__init__"}}
 
 
 @dataclass(frozen=True)

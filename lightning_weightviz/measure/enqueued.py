@@ -92,12 +92,14 @@ class EnqueuedHead:
 
     Attributes:
         source: What is measured.
+        number: Which of the heads it is.
         device: Where it is.
         place: Which parameter's picture is that of the weight too; None: it has none.
         compare: Compares all pairs of rows when it is called; None: they were compared, or are not to be.
     """
 
     source: HeadSource
+    number: int
     device: torch.device
     place: int | None
     compare: Callable[[], Arrays] | None

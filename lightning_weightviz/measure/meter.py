@@ -80,7 +80,7 @@ class Meter:
     def measure(
         self,
         tensors: Sequence[Tensor] | Callable[[], Sequence[Tensor]],
-        head: HeadSource | None = None,
+        heads: Sequence[HeadSource] = (),
         *,
         later: bool = False,
     ) -> Deferred[Measured]:
@@ -89,11 +89,11 @@ class Meter:
         Args:
             tensors: The parameters' values, any float dtype and memory layout, on one device or several; or what
                 gives them. They may change as soon as the call returns.
-            head: The layer whose rows are the classes.
+            heads: The layers whose rows are the classes.
             later: Do nothing yet but end the time in which steps are watched: on the host, where nothing is enqueued,
                 the thread that asks for the result does the work. No tensor may change until then.
         """
-        begin = Deferred(partial(self._begin_measuring, tensors, head, self._step.take()))
+        begin = Deferred(partial(self._begin_measuring, tensors, heads, self._step.take()))
         if not later:
             begin.result()
         return Deferred(lambda: begin.result()())
@@ -101,7 +101,7 @@ class Meter:
     def _begin_measuring(
         self,
         tensors: Sequence[Tensor] | Callable[[], Sequence[Tensor]],
-        head: HeadSource | None,
+        heads: Sequence[HeadSource],
         steps: WatchedSteps,
     ) -> Callable[[], Measured]:
         """Enqueues; returns what reads the results."""
@@ -109,7 +109,7 @@ class Meter:
             stack.enter_context(torch.no_grad())
             values = [tensor.detach() for tensor in (tensors() if callable(tensors) else tensors)]
             groups = self._place(values)
-            devices = {group.device for group in groups} | set(steps) | ({head.weight.device} if head else set())
+            devices = {group.device for group in groups} | set(steps) | {head.weight.device for head in heads}
             for kind in {device.type for device in devices}:
                 if torch.amp.is_autocast_available(kind):
                     stack.enter_context(torch.autocast(kind, enabled=False))
@@ -118,7 +118,7 @@ class Meter:
             for device, seen in steps.items():
                 for number, (_, sums) in enumerate(seen):
                     packers[device].add(("step", number), sums)
-            classes = self._enqueue_head(head, packers[head.weight.device]) if head else None
+            classes = [self._enqueue_head(head, n, packers[head.weight.device]) for n, head in enumerate(heads)]
             arrivals = {device: packer.send() for device, packer in packers.items()}
 
         @torch.no_grad()
@@ -127,18 +127,16 @@ class Meter:
             found = [collect(one, arrays[one.device]) for one in enqueued]
             pictures = {index: picture for _, drawn in found for index, picture in drawn.items()}
             measured = self._measured(found, arrays, steps, pictures)
-            if classes is None:
-                return measured
-            rows, pairs = classes_of(classes, arrays[classes.device], pictures)
-            return replace(measured, rows=rows, pairs=pairs)
+            both = [classes_of(one, arrays[one.device], pictures) for one in classes]
+            return replace(measured, heads=tuple(rows for rows, _ in both), pairs=tuple(pairs for _, pairs in both))
 
         return finish
 
-    def _enqueue_head(self, head: HeadSource, packer: Packer) -> EnqueuedHead:
+    def _enqueue_head(self, head: HeadSource, number: int, packer: Packer) -> EnqueuedHead:
         """Enqueues the classes; where the head is among the parameters that have a picture, that is theirs."""
         wanted = head.name, tuple(head.weight.shape), True
         found = [(one.name, one.matrix_shape, one.pictured) == wanted and one.size > 0 for one in self._parameters]
-        return enqueue_head(head, packer, self._image_size, found.index(True) if any(found) else None)
+        return enqueue_head(head, number, packer, self._image_size, found.index(True) if any(found) else None)
 
     def _measured(
         self,

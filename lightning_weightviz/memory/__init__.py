@@ -14,6 +14,7 @@ from lightning_weightviz.memory.history import (
     filmed,
     frame_of,
     key_of,
+    templates_key,
 )
 
 __all__ = [
@@ -31,4 +32,5 @@ __all__ = [
     "frame_of",
     "key_of",
     "range_for",
+    "templates_key",
 ]

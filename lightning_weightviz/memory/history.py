@@ -16,6 +16,7 @@ import numpy.typing as npt
 from lightning_weightviz.memory.color_range import ColorRange, widened
 from lightning_weightviz.snapshot import (
     TOTAL,
+    ClassRows,
     Measurement,
     Parameter,
     Picture,
@@ -139,6 +140,11 @@ def extra_key(key: str, name: str) -> str:
     return f"{key}:{name}"
 
 
+def templates_key(index: int, head: ClassRows) -> str:
+    """The key of the range of a head's templates."""
+    return "classes/templates" if index == 0 else f"classes/templates/{head.name}"
+
+
 def key_of(target: Target, name: str) -> str:
     """The key under which history holds a parameter."""
     return f"{target}/{name}"
@@ -182,8 +188,9 @@ class History:
             for name, measurement in measurements.items():
                 self._remember_one(key_of(target, name), measurement, snapshot)
         self._remember_statistics(snapshot)
-        if snapshot.head is not None and snapshot.head.templates is not None:
-            self._widen("classes/templates", snapshot.head.templates, self._color_range)
+        for index, head in enumerate(snapshot.heads):
+            if head.templates is not None:
+                self._widen(templates_key(index, head), head.templates, self._color_range)
         self._thin(newest=ordinal)
         return self._memory(previous)
 

@@ -1,9 +1,15 @@
-"""What the classes are called, where the data says so."""
+"""What the classes are called: by the user, by the data, else by number."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+
+from torch import nn
+
+from lightning_weightviz.model.class_head import HeadSite
+from lightning_weightviz.model.sites import places_in
+from lightning_weightviz.run.errors import ArgumentError
 
 
 def class_names_of(datamodule: Any, dataloader: Any) -> Sequence[str]:
@@ -20,3 +26,33 @@ def class_names_of(datamodule: Any, dataloader: Any) -> Sequence[str]:
             if isinstance(names, (list, tuple)) and names and all(isinstance(name, str) for name in names):
                 return names
     return ()
+
+
+def fitting_names(names: Sequence[str] | None, head: HeadSite) -> tuple[str, ...] | None:
+    """One name per row of a head; None where they are not one per row.
+
+    One output decides between two classes, and its row is the second one's.
+    """
+    if names is None or len(names) == head.classes:
+        return None if names is None else tuple(names)
+    return (names[1],) if head.classes == 1 and len(names) == 2 else None
+
+
+def check_class_names(names: Sequence[str] | None, heads: Sequence[HeadSite], model: nn.Module | None = None) -> None:
+    """Refuses the user's names where they fit no head.
+
+    Args:
+        names: None is fine.
+        heads: The layers whose rows are the classes, as far as they are known.
+        model: Given while the heads are no more than a guess: names that fit another weight of it are let pass.
+
+    Raises:
+        ArgumentError: There are heads, and the names are not as many as the classes of any of them.
+    """
+    if names is None or not heads or any(fitting_names(names, head) for head in heads):
+        return
+    if model is None or not any(place.has_rows(len(names)) for place in places_in(model)):
+        rows = " or ".join(f"{head.classes} rows of {head.name!r}" for head in heads)
+        raise ArgumentError(
+            f"class_names must hold one name for each of the {rows}, got {len(names)} names: {tuple(names)!r}"
+        )

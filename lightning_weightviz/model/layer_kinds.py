@@ -1,15 +1,16 @@
-"""What a parameter is and how it is drawn: told from the module that owns it."""
+"""What a parameter is and how it is drawn, inferred from the module that owns it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
-from torch.nn.modules.conv import _ConvNd
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.parameter import is_lazy
 
+from lightning_weightviz.model.sites import Place, attribute_of, own_parameters, weighted_modules
 from lightning_weightviz.snapshot import Kind, Layout, Parameter
 
 NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, nn.LocalResponseNorm)
@@ -24,22 +25,28 @@ GATES = {
 LARGEST_SIDE = 220
 """Rows that are larger pictures are drawn as a matrix: they would not fit a tile of the page."""
 
+_KINDS: tuple[tuple[type[nn.Module] | tuple[type[nn.Module], ...], Kind], ...] = (
+    (NORMS, "norm"),
+    (_ConvNd, "conv"),
+    ((nn.Embedding, nn.EmbeddingBag), "embedding"),
+    (nn.MultiheadAttention, "attention"),
+    ((nn.RNNBase, nn.RNNCellBase), "recurrent"),
+    ((nn.Linear, nn.Bilinear), "linear"),
+)
 
-def describe(module: nn.Module, attribute: str, aliases: Sequence[str], *, is_head: bool) -> Parameter:
-    """A parameter of a module.
+
+def parameter_of(place: Place, *, is_head: bool = False) -> Parameter:
+    """What the parameter at a place is.
 
     Args:
-        module: That owns it.
-        attribute: Its name there.
-        aliases: Its names in the model, the one that it goes by first.
+        place: Of a parameter that has a shape.
         is_head: Whether its rows are the classes.
     """
-    tensor = module._parameters[attribute]
-    assert tensor is not None
+    module, attribute, tensor = place.module, place.attribute, place.tensor
     shape = drawn_shape(tensor)
     return Parameter(
-        name=aliases[0],
-        aliases=tuple(aliases[1:]),
+        name=place.name,
+        aliases=place.aliases[1:],
         kind="head" if is_head else _kind(module, attribute),
         module=type(module).__name__,
         shape=shape,
@@ -47,7 +54,10 @@ def describe(module: nn.Module, attribute: str, aliases: Sequence[str], *, is_he
         layout=_layout(module, shape),
         blocks=_blocks(module, attribute),
         heads=_heads(module, attribute),
-        padding_index=getattr(module, "padding_idx", None),
+        padding_index=_padding_index(module),
+        trainable=tensor.requires_grad,
+        stacked=_stacked(module, shape),
+        units_axis=_units_axis(module, attribute, shape),
     )
 
 
@@ -56,23 +66,21 @@ def drawn_shape(tensor: Tensor) -> tuple[int, ...]:
     return tuple(tensor.shape) + ((2,) if tensor.is_complex() else ())
 
 
+def as_images(parameter: Parameter, input_shape: tuple[int, int, int] | None) -> Parameter:
+    """The weight of `images_layer`, each of whose rows is a picture."""
+    shape = input_shape or IMAGE_SHAPES[parameter.shape[1]]
+    return replace(parameter, layout="filters", tile=shape, tile_inferred=input_shape is None)
+
+
 def _kind(module: nn.Module, attribute: str) -> Kind:
-    kinds: list[tuple[type[nn.Module] | tuple[type[nn.Module], ...], Kind]] = [
-        (NORMS, "norm"),
-        (_ConvNd, "conv"),
-        ((nn.Embedding, nn.EmbeddingBag), "embedding"),
-        (nn.MultiheadAttention, "attention"),
-        ((nn.RNNBase, nn.RNNCellBase), "recurrent"),
-        ((nn.Linear, nn.Bilinear), "linear"),
-    ]
-    kind: Kind = next((kind for types, kind in kinds if isinstance(module, types)), "other")
+    kind: Kind = next((kind for types, kind in _KINDS if isinstance(module, types)), "other")
     return "bias" if kind != "norm" and "bias" in attribute else kind
 
 
 def _layout(module: nn.Module, shape: tuple[int, ...]) -> Layout:
     if len(shape) < 2:
         return "vector"
-    if not isinstance(module, _ConvNd) or len(shape) != 2 + len(module.kernel_size) or max(shape[2:], default=1) == 1:
+    if not isinstance(module, _ConvNd) or len(shape) < 3 or max(shape[2:], default=1) == 1:
         return "matrix"
     tiled = len(shape) == 4 and shape[1] in (1, 3) and max(shape[2:]) <= LARGEST_SIDE
     return "filters" if tiled else "kernels"
@@ -89,27 +97,41 @@ def _blocks(module: nn.Module, attribute: str) -> tuple[str, ...]:
 def _heads(module: nn.Module, attribute: str) -> int:
     if not isinstance(module, nn.MultiheadAttention) or not attribute.endswith("proj_weight"):
         return 1
-    heads: int = module.num_heads
-    return heads
+    return int(attribute_of(module, "num_heads", 1))
+
+
+def _padding_index(module: nn.Module) -> int | None:
+    index = attribute_of(module, "padding_idx")
+    return index if isinstance(index, int) and isinstance(module, (nn.Embedding, nn.EmbeddingBag)) else None
+
+
+def _stacked(module: nn.Module, shape: tuple[int, ...]) -> int:
+    """Experts and the like: one matrix behind the other, in a module that is none of PyTorch's layers."""
+    known = isinstance(module, tuple(types for types, _ in _KINDS))
+    return shape[0] if len(shape) == 3 and not known and min(shape) > 1 else 1
+
+
+def _units_axis(module: nn.Module, attribute: str, shape: tuple[int, ...]) -> int:
+    """1 where the outputs are columns of the matrix, as in ``inputs @ weight``."""
+    if len(shape) < 2:
+        return 0
+    if isinstance(module, _ConvTransposeNd):
+        return 1
+    if _stacked(module, shape) > 1:
+        # A bias of one value per output tells; without it, inputs come first, as batched products take them.
+        bias = own_parameters(module).get(f"{attribute.removesuffix('_weight')}_bias")
+        return 0 if bias is not None and bias.shape[-1] == shape[1] != shape[2] else 1
+    # The names under which Hugging Face's and Keras' layers keep matrices of (inputs, outputs).
+    return int((type(module).__name__ == "Conv1D" and not isinstance(module, nn.Conv1d)) or attribute == "kernel")
 
 
 def images_layer(model: nn.Module, input_shape: tuple[int, int, int] | None) -> nn.Module | None:
     """The first layer, where it is a Linear whose input is a picture, of the shape given or of a usual one."""
-    weighted = (module for module in model.modules() if any(True for _ in module.parameters(recurse=False)))
-    first = next((module for module in weighted if not isinstance(module, NORMS)), None)
-    weight = first._parameters.get("weight") if isinstance(first, nn.Linear) else None
-    if weight is None or weight.is_complex() or is_lazy(weight) or weight.ndim != 2:
+    first = next((module for _, module in weighted_modules(model) if not isinstance(module, NORMS)), None)
+    weight = own_parameters(first).get("weight") if isinstance(first, nn.Linear) else None
+    if weight is None or is_lazy(weight) or weight.is_complex() or weight.ndim != 2:
         return None
     shape = input_shape or IMAGE_SHAPES.get(weight.shape[1])
     fits = shape is not None and torch.Size(shape).numel() == weight.shape[1] and max(shape[1:]) <= LARGEST_SIDE
     # A single row of pixels is no picture.
     return first if fits and shape is not None and min(shape[1:]) > 1 else None
-
-
-def is_multi_label(model: nn.Module) -> bool:
-    """Whether it holds a loss that takes outputs one by one, or a metric of torchmetrics that does."""
-    return any(
-        isinstance(module, (nn.BCELoss, nn.BCEWithLogitsLoss, nn.MultiLabelSoftMarginLoss, nn.MultiLabelMarginLoss))
-        or type(module).__name__.startswith("Multilabel")
-        for module in model.modules()
-    )

@@ -18,12 +18,14 @@ def is_sharded(tensor: Tensor) -> bool:
 
 def needs_every_rank(module: nn.Module) -> bool:
     """Whether reading the parameters takes collectives. Replicas (DDP) do not: rank 0 has it all."""
-    settle(module)
-    return any(is_sharded(tensor) for tensor in module.parameters())
+    # After validation parameters are gathered, and only the class of the module tells.
+    return any(isinstance(child, FSDPModule) for child in module.modules()) or any(
+        is_sharded(tensor) for tensor in module.parameters()
+    )
 
 
 def reason_unreadable(tensor: Tensor) -> str | None:
-    """Why the elements of a parameter cannot be had here; None where they can."""
+    """Why a parameter's elements cannot be read on this rank; None where they can."""
     if any(name.startswith("ds_") for name in vars(tensor)):
         return "it is partitioned by DeepSpeed ZeRO-3"
     return None

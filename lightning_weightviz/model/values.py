@@ -1,31 +1,57 @@
-"""Brings what is selected into the form that `measure` takes: whole, dense, real, detached tensors."""
+"""Brings what is selected into the form that `measure` takes: whole, plain, dense, real, detached tensors in use."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn.parameter import is_lazy
 
-from lightning_weightviz.measure import HeadSource
 from lightning_weightviz.model import sharding
-from lightning_weightviz.model.selection import HeadSite
+from lightning_weightviz.model.reparametrization import mask_of
+from lightning_weightviz.model.sites import Place
+
+LAZY = "it is lazy and has no shape yet; it is shown once it has one"
 
 
-def readable(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """Whole, dense and detached; complex numbers get a last axis of (real, imaginary)."""
-    dense = (tensor.to_dense() if tensor.layout != torch.strided else tensor for tensor in map(sharding.whole, tensors))
-    return [torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor for tensor in dense]
+def reason_to_skip(tensor: Tensor) -> str | None:
+    """Why the values of a parameter cannot be shown; None where they can."""
+    if is_lazy(tensor):
+        return LAZY
+    if tensor.is_meta:
+        return "it is on the meta device and has no values"
+    if not (tensor.is_floating_point() or tensor.is_complex()):
+        return f"its dtype is {tensor.dtype}, and only floating point is shown"
+    if not sharding.is_sharded(tensor) and _is_wrapper(tensor) and _unwrapped(tensor) is None:
+        return f"its type {type(tensor).__name__} holds values that cannot be read without knowing it"
+    if tensor.layout != torch.strided:
+        return f"its layout is {tensor.layout}, and only dense tensors are shown"
+    return sharding.reason_unreadable(tensor)
 
 
-def gradients(parameters: Sequence[nn.Parameter], observed: Mapping[int, Tensor]) -> list[Tensor]:
-    """The gradients that were observed, by ``id`` of the parameter; elsewhere zeros, without their memory."""
-    return [
-        observed[id(parameter)]
-        if id(parameter) in observed
-        else torch.zeros((), dtype=parameter.dtype, device=parameter.device).expand(parameter.shape)
-        for parameter in parameters
-    ]
+def value_of(place: Place) -> Tensor:
+    """The values of a parameter that are in use: of a pruned one, those that the mask leaves."""
+    tensor = place.tensor
+    mask = mask_of(place.module, place.attribute)
+    if mask is None:
+        return readable(tensor)
+    with torch.no_grad():
+        return readable(tensor) * readable(mask).to(tensor.dtype)
+
+
+def readable(tensor: Tensor) -> Tensor:
+    """Whole, plain, dense and detached; complex numbers get a last axis of (real, imaginary).
+
+    Raises:
+        TypeError: It is of a type whose values cannot be read.
+    """
+    whole = sharding.whole(tensor)
+    plain = _unwrapped(whole)
+    if plain is None:
+        raise TypeError(f"{type(whole).__name__} holds values that cannot be read without knowing it")
+    dense = plain.to_dense() if plain.layout != torch.strided else plain
+    return torch.view_as_real(dense.resolve_conj()) if dense.is_complex() else dense
 
 
 def differences(now: Sequence[Tensor], before: Sequence[Tensor]) -> list[Tensor]:
@@ -36,23 +62,24 @@ def differences(now: Sequence[Tensor], before: Sequence[Tensor]) -> list[Tensor]
     return [a.to(dtype) - b.to(dtype) for a, b, dtype in zip(now, before, wide, strict=True)]
 
 
-def head_source(head: HeadSite, class_names: Sequence[str] | None) -> HeadSource:
-    """The head's tensors as they are now; classes without names are numbered from 0."""
-    weight = _whole(head.module, "weight")
-    bias = head.module._parameters.get("bias")
-    return HeadSource(
-        name=head.name,
-        class_names=tuple(class_names or (str(index) for index in range(head.classes))),
-        weight=weight.reshape(weight.shape[0], -1),
-        bias=None if bias is None else sharding.whole(bias),
-        chain=tuple((name, _whole(module, "weight")) for name, module in head.chain),
-        input_shape=head.input_shape,
-        input_shape_given=head.input_shape_given,
-        multi_label=head.multi_label,
-    )
+def _is_wrapper(tensor: Tensor) -> bool:
+    return type(tensor) is not Tensor and type(tensor).__torch_dispatch__ is not torch.nn.Parameter.__torch_dispatch__
 
 
-def _whole(module: nn.Module, attribute: str) -> Tensor:
-    tensor = module._parameters[attribute]
-    assert tensor is not None
-    return sharding.whole(tensor)
+def _unwrapped(tensor: Tensor) -> Tensor | None:
+    """A plain tensor of the same values; None where the type does not say how to get one."""
+    tensor = tensor.detach()
+    if not _is_wrapper(tensor):
+        return tensor.as_subclass(Tensor)
+    # Quantised tensors say it under one of these names.
+    for name in ("dequantize", "get_original_weight"):
+        method = getattr(type(tensor), name, None)
+        if method is None or method is getattr(Tensor, name, None):
+            continue
+        try:
+            plain = getattr(tensor, name)()
+        except Exception:
+            continue
+        if isinstance(plain, Tensor) and not _is_wrapper(plain) and plain.shape == tensor.shape:
+            return plain.detach()
+    return None

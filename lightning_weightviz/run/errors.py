@@ -7,10 +7,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Tolerance:
-    """Turns errors into warnings, one for each thing that fails."""
+class ArgumentError(ValueError):
+    """What the user asked for does not fit the model. It stops the training: the user wants to know it first."""
 
-    def __init__(self) -> None:
+
+class Tolerance:
+    """Turns errors into warnings, one for each thing that fails.
+
+    Args:
+        passing: Types of errors that the user wants to see raised.
+    """
+
+    def __init__(self, passing: tuple[type[Exception], ...] = (ArgumentError,)) -> None:
+        self._passing = passing
         self._told: set[str] = set()
 
     @contextmanager
@@ -18,6 +27,8 @@ class Tolerance:
         """What goes wrong in here is told under the name `what`."""
         try:
             yield
+        except self._passing:
+            raise
         except Exception as error:
             self.tell(what, error)
 

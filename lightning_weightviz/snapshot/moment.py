@@ -26,7 +26,7 @@ class Snapshot:
         initial: Whether it shows the weights before the first step.
         targets: For each target its measurements by parameter name, in the order of the network.
         totals: For each target its statistics over all selected parameters together.
-        head: The rows of the layer of the classes; None where there is none.
+        heads: The rows of each layer of classes.
         timeless: Whether it is of no training, so that captions tell no time.
     """
 
@@ -36,5 +36,5 @@ class Snapshot:
     initial: bool
     targets: Mapping[Target, Mapping[str, Measurement]]
     totals: Mapping[Target, Mapping[str, float]]
-    head: ClassRows | None = None
+    heads: tuple[ClassRows, ...] = ()
     timeless: bool = False

@@ -35,6 +35,9 @@ class Parameter:
             ``f forget``.
         heads: Equal parts of each of these stretches, or of all rows.
         padding_index: A row that stands for nothing and is left out where rows are compared.
+        trainable: Whether it is trained: requires a gradient.
+        stacked: How many matrices lie one behind the other along the first axis: experts.
+        units_axis: Which axis of the matrix holds the outputs, whose dead units count: 0 its rows, 1 its columns.
     """
 
     name: str
@@ -50,6 +53,9 @@ class Parameter:
     blocks: tuple[str, ...] = ()
     heads: int = 1
     padding_index: int | None = None
+    trainable: bool = True
+    stacked: int = 1
+    units_axis: int = 0
 
     @property
     def matrix_shape(self) -> tuple[int, int]:

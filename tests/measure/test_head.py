@@ -32,9 +32,8 @@ def compared(source: HeadSource, image_size: int = 256) -> ClassPairs:
 
 
 def both(source: HeadSource, image_size: int = 256) -> tuple[ClassRows, ClassPairs | None]:
-    result = Meter([], image_size=image_size).measure([], source).result()
-    assert result.rows is not None and result.pairs is not None
-    return result.rows, result.pairs.result()
+    result = Meter([], image_size=image_size).measure([], [source]).result()
+    return result.heads[0], result.pairs[0].result()
 
 
 def source(weight: torch.Tensor, **rest: object) -> HeadSource:
@@ -154,16 +153,15 @@ def test_rows_that_are_zero_or_broken_do_not_hide_the_others() -> None:
 
 def test_pairs_are_compared_when_they_are_asked_for() -> None:
     weight = torch.randn(300, 20, generator=torch.Generator().manual_seed(1))
-    pending = Meter([]).measure([], source(weight))
+    pending = Meter([]).measure([], [source(weight)])
     expected = cosines(weight)[np.triu_indices(300, 1)]
     weight.fill_(7.0)
     result = pending.result()
-    assert result.rows is not None and result.pairs is not None
-    assert result.rows.norms.shape == (300,)
+    assert result.heads[0].norms.shape == (300,)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        head = result.pairs.result()
+        head = result.pairs[0].result()
     assert head is not None
-    assert head is result.pairs.result()
+    assert head is result.pairs[0].result()
     assert head.closest[0][2] == pytest.approx(expected.max(), rel=1e-5)
     assert head.cosine_spread == pytest.approx(expected.std(), rel=1e-5)
 

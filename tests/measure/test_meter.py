@@ -45,22 +45,19 @@ def assert_same(first: Measured, second: Measured) -> None:
 
 def test_results_do_not_follow_the_parameters() -> None:
     tensors = network()
-    before = meter_of(tensors).measure(tensors, head_of(tensors)).result()
+    before = meter_of(tensors).measure(tensors, [head_of(tensors)]).result()
     kept = [tensor.clone() for tensor in tensors]
-    pending = meter_of(tensors).measure(tensors, head_of(tensors))
+    pending = meter_of(tensors).measure(tensors, [head_of(tensors)])
     for tensor in tensors:
         tensor.fill_(7.0)
     after = pending.result()
     assert_same(before, after)
-    assert before.rows is not None
-    assert after.rows is not None
-    np.testing.assert_array_equal(before.rows.picture.extreme, kept[2].numpy())
-    np.testing.assert_array_equal(before.rows.picture.extreme, after.rows.picture.extreme)
-    assert before.pairs is not None and after.pairs is not None
-    one, other = before.pairs.result(), after.pairs.result()
+    np.testing.assert_array_equal(before.heads[0].picture.extreme, kept[2].numpy())
+    np.testing.assert_array_equal(before.heads[0].picture.extreme, after.heads[0].picture.extreme)
+    one, other = before.pairs[0].result(), after.pairs[0].result()
     assert one is not None and other is not None
     np.testing.assert_array_equal(one.cosine, other.cosine)
-    np.testing.assert_array_equal(before.rows.templates, after.rows.templates)
+    np.testing.assert_array_equal(before.heads[0].templates, after.heads[0].templates)
 
 
 def test_what_is_remembered_does_not_follow_the_parameters() -> None:
@@ -84,7 +81,7 @@ def test_weights_random_state_and_gradients_stay_as_they_are() -> None:
     np.random.seed(3)
     state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # type: ignore[index]
     meter = meter_of(tensors)
-    meter.measure(tensors, head_of(tensors)).result()
+    meter.measure(tensors, [head_of(tensors)]).result()
     meter.before_step(tensors[:2], [0, 1])
     meter.after_step(tensors[:2], [0, 1])
     meter.measure(tensors).result()
@@ -126,10 +123,10 @@ def test_nothing_waits_for_a_device() -> None:
     tensors = [*network(), *(tensor for tensor in hard_tensors().values() if tensor.numel() <= 40_000)]
     meter = meter_of(tensors)
     with NoLook():
-        meter.measure(tensors, head_of(tensors))
+        meter.measure(tensors, [head_of(tensors)])
         meter.before_step(tensors, range(len(tensors)))
         meter.after_step(tensors, range(len(tensors)))
-        pending = meter.measure(tensors, head_of(tensors))
+        pending = meter.measure(tensors, [head_of(tensors)])
     assert math.isfinite(pending.result().totals["update_ratio"])
 
 
@@ -144,10 +141,10 @@ def test_values_are_not_even_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfer.Packer, "send", keep)
     tensors = [torch.empty_like(tensor, device="meta") for tensor in [*network(), torch.randn(9).double()]]
     meter = meter_of(tensors)
-    meter.measure(tensors, head_of(tensors))
+    meter.measure(tensors, [head_of(tensors)])
     meter.before_step(tensors, range(len(tensors)))
     meter.after_step(tensors, range(len(tensors)))
-    meter.measure(tensors, head_of(tensors))
+    meter.measure(tensors, [head_of(tensors)])
     assert len(sent) == 2
 
 
@@ -191,21 +188,19 @@ def _deterministic() -> Iterator[None]:
 
 def test_modes_of_torch_change_nothing(_deterministic: None) -> None:
     tensors = network()
-    plain = meter_of(tensors).measure(tensors, head_of(tensors)).result()
+    plain = meter_of(tensors).measure(tensors, [head_of(tensors)]).result()
     meter = meter_of(tensors)
     with torch.inference_mode():
-        inside = meter.measure(tensors, head_of(tensors)).result()
+        inside = meter.measure(tensors, [head_of(tensors)]).result()
         meter.before_step(tensors[:1], [0])
         meter.after_step(tensors[:1], [0])
     assert_same(plain, inside)
-    outside = meter.measure(tensors, head_of(tensors)).result()
+    outside = meter.measure(tensors, [head_of(tensors)]).result()
     assert outside.totals["relative_change"] == 0.0
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        cast = meter_of(tensors).measure(tensors, head_of(tensors)).result()
+        cast = meter_of(tensors).measure(tensors, [head_of(tensors)]).result()
     assert_same(plain, cast)
-    assert cast.rows is not None
-    assert plain.rows is not None
-    np.testing.assert_array_equal(cast.rows.templates, plain.rows.templates)
+    np.testing.assert_array_equal(cast.heads[0].templates, plain.heads[0].templates)
 
 
 def test_state_goes_on_where_it_was_taken() -> None:
@@ -303,14 +298,14 @@ def test_parameters_may_move_between_snapshots(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_cuda_measures_the_same_without_a_synchronisation() -> None:
     tensors = [*network(), *(tensor for tensor in hard_tensors().values())]
-    here = meter_of(tensors).measure(tensors, head_of(tensors)).result()
+    here = meter_of(tensors).measure(tensors, [head_of(tensors)]).result()
     there = [tensor.cuda() for tensor in tensors]
     meter = meter_of(there)
     source = head_of(there)
-    meter.measure(there, source).result()
+    meter.measure(there, [source]).result()
     torch.cuda.set_sync_debug_mode("error")
     try:
-        pending = meter.measure(there, source)
+        pending = meter.measure(there, [source])
     finally:
         torch.cuda.set_sync_debug_mode("default")
     for name, one in pending.result().measurements.items():

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
 from torchmetrics.classification import MultilabelAccuracy
 
+from lightning_weightviz.model.class_head import HeadSite
 from lightning_weightviz.model.selection import Selection, select
+
+
+def head_of(model: nn.Module, **options: Any) -> HeadSite:
+    (head,) = select(model, **options).heads
+    return head
 
 
 def names(selection: Selection) -> list[str]:
@@ -79,7 +87,9 @@ def test_layouts() -> None:
             "fc": nn.Linear(64, 10),
         }
     )
-    layouts = {site.path: site.parameter.layout for site in select(model).sites if "weight" in site.attribute}
+    layouts = {
+        site.place.path: site.parameter.layout for site in select(model).sites if "weight" in site.place.attribute
+    }
     assert layouts == {
         "first": "filters",
         "deep": "kernels",
@@ -92,7 +102,7 @@ def test_layouts() -> None:
         "huge": "kernels",
         "fc": "matrix",
     }
-    assert {site.parameter.layout for site in select(model).sites if site.attribute == "bias"} == {"vector"}
+    assert {site.parameter.layout for site in select(model).sites if site.place.attribute == "bias"} == {"vector"}
 
 
 @pytest.mark.parametrize(("width", "tile"), [(784, (1, 28, 28)), (1024, (1, 32, 32)), (3072, (3, 32, 32))])
@@ -191,21 +201,20 @@ def test_parametrized_weights_are_read_where_they_are_kept() -> None:
 
 
 def test_the_head_is_the_last_linear_or_pointwise_convolution() -> None:
-    assert select(mlp()).head.name == "2.weight"  # type: ignore[union-attr]
+    assert head_of(mlp()).name == "2.weight"
     segmentation = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 5, 1))
-    head = select(segmentation).head
-    assert head is not None
+    head = head_of(segmentation)
     assert (head.name, head.classes, head.chain) == ("1.weight", 5, ())
-    assert select(nn.Conv2d(3, 8, 3)).head is None
+    assert select(nn.Conv2d(3, 8, 3)).heads == ()
 
 
 def test_an_attention_projection_is_no_head() -> None:
-    assert select(nn.MultiheadAttention(8, 2)).head is None
+    assert select(nn.MultiheadAttention(8, 2)).heads == ()
 
 
 def test_the_head_can_be_named() -> None:
     model = nn.ModuleDict({"classify": nn.Linear(8, 4), "reconstruct": nn.Linear(8, 16)})
-    assert select(model, head="classify.weight").head.classes == 4  # type: ignore[union-attr]
+    assert head_of(model, head="classify.weight").classes == 4
     with pytest.raises(ValueError, match=r"'classify'.*not a parameter.*classify\.weight, reconstruct\.weight"):
         select(model, head="classify")
     with pytest.raises(ValueError, match=r"classify\.bias.*rows"):
@@ -213,18 +222,16 @@ def test_the_head_can_be_named() -> None:
 
 
 def test_a_chain_of_linear_layers_leads_back_to_the_input() -> None:
-    head = select(mlp()).head
-    assert head is not None
+    head = head_of(mlp())
     assert [name for name, _ in head.chain] == ["0", "2"]
     assert (head.input_shape, head.input_shape_given) == ((1, 28, 28), False)
-    given = select(mlp(), input_shape=(1, 14, 56)).head
-    assert given is not None
+    given = head_of(mlp(), input_shape=(1, 14, 56))
     assert (given.input_shape, given.input_shape_given) == ((1, 14, 56), True)
 
 
 def test_an_input_shape_that_does_not_fit_is_told() -> None:
     with pytest.warns(UserWarning, match="784 values"):
-        assert select(mlp(), input_shape=(1, 28, 29)).head.chain == ()  # type: ignore[union-attr]
+        assert head_of(mlp(), input_shape=(1, 28, 29)).chain == ()
 
 
 @pytest.mark.parametrize(
@@ -236,7 +243,7 @@ def test_an_input_shape_that_does_not_fit_is_told() -> None:
     ],
 )
 def test_networks_that_are_no_chain_have_no_templates(model: nn.Module) -> None:
-    assert select(model).head.chain == ()  # type: ignore[union-attr]
+    assert head_of(model).chain == ()
 
 
 @pytest.mark.parametrize(
@@ -244,11 +251,11 @@ def test_networks_that_are_no_chain_have_no_templates(model: nn.Module) -> None:
     [(nn.BCEWithLogitsLoss(), True), (nn.MultiLabelSoftMarginLoss(), True), (nn.CrossEntropyLoss(), False)],
 )
 def test_several_answers_at_once_are_told_by_the_loss(module: nn.Module, expected: bool) -> None:
-    head = select(nn.ModuleDict({"fc": nn.Linear(4, 3), "loss": module})).head
-    assert head is not None and head.multi_label == expected
+    head = head_of(nn.ModuleDict({"fc": nn.Linear(4, 3), "loss": module}))
+    assert head.multi_label == expected
 
 
 def test_several_answers_at_once_are_told_by_a_metric() -> None:
     metric = MultilabelAccuracy(num_labels=3)
-    head = select(nn.ModuleDict({"fc": nn.Linear(4, 3), "metric": metric})).head
-    assert head is not None and head.multi_label
+    head = head_of(nn.ModuleDict({"fc": nn.Linear(4, 3), "metric": metric}))
+    assert head.multi_label

@@ -109,10 +109,10 @@ def scene(
             initial=epoch == 0,
             targets={target: measurements},
             totals={target: _totals(measurements, values, moments[0], moments[max(epoch - 1, 0)])},
-            head=rows,
+            heads=() if rows is None else (rows,),
         )
         memory = history.remember(snapshot)
-    return Scene(snapshot, memory, Style(**style), last, None if head is None else known(pairs))
+    return Scene(snapshot, memory, Style(**style), last, () if head is None else (known(pairs),))
 
 
 def _line(now: Weights, epochs: int) -> list[Weights]:

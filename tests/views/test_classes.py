@@ -40,12 +40,13 @@ def head_scene(
 
 
 def head_of(sight: Scene) -> ClassRows:
-    assert sight.snapshot.head is not None
-    return sight.snapshot.head
+    (head,) = sight.snapshot.heads
+    return head
 
 
 def pairs_of(sight: Scene) -> ClassPairs:
-    pairs = None if sight.pairs is None else sight.pairs.result()
+    (pending,) = sight.pairs
+    pairs = pending.result()
     assert pairs is not None
     return pairs
 
@@ -94,7 +95,7 @@ def test_what_is_undefined_is_not_logged() -> None:
     broken = head_scene(normal(3, 4))
     lost = replace(head_of(broken), norms=np.array([1.0, math.nan, 2.0]))
     pairs = scenes.known(replace(pairs_of(broken), cosine_spread=math.inf))
-    lost_scene = replace(broken, snapshot=replace(broken.snapshot, head=lost), pairs=pairs)
+    lost_scene = replace(broken, snapshot=replace(broken.snapshot, heads=(lost,)), pairs=(pairs,))
     assert list(scalars(lost_scene)) == ["classes.norm/0", "classes.norm/2", "classes.simplex_distance/head"]
 
 
@@ -277,7 +278,7 @@ def test_answers_by_themselves_have_no_ideal_and_no_difference(count: int) -> No
     weight = normal(count, 16)
     sight = head_scene(weight)
     head, pairs = scenes.classes_of(NAME, {NAME: weight}, multi_label=True)
-    sight = replace(sight, snapshot=replace(sight.snapshot, head=head), pairs=scenes.known(pairs))
+    sight = replace(sight, snapshot=replace(sight.snapshot, heads=(head,)), pairs=(scenes.known(pairs),))
     made = {artifact.tag: artifact for artifact in classes(sight)}
     assert {"classes/weights", "classes/cosine", "classes/norms"} <= set(made)
     assert "classes.simplex_distance/head" not in made

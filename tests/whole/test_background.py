@@ -87,7 +87,7 @@ def test_log_does_not_wait_for_the_measurement_in_the_background(
 
 
 def test_more_than_is_copied_is_measured_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lightning_weightviz.visualizer.MOST_COPIED", 100)
+    monkeypatch.setattr("lightning_weightviz.model.targets.MOST_COPIED", 100)
     made: list[int] = []
 
     def noted(copies: Copies, tensor: torch.Tensor) -> torch.Tensor:

@@ -20,11 +20,12 @@ MOST_TEMPLATES = 100
 CLOSEST = 7
 
 
-def enqueue_head(source: HeadSource, packer: Packer, limit: int, place: int | None) -> EnqueuedHead:
+def enqueue_head(source: HeadSource, number: int, packer: Packer, limit: int, place: int | None) -> EnqueuedHead:
     """Enqueues one measurement of a head.
 
     Args:
         source: What is measured.
+        number: Which of the heads it is.
         packer: Where results go.
         limit: Most cells an axis of a picture.
         place: Which parameter's picture is that of the weight too; None: it has none.
@@ -40,8 +41,8 @@ def enqueue_head(source: HeadSource, packer: Packer, limit: int, place: int | No
         else:
             arrays |= compare(centre, limit)
     for key, values in arrays.items():
-        packer.add(("head", key), values)
-    return EnqueuedHead(source, device, place, compares_later)
+        packer.add(("head", number, key), values)
+    return EnqueuedHead(source, number, device, place, compares_later)
 
 
 def _compare_here(centre: Tensor, limit: int) -> Arrays:

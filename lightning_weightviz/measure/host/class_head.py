@@ -25,7 +25,7 @@ def classes_of(
         pictures: Of the parameters, by place.
     """
     source = enqueued.source
-    mine = {key[1]: values for key, values in arrays.items() if key[0] == "head"}
+    mine = {key[2]: values for key, values in arrays.items() if key[:2] == ("head", enqueued.number)}
     if enqueued.place is None:
         drawn = {key.removeprefix("picture."): values for key, values in mine.items()}
         picture = picture_of(Parameter(source.name, "head", "", tuple(source.weight.shape), "", "matrix"), drawn)

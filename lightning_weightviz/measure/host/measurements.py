@@ -32,16 +32,16 @@ class Measured:
     Attributes:
         measurements: By parameter name, in the order of the parameters.
         totals: Every statistic over all parameters together; NaN where it has no meaning there.
-        rows: The classes of the head; None where no head was given.
-        pairs: Compares them; on the host that takes C²d multiplications, when it is first asked for. It gives None
-            where there are too many classes to compare all pairs, or one, and is None where no head was given.
+        heads: The classes of each head.
+        pairs: Compare them, one per head; on the host that takes C²d multiplications, when it is first asked for. It
+            gives None where there are too many classes to compare all pairs, or one.
         errors: What each statistic that failed raised, by its name; it is NaN then.
     """
 
     measurements: dict[str, Measurement]
     totals: dict[str, float]
-    rows: ClassRows | None = None
-    pairs: Deferred[ClassPairs | None] | None = None
+    heads: tuple[ClassRows, ...] = ()
+    pairs: tuple[Deferred[ClassPairs | None], ...] = ()
     errors: dict[str, Exception] = field(default_factory=dict)
 
 

@@ -13,7 +13,7 @@ from lightning_weightviz.draw.matrix import LOWEST, MAX_CELLS, Matrix, MatrixLay
 from lightning_weightviz.draw.number import shape_text
 from lightning_weightviz.draw.page import Page
 from lightning_weightviz.draw.text import SMALL, fit, text_width
-from lightning_weightviz.memory import key_of, range_for
+from lightning_weightviz.memory import key_of, range_for, templates_key
 from lightning_weightviz.snapshot import ClassPairs, ClassRows
 from lightning_weightviz.views import Scene, view
 from lightning_weightviz.views.classes.cosine import draw_cosine
@@ -36,7 +36,9 @@ LABEL_WIDTH, LABEL_HEIGHT = 150, 22
 
 @view("classes")
 def classes(scene: Scene) -> Iterator[Artifact]:
-    """Images and scalars of the head, if there is one.
+    """Images and scalars of each head.
+
+    Of further heads the layer's name follows: ``classes/weights/<layer>``, ``classes.norm/<layer>/<class name>``.
 
     Images: ``classes/weights`` and ``classes/norms`` always; ``classes/cosine`` from three classes on, or two of
     several that may be true together, if all pairs were compared; ``classes/templates`` if the head has them and more
@@ -47,23 +49,29 @@ def classes(scene: Scene) -> Iterator[Artifact]:
     they are constants with two, ``classes.norm_spread/head`` (standard deviation of the norms / their mean),
     ``classes.cosine_spread/head`` and ``classes.simplex_distance/head``.
     """
-    head = scene.snapshot.head
-    if head is None:
-        return
-    pairs = None if scene.pairs is None else scene.pairs.result()
+    for index, (head, pairs) in enumerate(zip(scene.snapshot.heads, scene.pairs, strict=True)):
+        # Of several heads the first keeps the tags that it would have alone.
+        suffix = f"/{head.name.removesuffix('.weight')}" if index else ""
+        yield from _of_head(scene, head, pairs.result(), templates_key(index, head), suffix)
+
+
+def _of_head(
+    scene: Scene, head: ClassRows, pairs: ClassPairs | None, templates_range: str, suffix: str
+) -> Iterator[Artifact]:
     head = replace(head, class_names=tuple(written(name, index) for index, name in enumerate(head.class_names)))
     when = moment(scene.snapshot)
-    yield Image("classes/weights", draw_weights(scene, head)[0], f"{head.name} by class, {when}")
+    yield Image(f"classes/weights{suffix}", draw_weights(scene, head)[0], f"{head.name} by class, {when}")
     if pairs is not None and (len(head.class_names) > 2 or head.multi_label):
         raster = draw_cosine(head, pairs, when, scene.style.colormap).raster
-        yield Image("classes/cosine", raster, f"cosines between the classes of {head.name}, {when}")
+        yield Image(f"classes/cosine{suffix}", raster, f"cosines between the classes of {head.name}, {when}")
     raster = draw_norms(head, when, scene.style.colormap).raster
-    yield Image("classes/norms", raster, f"norms and biases of the classes of {head.name}, {when}")
+    yield Image(f"classes/norms{suffix}", raster, f"norms and biases of the classes of {head.name}, {when}")
     if head.templates is not None and head.templates.size and not head.single:
-        limit = scene.memory.ranges.get("classes/templates") or range_for(head.templates) or 1.0
+        limit = scene.memory.ranges.get(templates_range) or range_for(head.templates) or 1.0
         raster = draw_templates(head, when, limit, scene.style.colormap).raster
-        yield Image("classes/templates", raster, f"class templates {' → '.join(head.template_path)}, {when}")
-    yield from _scalars(head, pairs)
+        path = " → ".join(head.template_path)
+        yield Image(f"classes/templates{suffix}", raster, f"class templates {path}, {when}")
+    yield from _scalars(head, pairs, suffix)
 
 
 def draw_weights(scene: Scene, head: ClassRows) -> tuple[Raster, MatrixLayout]:
@@ -115,11 +123,11 @@ def _words(head: ClassRows, with_difference: bool) -> str:
     return "positive: the unit speaks for the class, negative: against it"
 
 
-def _scalars(head: ClassRows, pairs: ClassPairs | None) -> Iterator[Scalar]:
+def _scalars(head: ClassRows, pairs: ClassPairs | None, suffix: str) -> Iterator[Scalar]:
     if len(head.class_names) <= MAX_SCALAR_CLASSES:
         for name, norm in zip(unique(head.class_names), head.norms, strict=True):
             if math.isfinite(norm):
-                yield Scalar(f"classes.norm/{name}", float(norm))
+                yield Scalar(f"classes.norm{suffix}/{name}", float(norm))
     if len(head.class_names) < 3:
         return
     mean = float(head.norms.mean())
@@ -129,7 +137,7 @@ def _scalars(head: ClassRows, pairs: ClassPairs | None) -> Iterator[Scalar]:
         ("simplex_distance", math.nan if pairs is None else pairs.simplex_distance),
     ):
         if math.isfinite(value):
-            yield Scalar(f"classes.{name}/head", float(value))
+            yield Scalar(f"classes.{name}{suffix}/head", float(value))
 
 
 def written(name: str, index: int) -> str:

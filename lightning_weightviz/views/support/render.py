@@ -45,8 +45,8 @@ def render(
     # While a picture is drawn, the classes are compared and the one before is encoded, which sinks would else do on the
     # training thread.
     with ThreadPoolExecutor(2, "weightviz-encode") as meanwhile:
-        if scene.pairs is not None:
-            meanwhile.submit(scene.pairs.result)
+        for pairs in scene.pairs:
+            meanwhile.submit(pairs.result)
 
         def take(artifact: Artifact) -> None:
             artifacts.append(replace(artifact, tag=prefix + artifact.tag) if prefix else artifact)

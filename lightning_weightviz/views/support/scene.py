@@ -42,14 +42,14 @@ class Scene:
         memory: What came before it, this moment included.
         style: How.
         last: Whether this is the last snapshot of the run.
-        pairs: Compares the classes of the snapshot's head; None where it has none.
+        pairs: Compare the classes of the snapshot's heads, one per head.
     """
 
     snapshot: Snapshot
     memory: Memory
     style: Style
     last: bool = False
-    pairs: Deferred[ClassPairs | None] | None = None
+    pairs: tuple[Deferred[ClassPairs | None], ...] = ()
 
     @property
     def is_crowded(self) -> bool:

@@ -20,7 +20,7 @@ def test_a_comparison_that_fails_takes_the_classes_alone() -> None:
     def compare() -> ClassPairs | None:
         raise MemoryError("too many classes")
 
-    rendered = render(replace(SIGHT, pairs=Deferred(compare)), VIEWS)
+    rendered = render(replace(SIGHT, pairs=(Deferred(compare),)), VIEWS)
     assert {name: str(error) for name, error in rendered.errors.items()} == {"classes": "too many classes"}
     tags = {artifact.tag for artifact in rendered.batch.artifacts}
     assert {"weights.heatmap/fc1.weight", "weights.heatmap/fc2.weight", "weights.rms/fc1.weight"} <= tags
@@ -34,7 +34,7 @@ def test_classes_are_those_of_the_comparison_made_on_another_thread() -> None:
         threads.append(threading.get_ident())
         return None
 
-    tags = [artifact.tag for artifact in render(replace(SIGHT, pairs=Deferred(compare)), VIEWS).batch.artifacts]
+    tags = [artifact.tag for artifact in render(replace(SIGHT, pairs=(Deferred(compare),)), VIEWS).batch.artifacts]
     assert "classes/weights" in tags and len(threads) == 1 and threads[0] != threading.get_ident()
 
 

@@ -1,0 +1,267 @@
+"""The observer: what a model holds now, read and measured in one call, while layers come, go and change."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+
+from lightning_weightviz.measure import Measured
+from lightning_weightviz.model import sharding
+from lightning_weightviz.model.class_head import HeadSite, head_source
+from lightning_weightviz.model.class_names import check_class_names, fitting_names
+from lightning_weightviz.model.evidence import Trace, trace
+from lightning_weightviz.model.selection import Selection, fingerprint_of, select
+from lightning_weightviz.model.sites import Site, places_in
+from lightning_weightviz.model.targets import Measuring, Targets
+from lightning_weightviz.model.values import LAZY, value_of
+from lightning_weightviz.run.deferred import Deferred
+from lightning_weightviz.snapshot import Target
+
+NO_HEAD = (
+    "no layer of classes was found, so no class views are drawn: pass head= with the name of its weight, "
+    "or leave 'classes' out of views"
+)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to look at.
+
+    Attributes:
+        layers: As of `select`, and so the next four.
+        exclude: Globs.
+        max_layers: How many parameters get pictures.
+        head: Name of the weight whose rows are the classes.
+        input_shape: (channels, height, width) of the input.
+        class_names: Given by the user.
+        classes: Whether the head is shown at all.
+        measuring: What is measured.
+    """
+
+    layers: Sequence[str] | None = None
+    exclude: Sequence[str] = ()
+    max_layers: int = 12
+    head: str | None = None
+    input_shape: tuple[int, int, int] | None = None
+    class_names: Sequence[str] | None = None
+    classes: bool = True
+    measuring: Measuring = field(default_factory=Measuring)
+
+
+class Observer:
+    """Looks at a model again and again.
+
+    Args:
+        model: Any module; it may change between two looks.
+        wanted: What to look at.
+
+    Raises:
+        ArgumentError: `wanted` names a head that is none, or class names that fit no head.
+
+    Attributes:
+        selection: What is shown, as of the last look.
+        awaits_trace: Whether the training's loss is still to tell which layers give the classes.
+    """
+
+    def __init__(self, model: nn.Module, wanted: Wanted) -> None:
+        self._model = model
+        self._wanted = wanted
+        self._suggested_names: Sequence[str] | None = None
+        self._trace: Trace | None = None
+        self._unreadable: dict[str, str] = {}
+        self._reported: set[str] = set()
+        self._last: Deferred[dict[Target, Measured]] | None = None
+        self._traces = self.awaits_trace = False
+        self.selection = self._select()
+        check_class_names(wanted.class_names, self.selection.heads, model)
+        self._targets = self._new_targets()
+
+    @property
+    def sites(self) -> tuple[Site, ...]:
+        """The parameters shown."""
+        return self.selection.sites
+
+    @property
+    def tensors(self) -> list[nn.Parameter]:
+        """The parameters shown, as they are now."""
+        return [site.tensor for site in self.sites]
+
+    @property
+    def needs_every_rank(self) -> bool:
+        """Whether `take` takes collectives, so that every rank must call it."""
+        return sharding.needs_every_rank(self._model)
+
+    def take(self) -> Deferred[dict[Target, Measured]] | None:
+        """Measures all targets as they are now; None where there is nothing to measure yet.
+
+        On a device with a stream it is enqueued; on the host the weights are copied and measured when the result is
+        first asked for, by any thread.
+        """
+        sharding.settle(self._model)
+        self.follow()
+        tensors = self._read()
+        self._wait()
+        heads = [source for head in self.selection.heads if (source := head_source(head, self._names_of(head)))]
+        self._last = self._targets.measure(self.tensors, tensors, heads)
+        return self._last
+
+    def follow(self) -> None:
+        """Looks anew for the parameters where the model has others than before: pruned, replaced, given a shape."""
+        if fingerprint_of(places_in(self._model)) != self.selection.fingerprint:
+            before = self.selection
+            self._reselect()
+            if before.heads and not self.selection.heads:
+                # The layer of the classes is a new one: the next loss tells which.
+                self._trace, self.awaits_trace = None, self._traces
+                self._reselect()
+            self._report_change(before)
+
+    def await_trace(self) -> None:
+        """The training's loss will be there to tell which layers give the classes, unless the user names one."""
+        self._traces = self.awaits_trace = self._wanted.classes and self._wanted.head is None
+
+    def learn(self, loss: Tensor) -> None:
+        """Reads from the graph of a loss which layers give the classes."""
+        found = trace(loss)
+        self._trace = found if self._trace is None else self._trace.joined(found)
+        self._reselect()
+
+    def stop_waiting(self) -> None:
+        """The training has said what it can.
+
+        Raises:
+            ArgumentError: The user's class names fit none of the layers that it showed.
+
+        Warns:
+            UserWarning: It showed none.
+        """
+        if not self.awaits_trace:
+            return
+        self.awaits_trace = False
+        if self._trace is None:
+            self._trace = Trace((), is_clear=False)
+            self._reselect()
+        check_class_names(self._wanted.class_names, self.selection.heads)
+        if not self.selection.heads and not self._trace.is_clear:
+            warnings.warn(NO_HEAD, stacklevel=2)
+
+    def suggest_class_names(self, names: Sequence[str]) -> None:
+        """Names classes that the user did not name; a head of another number of classes is left as it is."""
+        self._suggested_names = names
+
+    @property
+    def wants_class_names(self) -> bool:
+        """Whether there may be classes that the user has not named."""
+        return self._wanted.classes and self._wanted.class_names is None
+
+    def observe_gradients(self, parameters: Sequence[Tensor] | None, scale: float) -> None:
+        """Keeps a copy of the gradients of these parameters, or of all, divided by `scale`, for the next `take`."""
+        self._targets.observe_gradients(self.tensors if parameters is None else parameters, scale)
+
+    def forget_gradients(self) -> None:
+        """Lets the copies go: the weights have moved on without a snapshot."""
+        self._targets.forget_gradients()
+
+    def before_step(self, parameters: Sequence[Tensor]) -> list[int]:
+        """Remembers some of these parameters just before an optimizer step; returns what to give to `after_step`."""
+        self.follow()
+        if self.needs_every_rank:
+            return []
+        stepped = {id(parameter) for parameter in parameters}
+        which = [index for index, tensor in enumerate(self.tensors) if id(tensor) in stepped]
+        self._targets.before_step(self._values(which), which)
+        return which
+
+    def after_step(self, which: Sequence[int]) -> None:
+        """Compares with `before_step`: ``update_ratio`` of the next `take`."""
+        if which:
+            self._targets.after_step(self._values(which), which)
+
+    def rest(self) -> None:
+        """Frees the buffers kept between snapshots."""
+        self._targets.rest()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs, by target; waits until all that was taken is measured."""
+        self._wait()
+        return self._targets.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on where `state_dict` was taken; raises and changes nothing where that cannot be read."""
+        targets = self._new_targets()
+        targets.load_state_dict(state)
+        self._targets = targets
+
+    def _values(self, which: Sequence[int]) -> list[Tensor]:
+        return [value_of(self.sites[index].place) for index in which]
+
+    def _read(self) -> list[Tensor]:
+        """The values of all sites; those that fail are left out from now on, with the reason."""
+        values: list[Tensor] = []
+        failed: dict[str, str] = {}
+        for site in self.sites:
+            try:
+                values.append(value_of(site.place))
+            except Exception as error:
+                failed[site.parameter.name] = f"reading it raised {type(error).__name__}: {error}"
+        if not failed:
+            return values
+        self._unreadable |= failed
+        self._reselect()
+        return self._read()
+
+    def _wait(self) -> None:
+        """Until the last result is there: its copies are to be overwritten, or its meters asked."""
+        if self._last is not None:
+            # What it raises is reported where the result is used.
+            with suppress(Exception):
+                self._last.result()
+
+    def _names_of(self, head: HeadSite) -> tuple[str, ...] | None:
+        own = fitting_names(self._wanted.class_names, head)
+        return own or (fitting_names(self._suggested_names, head) if self._wanted.class_names is None else None)
+
+    def _select(self) -> Selection:
+        wanted = self._wanted
+        selection = select(
+            self._model,
+            layers=wanted.layers,
+            exclude=wanted.exclude,
+            max_layers=wanted.max_layers,
+            head=wanted.head,
+            input_shape=wanted.input_shape,
+            class_names=wanted.class_names,
+            trace=self._trace,
+            unreadable=self._unreadable,
+            with_heads=wanted.classes,
+        )
+        if skipped := {name: why for name, why in selection.skipped.items() if name not in self._reported}:
+            self._reported |= skipped.keys()
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
+            warnings.warn(f"weights that are not shown: {reasons}", stacklevel=4)
+        return selection
+
+    def _reselect(self) -> None:
+        """Selects anew; meters go on with what they know of parameters that stay."""
+        before = [site.parameter for site in self.selection.sites]
+        self.selection = self._select()
+        if before != [site.parameter for site in self.selection.sites]:
+            state = self.state_dict()
+            self._targets = self._new_targets()
+            self._targets.load_state_dict(state)
+
+    def _report_change(self, before: Selection) -> None:
+        old, new = ({site.parameter.name for site in selection.sites} for selection in (before, self.selection))
+        # What was only waiting for its shape was to be expected.
+        expected = {name for name, reason in before.skipped.items() if reason == LAZY}
+        if old - new or new - old - expected:
+            gone, came = (", ".join(sorted(names)) or "none" for names in (old - new, new - old))
+            warnings.warn(f"the model has changed; parameters that are gone: {gone}; new: {came}", stacklevel=2)
+
+    def _new_targets(self) -> Targets:
+        return Targets([site.parameter for site in self.selection.sites], self._wanted.measuring)
