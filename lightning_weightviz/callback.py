@@ -34,6 +34,7 @@ else:
 
 _Hook = TypeVar("_Hook", bound=Callable[..., None])
 _SERIALS = itertools.count()
+_LOOKING = "looking for the layer of the classes"
 
 
 def _tolerant(hook: _Hook) -> _Hook:
@@ -251,8 +252,8 @@ class WeightVisualizationCallback(Callback):
         visualizer = self._visualizer
         if visualizer is None:
             return
-        if visualizer.observer.awaits_trace:
-            with self._schedule.blocking():
+        with self._tolerance.of(_LOOKING), self._schedule.blocking():
+            if visualizer.observer.awaits_trace:
                 visualizer.observer.learn(loss)
                 if pl_module.automatic_optimization:
                     visualizer.observer.stop_waiting()
@@ -307,7 +308,8 @@ class WeightVisualizationCallback(Callback):
         before = self._forecast.advance(trainer.global_step)
         if self._visualizer is None:
             return
-        self._visualizer.observer.stop_waiting()
+        with self._tolerance.of(_LOOKING):
+            self._visualizer.observer.stop_waiting()
         if self._schedule.is_step_due(before, trainer.global_step):
             self._take(trainer, step=_logger_step(trainer), epoch=trainer.current_epoch)
         else:
@@ -388,7 +390,7 @@ class WeightVisualizationCallback(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes in the state; it is used when training starts, as the model may not be there yet."""
         with self._tolerance.of("restoring the state"):
-            if not state_dict:
+            if isinstance(state_dict, Mapping) and not state_dict:
                 return
             last_step = state_dict["last_step"]
             if not isinstance(state_dict["visualizer"], Mapping) or not isinstance(last_step, int | None):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from torch import Tensor, nn
+from torch.autograd.function import BackwardCFunction
 
 Answers = Literal["classes", "labels"]
 """One answer among all outputs (softmax), or each output an answer by itself (sigmoid)."""
@@ -40,8 +41,8 @@ _RESHAPED = (
     *("Squeeze", "Unsqueeze", "AsStrided", "Slice", "Mul", "Div", "WeightNormInterface", "WeightNorm"),
 )
 """What stands between a parameter and the product that it is used in: reshaping, casts, masks and normalisation."""
-_OPAQUE = ("CompiledFunction", "CheckpointFunction", "NoopSaveInputs")
-"""Operations that hide a whole network."""
+_OPAQUE = ("CheckpointFunction", "NoopSaveInputs")
+"""Operations that hide the network that they compute again."""
 
 MOST_NODES = 20_000
 MOST_BETWEEN = 12
@@ -83,7 +84,8 @@ def trace(loss: Tensor) -> Trace:
             continue
         seen.add(step)
         name = _name(node)
-        if name.startswith(_OPAQUE):
+        if name.startswith(_OPAQUE) or (isinstance(node, BackwardCFunction) and _weight(node) is not None):
+            # A function of Python's that takes weights may be a layer, a loss with one, or a whole compiled network.
             clear = False
             continue
         if name in _PRODUCTS:
