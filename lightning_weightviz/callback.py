@@ -277,11 +277,9 @@ class WeightVisualizationCallback(Callback):
                 visualizer.observe_gradients(parameters, scale=scale)
             if watched is not None:
                 watched.remove()
-            if not self._watched:
-                # What is in no optimizer is not changed by any: its ratio is 0.
-                stepped = {id(one) for other in trainer.optimizers for one in parameters_of(other)}
-                parameters += [one for one in visualizer.observer.tensors if id(one) not in stepped]
-            which = visualizer.before_step(parameters)
+            # What is in no optimizer is not changed by any: its ratio is 0, measured with the first one's step.
+            known = {id(one) for other in trainer.optimizers for one in parameters_of(other)}
+            which = visualizer.before_step(parameters, known if not self._watched else None)
             self._watched[id(optimizer)] = WatchedStep(optimizer, partial(visualizer.after_step, which))
 
     def _is_last_step(self, trainer: Trainer) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
@@ -187,10 +187,10 @@ class WeightVisualizer:
         with self._tolerance.of("copying the gradients"):
             self._observer.observe_gradients(parameters, scale)
 
-    def before_step(self, parameters: Sequence[Tensor]) -> list[int]:
-        """Remembers some weights just before an optimizer step; returns what to give to `after_step`."""
+    def before_step(self, parameters: Sequence[Tensor], others: Collection[int] | None = None) -> list[int]:
+        """Remembers some weights just before an optimizer step; as of `Observer`."""
         with self._tolerance.of("measuring the optimizer's step"):
-            return self._observer.before_step(parameters)
+            return self._observer.before_step(parameters, others)
         return []
 
     def after_step(self, which: list[int]) -> None:

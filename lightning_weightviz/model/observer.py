@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -104,6 +104,9 @@ class Observer:
         """
         sharding.settle(self._model)
         self.follow()
+        # Asked here alone: within a batch optimizers in turns freeze what is the others'.
+        if not self.selection.knows_what_is_trained:
+            self._reselect()
         tensors = self._read()
         self._wait()
         heads = [source for head in self.selection.heads if (source := head_source(head, self._names_of(head)))]
@@ -161,19 +164,32 @@ class Observer:
 
     def observe_gradients(self, parameters: Sequence[Tensor] | None, scale: float) -> None:
         """Keeps a copy of the gradients of these parameters, or of all, divided by `scale`, for the next `take`."""
-        self._targets.observe_gradients(self.tensors if parameters is None else parameters, scale)
+        if parameters is None:
+            self.follow()
+            parameters = self.tensors
+        self._targets.observe_gradients(parameters, scale)
 
     def forget_gradients(self) -> None:
         """Lets the copies go: the weights have moved on without a snapshot."""
         self._targets.forget_gradients()
 
-    def before_step(self, parameters: Sequence[Tensor]) -> list[int]:
-        """Remembers some of these parameters just before an optimizer step; returns what to give to `after_step`."""
+    def before_step(self, parameters: Sequence[Tensor], others: Collection[int] | None = None) -> list[int]:
+        """Remembers parameters just before an optimizer step; returns what to give to `after_step`.
+
+        Args:
+            parameters: Those of the optimizer.
+            others: Ids of those of all optimizers, where what is in none of them is to be remembered too: no step
+                changes it.
+        """
         self.follow()
         if self.needs_every_rank:
             return []
         stepped = {id(parameter) for parameter in parameters}
-        which = [index for index, tensor in enumerate(self.tensors) if id(tensor) in stepped]
+        which = [
+            index
+            for index, tensor in enumerate(self.tensors)
+            if id(tensor) in stepped or (others is not None and id(tensor) not in others)
+        ]
         self._targets.before_step(self._values(which), which)
         return which
 
@@ -251,9 +267,8 @@ class Observer:
         before = [site.parameter for site in self.selection.sites]
         self.selection = self._select()
         if before != [site.parameter for site in self.selection.sites]:
-            state = self.state_dict()
-            self._targets = self._new_targets()
-            self._targets.load_state_dict(state)
+            self._wait()
+            self._targets = self._new_targets(self._targets)
 
     def _report_change(self, before: Selection) -> None:
         old, new = ({site.parameter.name for site in selection.sites} for selection in (before, self.selection))
@@ -263,5 +278,8 @@ class Observer:
             gone, came = (", ".join(sorted(names)) or "none" for names in (old - new, new - old))
             warnings.warn(f"the model has changed; parameters that are gone: {gone}; new: {came}", stacklevel=2)
 
-    def _new_targets(self) -> Targets:
-        return Targets([site.parameter for site in self.selection.sites], self._wanted.measuring)
+    def _new_targets(self, before: Targets | None = None) -> Targets:
+        targets = Targets([site.parameter for site in self.selection.sites], self._wanted.measuring)
+        if before is not None:
+            targets.take_over(before)
+        return targets

@@ -34,6 +34,11 @@ class Selection:
     skipped: dict[str, str]
     fingerprint: tuple[object, ...]
 
+    @property
+    def knows_what_is_trained(self) -> bool:
+        """Whether the same parameters are frozen as when it was made."""
+        return all(site.parameter.trainable == site.tensor.requires_grad for site in self.sites)
+
 
 def select(
     model: nn.Module,

@@ -50,8 +50,7 @@ class Place:
         """What a selection was made from: where it differs, the model has other parameters than before."""
         tensor = self.tensor
         shape = None if is_lazy(tensor) else tuple(tensor.shape)
-        facts = shape, tensor.dtype, tensor.is_meta, tensor.requires_grad
-        return self.path, id(self.module), self.attribute, self.aliases, *facts
+        return self.path, id(self.module), self.attribute, self.aliases, shape, tensor.dtype, tensor.is_meta
 
 
 @dataclass(frozen=True)

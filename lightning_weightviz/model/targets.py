@@ -107,6 +107,11 @@ class Targets:
             if parameter.grad is not None:
                 self._gradients[id(parameter)] = parameter.grad.detach() / scale
 
+    def take_over(self, before: Targets) -> None:
+        """Goes on with what was known of the parameters that stay."""
+        self.load_state_dict(before.state_dict())
+        self._gradients = before._gradients
+
     def forget_gradients(self) -> None:
         """Lets the copies go."""
         self._gradients = {}
