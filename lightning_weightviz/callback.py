@@ -1,4 +1,4 @@
-"""The Lightning callback: arguments, hooks, schedule, ranks and errors. All else is `WeightVisualizer`'s."""
+"""The Lightning callback: arguments, hooks, schedule, ranks and errors. Everything else is `WeightVisualizer`'s."""
 
 from __future__ import annotations
 
@@ -32,50 +32,52 @@ else:
 
 
 class WeightVisualizationCallback(Callback):
-    """Shows how a network's weights are learned, in the loggers that the Trainer has.
+    """Shows how a network's weights evolve during training, in the Trainer's loggers.
 
     Before the first step and at the end of each epoch it measures the weights on their device, draws in the
-    background, and logs pictures, histograms and scalars, under the tags listed in the README. Training is
-    bit-identical with and without it, and what goes wrong while logging is warned of once and stops nothing.
+    background, and logs pictures, histograms and scalars, under the tags listed in ``docs/arguments.md``. Training is
+    bit-identical with and without it; errors while logging are reported once and never stop training.
 
     Args:
         layers: Globs over parameter names (``"encoder.*.weight"``), or names of modules. None: all parameters.
-        exclude: Globs of what to leave out.
-        every_n_epochs: A snapshot every so many epochs. None switches epochs off.
-        every_n_train_steps: A snapshot every so many optimizer steps (``trainer.global_step``), beside the epochs.
+        exclude: Globs of parameters to exclude.
+        every_n_epochs: Take a snapshot every N epochs. None switches epochs off.
+        every_n_train_steps: Take a snapshot every N optimizer steps (``trainer.global_step``), in addition to the
+            epochs.
         log_initial: Whether to take a snapshot before the first step; never on resume.
         targets: ``"weights"``, ``"gradients"`` (as they are before the last step of an epoch, unscaled, before
             clipping) and ``"updates"`` (change since the last snapshot; keeps a copy of the weights).
-        views: Which pictures and numbers, of ``"heatmap"``, ``"histogram"``, ``"statistics"``, ``"distribution"``,
-            ``"evolution"``, ``"classes"``, ``"overview"`` and ``"drift"``.
+        views: Which pictures and numbers to log, of ``"heatmap"``, ``"histogram"``, ``"statistics"``,
+            ``"distribution"``, ``"evolution"``, ``"classes"``, ``"overview"`` and ``"drift"``.
         statistics: Names of the scalars. They are logged for parameters of two or more dimensions and for the whole
             model; for all that match where `layers` is given.
         max_layers: How many parameters get pictures; histograms and statistics cover all selected.
-        image_size: A picture has at most this many cells an axis; more weights are pooled.
-        bins: At most this many bins a histogram.
+        image_size: Maximum number of cells per axis of a picture; larger matrices are pooled.
+        bins: Maximum number of bins per histogram.
         colormap: Any matplotlib name; its middle is 0.
-        color_range: What the ends of the colours stand for: ``"run"``, a range that only grows; ``"init"``, that of
-            the first snapshot; ``"epoch"``, anew each time; or a positive number, for weights alone: norms and sums
-            of kernels and root mean squares then have a range that only grows.
+        color_range: What the ends of the colours stand for: ``"run"``, a range that never shrinks; ``"init"``, that of
+            the first snapshot; ``"epoch"``, a new one each time; or a positive number, for weights alone: norms and
+            sums of kernels and root mean squares then have a range that never shrinks.
         input_shape: (channels, height, width) or (height, width) of the input, for the units of a first Linear and for
             templates of the classes. None: 28×28 for 784 inputs, 32×32 for 1024, 3×32×32 for 3072.
-        class_names: One a class, in the order of the head's rows. None: those of the data module or data set.
-        head: Name of the weight whose rows are the classes. None: that of the last Linear or 1×1 convolution.
+        class_names: One name per class, in the order of the head's rows. None: taken from the data module or dataset,
+            otherwise indices.
+        head: Name of the weight whose rows are the classes. None: detected (the last Linear or 1×1 convolution).
         animation: Whether to log a GIF of each film strip at the end of fit.
-        on_alert: What to do where weights are NaN, infinite or dead: ``"warn"``, ``"raise"`` or ``"ignore"``.
-            ``alerts/<rule>`` counts them in any case.
-        background: Whether to draw on a thread while training goes on.
-        max_overhead: Share of the training time that may be taken from it; past that, and past the first five
-            seconds, snapshots are left out. None: never.
-        report: Whether to write one HTML page with all pictures at the end of fit, into the logger's folder.
+        on_alert: What to do when weights are NaN, infinite, all zero or dead: ``"warn"``, ``"raise"`` or ``"ignore"``.
+            ``alerts/<rule>`` counts the parameters in any case.
+        background: Whether to draw on a thread while training continues.
+        max_overhead: Fraction of training time that may be spent blocked; beyond it (the first five seconds are free)
+            snapshots are skipped. None: never.
+        report: Whether to write one HTML page with the newest pictures at the end of fit, into the logger's folder.
         prefix: Put in front of every tag.
         sinks: Objects with ``write(batch)`` and ``flush()`` to use instead of those found for the loggers.
 
     Raises:
         TypeError: An argument has the wrong type; the message names it, its value and what is allowed.
-        ValueError: An argument has a value that is not allowed, likewise. At the start of fit, where `class_names`
-            are not as many as classes or `head` is not a parameter of the model.
-        WeightAlert: With ``on_alert="raise"``, in the middle of fit.
+        ValueError: An argument has a value that is not allowed; the message says the same. At the start of fit, if the
+            number of `class_names` does not match the number of classes, or `head` is not a parameter of the model.
+        WeightAlert: With ``on_alert="raise"``, during fit.
 
     Example:
         >>> from lightning.pytorch import Trainer
@@ -152,7 +154,7 @@ class WeightVisualizationCallback(Callback):
 
     @property
     def state_key(self) -> str:
-        """Differs between instances that show different things, so that each finds its own state."""
+        """Differs between instances that show different things, so that each one finds its own state."""
         names = ("layers", "exclude", "targets", "views", "every_n_epochs", "every_n_train_steps", "prefix")
         return self._generate_state_key(**{name: getattr(self._settings, name) for name in names})
 
@@ -199,7 +201,7 @@ class WeightVisualizationCallback(Callback):
         return visualizer
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
-        """Before the last step that comes before a snapshot: measures gradients, and what the step will change."""
+        """Before the last step that precedes a snapshot: copies the gradients, and prepares to measure the step."""
         asked = "gradients" in self._settings.targets or "update_ratio" in self._settings.statistics
         if self._visualizer is None or not asked or not self._is_last_step(trainer):
             return
@@ -220,7 +222,7 @@ class WeightVisualizationCallback(Callback):
                 self._watched[id(optimizer)] = WatchedStep(optimizer, after)
 
     def _is_last_step(self, trainer: Trainer) -> bool:
-        """Whether a snapshot will be due when this batch has ended, as far as one can know before."""
+        """Whether a snapshot will be due when this batch has ended, as far as that can be known beforehand."""
         after = max(trainer.global_step + 1, self._global_step + self._steps_a_batch)
         ends_epoch = trainer.is_last_batch or (trainer.max_steps != -1 and after >= trainer.max_steps)
         return (ends_epoch and self._schedule.is_epoch_due(trainer.current_epoch + 1)) or self._schedule.is_step_due(
@@ -234,7 +236,7 @@ class WeightVisualizationCallback(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Takes a snapshot where one is due by steps; writes what has been drawn meanwhile."""
+        """Takes a snapshot if one is due by steps; writes what has been drawn in the meantime."""
         self._unwatch()
         before, self._global_step = self._global_step, trainer.global_step
         self._steps_a_batch = max(1, self._global_step - before)
@@ -247,13 +249,13 @@ class WeightVisualizationCallback(Callback):
                 self._visualizer.collect()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Takes a snapshot where one is due by epochs."""
+        """Takes a snapshot if one is due by epochs."""
         epochs = trainer.current_epoch + 1
         if self._schedule.is_epoch_due(epochs):
             self._take(trainer, step=max(0, _logger_step(trainer) - 1), epoch=epochs)
 
     def _take(self, trainer: Trainer, *, step: int, epoch: int, initial: bool = False, always: bool = False) -> None:
-        """Takes a snapshot, unless this step has one or the price is too high."""
+        """Takes a snapshot, unless this step has one already or it would cost too much."""
         visualizer = self._visualizer
         if visualizer is None or (step == self._last_step and not initial):
             return
@@ -268,7 +270,7 @@ class WeightVisualizationCallback(Callback):
             visualizer.log(step, epoch=epoch, initial=initial)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Waits for what is not drawn yet, draws the views over time up to the last snapshot, and writes all."""
+        """Waits for what is not drawn yet, draws the views over time up to the last snapshot, and writes everything."""
         if self._visualizer is None:
             return
         if self._left_out:
@@ -291,7 +293,7 @@ class WeightVisualizationCallback(Callback):
                 self._visualizer.finish()
 
     def __getstate__(self) -> dict[str, Any]:
-        """A copy, or what another process gets, knows the arguments: a thread and loggers cannot be copied."""
+        """The arguments, for a copy or for another process: threads and loggers cannot be copied."""
         return {**vars(self), "_visualizer": None, "_watched": {}, "_owners": None}
 
     def state_dict(self) -> dict[str, Any]:
@@ -303,20 +305,20 @@ class WeightVisualizationCallback(Callback):
             return {"last_step": self._last_step, "visualizer": self._visualizer.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes in the state; it is used when training starts, as the model may not be there yet."""
+        """Keeps the state until training starts, as the model may not exist yet."""
         if state_dict:
             self._state = state_dict
             self._last_step = state_dict["last_step"]
 
 
 def _logger_step(trainer: Trainer) -> int:
-    """The step that Lightning gives to what is logged in a batch; at the end of an epoch it takes one less."""
+    """The step that Lightning gives to what is logged in a batch; at the end of an epoch it is one less."""
     loop = trainer.fit_loop.epoch_loop
     return int(getattr(loop, "_batches_that_stepped", trainer.global_step))
 
 
 def _loss_scale(trainer: Trainer, optimizer: Optimizer) -> float:
-    """What gradients are still multiplied by: fused optimizers divide by it themselves, in their step."""
+    """The factor that gradients still carry: fused optimizers divide by it themselves, in their step."""
     scaler = getattr(trainer.precision_plugin, "scaler", None)
     fused = getattr(optimizer, "_step_supports_amp_scaling", False)
     return float(scaler.get_scale()) if scaler is not None and fused else 1.0
