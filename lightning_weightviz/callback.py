@@ -49,50 +49,53 @@ def _tolerant(hook: _Hook) -> _Hook:
 
 
 class WeightVisualizationCallback(Callback):
-    """Shows how a network's weights are learned, in the loggers that the Trainer has.
+    """Shows how a network's weights evolve during training, in the Trainer's loggers.
 
     Before the first step and at the end of each epoch it measures the weights on their device, draws in the
-    background, and logs pictures, histograms and scalars, under the tags listed in the README. Training is
-    bit-identical with and without it, and what goes wrong while logging is warned of once and stops nothing.
+    background, and logs pictures, histograms and scalars, under the tags listed in ``docs/arguments.md``. Training is
+    bit-identical with and without it; errors while logging are reported once and never stop training.
 
     Args:
         layers: Globs over parameter names (``"encoder.*.weight"``), or names of modules. None: all parameters.
-        exclude: Globs of what to leave out.
-        every_n_epochs: A snapshot every so many epochs. None switches epochs off.
-        every_n_train_steps: A snapshot every so many optimizer steps (``trainer.global_step``), beside the epochs.
+        exclude: Globs of parameters to exclude.
+        every_n_epochs: Take a snapshot every N epochs. None switches epochs off.
+        every_n_train_steps: Take a snapshot every N optimizer steps (``trainer.global_step``), in addition to the
+            epochs.
         log_initial: Whether to take a snapshot before the first step; never on resume.
         targets: ``"weights"``, ``"gradients"`` (as they are before the last step of an epoch, unscaled, before
             clipping) and ``"updates"`` (change since the last snapshot; keeps a copy of the weights).
-        views: Which pictures and numbers, of ``"heatmap"``, ``"histogram"``, ``"statistics"``, ``"distribution"``,
-            ``"evolution"``, ``"classes"``, ``"overview"`` and ``"drift"``.
+        views: Which pictures and numbers to log, of ``"heatmap"``, ``"histogram"``, ``"statistics"``,
+            ``"distribution"``, ``"evolution"``, ``"classes"``, ``"overview"`` and ``"drift"``.
         statistics: Names of the scalars. They are logged for parameters of two or more dimensions and for the whole
             model; for all that match where `layers` is given.
         max_layers: How many parameters get pictures; histograms and statistics cover all selected.
-        image_size: A picture has at most this many cells an axis; more weights are pooled.
-        bins: At most this many bins a histogram.
+        image_size: Maximum number of cells per axis of a picture; larger matrices are pooled.
+        bins: Maximum number of bins per histogram.
         colormap: Any matplotlib name; its middle is 0.
-        color_range: What the ends of the colours stand for: ``"run"``, a range that only grows; ``"init"``, that of
-            the first snapshot; ``"epoch"``, anew each time; or a positive number, for weights alone: norms and sums
-            of kernels and root mean squares then have a range that only grows.
+        color_range: What the ends of the colours stand for: ``"run"``, a range that never shrinks; ``"init"``, that of
+            the first snapshot; ``"epoch"``, a new one each time; or a positive number, for weights alone: norms and
+            sums of kernels and root mean squares then have a range that never shrinks.
         input_shape: (channels, height, width) or (height, width) of the input, for the units of a first Linear and for
             templates of the classes. None: 28×28 for 784 inputs, 32×32 for 1024, 3×32×32 for 3072.
-        class_names: One a class, in the order of the head's rows. None: those of the data module or data set.
-        head: Name of the weight whose rows are the classes. None: that of the last Linear or 1×1 convolution.
+        class_names: One name per class, in the order of the head's rows. None: taken from the data module or dataset,
+            otherwise indices.
+        head: Name of the weight whose rows are the classes. None: the layers that feed the
+            training's loss as classes, read from its graph.
         animation: Whether to log a GIF of each film strip at the end of fit.
-        on_alert: What to do where weights are NaN, infinite or dead: ``"warn"``, ``"raise"`` or ``"ignore"``.
-            ``alerts/<rule>`` counts them in any case.
-        background: Whether to draw on a thread while training goes on.
-        max_overhead: Share of the training time that may be taken from it; past that, and past the first five
-            seconds, snapshots are left out. None: never.
-        report: Whether to write one HTML page with all pictures at the end of fit, into the logger's folder.
+        on_alert: What to do when weights are NaN, infinite, all zero or dead: ``"warn"``, ``"raise"`` or ``"ignore"``.
+            ``alerts/<rule>`` counts the parameters in any case.
+        background: Whether to draw on a thread while training continues.
+        max_overhead: Fraction of training time that may be spent blocked; beyond it (the first five seconds are free)
+            snapshots are skipped. None: never.
+        report: Whether to write one HTML page with the newest pictures at the end of fit, into the logger's folder.
         prefix: Put in front of every tag.
         sinks: Objects with ``write(batch)`` and ``flush()`` to use instead of those found for the loggers.
 
     Raises:
         TypeError: An argument has the wrong type; the message names it, its value and what is allowed.
-        ValueError: An argument has a value that is not allowed, likewise. At the start of fit, where `class_names`
-            are not as many as classes or `head` is not a parameter of the model.
-        WeightAlert: With ``on_alert="raise"``, in the middle of fit.
+        ValueError: An argument has a value that is not allowed; the message says the same. At the start of fit, if the
+            number of `class_names` does not match the number of classes, or `head` is not a parameter of the model.
+        WeightAlert: With ``on_alert="raise"``, during fit.
 
     Example:
         >>> from lightning.pytorch import Trainer
@@ -316,7 +319,7 @@ class WeightVisualizationCallback(Callback):
 
     @_tolerant
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Takes a snapshot where one is due by epochs."""
+        """Takes a snapshot if one is due by epochs."""
         epochs = trainer.current_epoch + 1
         if self._schedule.is_epoch_due(epochs):
             self._take(trainer, step=max(0, _logger_step(trainer) - 1), epoch=epochs)
@@ -346,7 +349,7 @@ class WeightVisualizationCallback(Callback):
 
     @_tolerant
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Waits for what is not drawn yet, draws the views over time up to the last snapshot, and writes all."""
+        """Waits for what is not drawn yet, draws the views over time up to the last snapshot, and writes everything."""
         if self._visualizer is None:
             return
         self._take_initial(trainer)
@@ -414,6 +417,6 @@ def _plain(value: Any) -> Any:
 
 
 def _logger_step(trainer: Trainer) -> int:
-    """The step that Lightning gives to what is logged in a batch; at the end of an epoch it takes one less."""
+    """The step that Lightning gives to what is logged in a batch; at the end of an epoch it is one less."""
     loop = trainer.fit_loop.epoch_loop
     return int(getattr(loop, "_batches_that_stepped", trainer.global_step))

@@ -1,4 +1,4 @@
-"""The callback without a line of code: an environment variable puts it into every Trainer."""
+"""The callback without a line of code: an environment variable adds it to every Trainer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OFF, _ON = ("", "0", "false", "off", "no"), ("1", "true", "on", "yes")
 
 
 class EnvironmentCallback(WeightVisualizationCallback):
-    """The callback that the environment asked for; does nothing where the Trainer has one of the user's."""
+    """The callback that the environment asked for; does nothing if the Trainer already has one of the user's."""
 
     def _new_visualizer(self, trainer: Trainer, pl_module: LightningModule, folder: str) -> WeightVisualizer | None:
         others = (one for one in trainer.callbacks if one is not self)  # type: ignore[attr-defined]
@@ -27,14 +27,15 @@ class EnvironmentCallback(WeightVisualizationCallback):
 
 
 def callbacks() -> list[WeightVisualizationCallback]:
-    """What Lightning adds to a Trainer: nothing, unless ``LIGHTNING_WEIGHTVIZ`` asks for it.
+    """The callbacks that Lightning adds to every Trainer: none, unless ``LIGHTNING_WEIGHTVIZ`` asks for ours.
 
-    ``1`` gives the callback with its default arguments, a JSON object those arguments. It is the entry point of the
-    groups ``lightning.pytorch.callbacks_factory`` and ``pytorch_lightning.callbacks_factory``.
+    ``1`` asks for the callback with its default arguments, a JSON object for the callback with those arguments. This
+    function is the entry point of the groups ``lightning.pytorch.callbacks_factory`` and
+    ``pytorch_lightning.callbacks_factory``.
 
     Raises:
-        TypeError: An argument has the wrong type, or is none of the callback's.
-        ValueError: The variable has another value, or an argument a value that is not allowed.
+        TypeError: An argument has the wrong type, or the callback has no such argument.
+        ValueError: The variable has any other value, or an argument has a value that is not allowed.
 
     Example:
         >>> os.environ[VARIABLE] = '{"every_n_epochs": 5}'

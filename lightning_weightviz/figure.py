@@ -1,4 +1,4 @@
-"""visualize_weights: pictures of a model's weights as one matplotlib figure, without a Trainer or a logger."""
+"""visualize_weights: pictures of a model's weights in one matplotlib figure, without a Trainer or a logger."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SHOWN_NAMES = 20
 
 
 class WeightFigure(Figure):
-    """A figure that a notebook shows also where pyplot was never imported."""
+    """A figure that a notebook shows even if pyplot was never imported."""
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
@@ -67,32 +67,33 @@ def visualize_weights(
 ) -> Figure:
     """Draws weights as they are now: of one layer, or of the whole model.
 
-    The pages are those that `WeightVisualizationCallback` logs. Weights may be on any device and of any dtype; the
-    model and the random state stay as they are.
+    The pages are those that `WeightVisualizationCallback` logs. Weights may be on any device and of any dtype; neither
+    the model nor the random state changes.
 
     Args:
         model: A module, a LightningModule, a state dict, or a checkpoint that holds one under ``state_dict``.
         layer: A parameter's name, a module's name, which stands for all its parameters, or a glob over names, for
             instance ``"fc1"``, ``"fc1.weight"`` or ``"encoder.*.weight"``. None: all.
-        exclude: Globs over parameter names, of what to leave out.
-        views: Which pictures, each of ``"heatmap"``, ``"distribution"``, ``"classes"``, ``"overview"``, …
+        exclude: Globs of parameters to exclude.
+        views: Which pictures to draw, each of ``"heatmap"``, ``"distribution"``, ``"classes"``, ``"overview"``, …
         max_layers: How many parameters are drawn: the first, the last and evenly between.
-        image_size: A picture has at most this many cells an axis; more weights are pooled.
+        image_size: Maximum number of cells per axis of a picture; larger matrices are pooled.
         colormap: Any matplotlib name, for signed values.
-        color_range: A positive number, or ``"run"``, ``"init"`` or ``"epoch"``, which are one for a single moment.
+        color_range: A positive number, or ``"run"``, ``"init"`` or ``"epoch"``, which are the same for a single moment.
         input_shape: (channels, height, width) or (height, width) of the input, for the units of a first Linear and
             for templates of the classes.
-        class_names: One a class, in the order of the head's rows.
-        head: Name of the weight whose rows are the classes. None: that of the last Linear or 1×1 convolution.
+        class_names: One name per class, in the order of the head's rows.
+        head: Name of the weight whose rows are the classes. None: what metrics, losses and
+            `class_names` tell, else the last trained Linear or 1×1 convolution.
 
     Returns:
-        A figure of 100 dpi with one axes a page, labelled with its tag, for instance ``weights.heatmap/fc1.weight``;
-        saved at that resolution it holds the pages pixel by pixel. pyplot does not know of it.
+        A figure of 100 dpi with one axes per page, labelled with its tag, for instance ``weights.heatmap/fc1.weight``;
+        saved at that resolution it holds the pages pixel by pixel. It is not registered with pyplot.
 
     Raises:
         TypeError: An argument has the wrong type.
-        ValueError: No parameter is called as `layer` says, none of those can be shown, or an argument has a value
-            that is not allowed.
+        ValueError: No parameter matches `layer`, none that match can be shown, or an argument has a value that is not
+            allowed.
 
     Warns:
         UserWarning: More than `max_layers` parameters match.
@@ -126,7 +127,7 @@ def visualize_weights(
 
 
 def _select(module: nn.Module, layer: str | None, settings: Settings) -> Selection:
-    """What to draw, or an error that says what there is."""
+    """What to draw, or an error that lists what there is."""
     names = parameter_names(module)
     if not names:
         raise ValueError("model has no parameters to show")
@@ -175,7 +176,7 @@ def _draw(selection: Selection, settings: Settings) -> list[Image]:
 
 
 def _figure(pages: Sequence[Image]) -> Figure:
-    """One column, or two, in which each page goes where it is higher up."""
+    """One column, or two, in which each page goes to the shorter one."""
     columns = min(len(pages), 2)
     places, ends, width = [], [0] * columns, pages[0].pixels.shape[1]
     for page in pages:

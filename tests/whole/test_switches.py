@@ -89,7 +89,7 @@ def test_help_tells_of_each_argument(program: Path) -> None:
     settings = WeightVisualizationCallback.__init__.__annotations__.keys() - {"return"}
     for name in settings:
         assert f".{name} " in text, name
-    assert "A snapshot every so many epochs" in text
+    assert "Take a snapshot every N epochs" in text
 
 
 def test_a_wrong_argument_is_named(program: Path) -> None:
