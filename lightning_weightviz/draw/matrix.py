@@ -151,7 +151,9 @@ def cell_size(
 def is_dead(norms: Norms) -> npt.NDArray[np.bool_]:
     """Which cells of a strip hold a row of norm ≤ 1e-6 × the median; bool, (h,)."""
     # In float64, as the median of the largest float32 is a mean of two of them.
-    return np.asarray(norms[:, 0] <= 1e-6 * np.median(norms[:, 1].astype(np.float64)))
+    # Rows that hold a NaN or an infinity have no norm.
+    known = norms[~np.isnan(norms[:, 1]), 1].astype(np.float64)
+    return np.asarray(norms[:, 0] <= 1e-6 * (np.median(known) if len(known) else 0.0))
 
 
 def dead_facts(matrix: Matrix, pooled: bool = False) -> list[Fact]:
@@ -169,7 +171,7 @@ def pool_norms(norms: Norms, limit: int) -> Norms:
     if length <= limit:
         return norms
     starts = -(-np.arange(limit) * length // limit)
-    return np.stack([np.minimum.reduceat(norms[:, 0], starts), np.maximum.reduceat(norms[:, 1], starts)], axis=1)
+    return np.stack([np.fmin.reduceat(norms[:, 0], starts), np.fmax.reduceat(norms[:, 1], starts)], axis=1)
 
 
 def round_up(value: float) -> float:

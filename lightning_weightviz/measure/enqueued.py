@@ -73,7 +73,7 @@ class EnqueuedGroup:
         parameters: What they are.
         owners: Whose the pieces are.
         matrices: Places of those whose dead units were counted, in the order of ``dead``.
-        spectra: By place, what takes in the singular vector that the host finds.
+        spectra: By place, what takes in the singular vectors that the host finds, one per matrix.
         pictured: Places of those that have a picture.
     """
 
@@ -82,7 +82,7 @@ class EnqueuedGroup:
     parameters: Sequence[Parameter]
     owners: PieceOwners
     matrices: Sequence[int]
-    spectra: Mapping[int, Callable[[Ritz], None]]
+    spectra: Mapping[int, Callable[[Sequence[Ritz]], None]]
     pictured: Sequence[int]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 
@@ -56,3 +57,20 @@ class Wanted:
     powers: int
     sort: bool
     means: bool
+
+
+def plain(tensor: Tensor, name: str) -> Tensor:
+    """The same values as a `torch.Tensor` that is of no subclass, detached, in the same memory.
+
+    Args:
+        tensor: Any.
+        name: What it is called in the error.
+
+    Raises:
+        TypeError: It is of a subclass that decides what its values are (``__torch_dispatch__``): they cannot be read.
+    """
+    if type(tensor).__torch_dispatch__ is not Tensor.__torch_dispatch__:
+        raise TypeError(f"cannot read the values of {name}: {type(tensor).__qualname__} decides what they are")
+    # A subclass may change what a method does; none of them is asked.
+    with torch._C.DisableTorchFunctionSubclass():
+        return tensor.detach().as_subclass(Tensor)

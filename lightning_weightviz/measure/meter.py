@@ -21,7 +21,7 @@ from lightning_weightviz.measure.enqueued import EnqueuedHead
 from lightning_weightviz.measure.host.class_head import classes_of
 from lightning_weightviz.measure.host.group import collect
 from lightning_weightviz.measure.host.measurements import Gathered, Measured, gather, measured_from
-from lightning_weightviz.measure.inputs import HeadSource, Wanted
+from lightning_weightviz.measure.inputs import HeadSource, Wanted, plain
 from lightning_weightviz.measure.statistics import STATISTICS, Need
 from lightning_weightviz.measure.transfer import Arrays, Packer
 from lightning_weightviz.run.deferred import Deferred
@@ -71,7 +71,7 @@ class Meter:
         """Goes on from what is known of each parameter."""
         self._kept, self._start, self._previous = kept, start, previous
         self._lanczos = [
-            Lanczos(min(parameter.matrix_shape), vector)
+            Lanczos(_vector_length(parameter), parameter.stacked, vector)
             for parameter, vector in zip(self._parameters, vectors, strict=True)
         ]
         self._step = StepDistances(self._sizes, kept)
@@ -92,6 +92,11 @@ class Meter:
             heads: The layers whose rows are the classes.
             later: Do nothing yet but end the time in which steps are watched: on the host, where nothing is enqueued,
                 the thread that asks for the result does the work. No tensor may change until then.
+
+        Raises:
+            TypeError: A tensor is of a subclass that decides what its values are, such as a quantised weight or a
+                ``DTensor``; the error names the parameter. Where `later`, the result raises it.
+            ValueError: A tensor has another number of elements than its parameter; the error names that too.
         """
         begin = Deferred(partial(self._begin_measuring, tensors, heads, self._step.take()))
         if not later:
@@ -107,7 +112,9 @@ class Meter:
         """Enqueues; returns what reads the results."""
         with ExitStack() as stack:
             stack.enter_context(torch.no_grad())
-            values = [tensor.detach() for tensor in (tensors() if callable(tensors) else tensors)]
+            given = tensors() if callable(tensors) else tensors
+            values = [self._plain(index, tensor) for index, tensor in enumerate(given)]
+            heads = [_plain_head(head) for head in heads]
             groups = self._place(values)
             devices = {group.device for group in groups} | set(steps) | {head.weight.device for head in heads}
             for kind in {device.type for device in devices}:
@@ -126,7 +133,8 @@ class Meter:
             arrays = {device: arrival.arrays() for device, arrival in arrivals.items()}
             found = [collect(one, arrays[one.device]) for one in enqueued]
             pictures = {index: picture for _, drawn in found for index, picture in drawn.items()}
-            measured = self._measured(found, arrays, steps, pictures)
+            order = [index for one in enqueued for index in one.indices]
+            measured = self._measured(found, order, arrays, steps, pictures)
             both = [classes_of(one, arrays[one.device], pictures) for one in classes]
             return replace(measured, heads=tuple(rows for rows, _ in both), pairs=tuple(pairs for _, pairs in both))
 
@@ -141,6 +149,7 @@ class Meter:
     def _measured(
         self,
         found: Sequence[tuple[Gathered, dict[int, Picture]]],
+        order: Sequence[int],
         arrays: Mapping[torch.device, Arrays],
         steps: WatchedSteps,
         pictures: dict[int, Picture],
@@ -152,10 +161,9 @@ class Meter:
         for device, seen in steps.items():
             for number, (owners, _) in enumerate(seen):
                 update[list(owners)] = arrays[device]["step", number]
-        order = np.array([index for group in self._groups for index in group.indices], np.intp)
-        weight = np.array(self._sizes) / np.maximum(self._kept, 1)
+        weight = np.array(self._sizes, np.int64) / np.maximum(self._kept, 1)
         return measured_from(
-            self._parameters, gather([numbers for numbers, _ in found], order), update, weight, pictures
+            self._parameters, gather([one for one, _ in found], np.array(order, np.intp)), update, weight, pictures
         )
 
     def before_step(self, tensors: Sequence[Tensor], which: Sequence[int]) -> None:
@@ -166,12 +174,20 @@ class Meter:
             which: Places among the meter's parameters.
         """
         with torch.no_grad():
-            self._step.before(tensors, which)
+            self._step.before([self._plain(*pair) for pair in zip(which, tensors, strict=True)], which)
 
     def after_step(self, tensors: Sequence[Tensor], which: Sequence[int]) -> None:
         """Measures that step, for ``update_ratio`` of the next `measure`; arguments as of `before_step`."""
         with torch.no_grad():
-            self._step.after(tensors, which)
+            self._step.after([self._plain(*pair) for pair in zip(which, tensors, strict=True)], which)
+
+    def _plain(self, index: int, tensor: Tensor) -> Tensor:
+        """The values of parameter `index`."""
+        parameter = self._parameters[index]
+        values = plain(tensor, parameter.name)
+        if values.numel() != parameter.size:
+            raise ValueError(f"{parameter.name} has {parameter.size} elements, its values have {values.numel()}")
+        return values
 
     def _place(self, tensors: Sequence[Tensor]) -> list[DeviceGroup]:
         """The parameters by device; what is remembered moves with them."""
@@ -205,12 +221,13 @@ class Meter:
         """
         with torch.no_grad():
             self._remember()
+            none = torch.empty(0, dtype=torch.float16, device="cpu")
             vectors: list[Tensor] = []
             left = SPECTRAL_STATE
             for lanczos in self._lanczos:
                 vector = lanczos.vector
                 fits = vector is not None and len(vector) <= left
-                vectors.append(vector.to(torch.float16) if vector is not None and fits else torch.empty(0))
+                vectors.append(vector.to(torch.float16) if vector is not None and fits else none)
                 left -= len(vectors[-1])
             return {
                 "names": [parameter.name for parameter in self._parameters],
@@ -219,7 +236,7 @@ class Meter:
                 "vector_sizes": [len(vector) for vector in vectors],
                 "start": _pack(self._start, self._kept),
                 "previous": _pack(self._previous, self._kept),
-                "vectors": torch.cat([vector.to(torch.float16) for vector in vectors] or [torch.empty(0)]),
+                "vectors": torch.cat([none, *vectors]),
             }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -238,10 +255,25 @@ class Meter:
                 known.append((None, None, None))
                 continue
             vector = vectors[place].to(torch.float32)
-            usable = len(vector) == min(parameter.matrix_shape)
+            usable = len(vector) == parameter.stacked * _vector_length(parameter)
             kept.append(state["kept"][place])
             known.append((_known(starts[place]), _known(previous[place]), vector if usable else None))
         self._begin(kept, [one[0] for one in known], [one[1] for one in known], [one[2] for one in known])
+
+
+def _vector_length(parameter: Parameter) -> int:
+    """The smaller side of its matrix, or of each of its matrices."""
+    rows, columns = parameter.matrix_shape
+    return min(rows // parameter.stacked, columns)
+
+
+def _plain_head(head: HeadSource) -> HeadSource:
+    return replace(
+        head,
+        weight=plain(head.weight, head.name),
+        bias=None if head.bias is None else plain(head.bias, f"the bias of {head.name}"),
+        chain=tuple((name, plain(weight, name)) for name, weight in head.chain),
+    )
 
 
 def _wanted(statistics: Collection[str], *, means: bool) -> Wanted:
@@ -258,10 +290,12 @@ def _wanted(statistics: Collection[str], *, means: bool) -> Wanted:
 def _pack(known: Known, kept: Sequence[int]) -> Tensor:
     """The kept elements of all parameters in one tensor on the host; NaN where they are not known."""
     parts = [
-        torch.full((count,), torch.nan) if values is None else values.to("cpu", torch.float32)
+        torch.full((count,), torch.nan, dtype=torch.float32, device="cpu")
+        if values is None
+        else values.to("cpu", torch.float32)
         for values, count in zip(known, kept, strict=True)
     ]
-    return torch.cat(parts) if parts else torch.empty(0)
+    return torch.cat(parts) if parts else torch.empty(0, dtype=torch.float32, device="cpu")
 
 
 def _known(values: Tensor) -> Tensor | None:

@@ -55,8 +55,9 @@ class Reductions:
     Attributes:
         moments: Counts, central sums and extremes.
         median: 50th percentile.
-        dead_units: Rows, or filters, that are dead; NaN below two dimensions.
-        sigma: Largest singular value; NaN below two dimensions and for the whole model.
+        dead_units: Units that are dead; NaN below two dimensions.
+        sigma: Largest singular value, of stacked matrices that of all; NaN below two dimensions and for the model.
+        matrix_norm: Frobenius norm of the matrix that `sigma` is of; NaN where that matrix is the whole parameter.
         start: (parameters + 1, 3): ‖w - w₀‖², ‖w‖², ‖w₀‖² on the subset.
         previous: The same with the snapshot before; NaN at the first.
         update: ‖Δw‖² and ‖w‖² of one optimizer step, (parameters + 1, 2); NaN where none was observed.
@@ -66,6 +67,7 @@ class Reductions:
     median: Floats
     dead_units: Floats
     sigma: Floats
+    matrix_norm: Floats
     start: Floats
     previous: Floats
     update: Floats
@@ -189,19 +191,25 @@ def median(r: Reductions) -> Floats:
 
 @statistic("dead_units")
 def dead_units(r: Reductions) -> Floats:
-    """Rows, or filters, with a norm of at most 1e-6 times the median row norm; of the whole model their sum."""
+    """Units with a norm of at most 1e-6 times the median norm of the units of their matrix; a model's are their sum.
+
+    Units are rows, or filters, or columns where `Parameter.units_axis` says so. One that holds a NaN or an infinity
+    is broken, not dead.
+    """
     return r.dead_units
 
 
 @statistic("stable_rank", "spectrum")
 def stable_rank(r: Reductions) -> Floats:
-    """‖W‖_F² / σ₁²: how many directions carry the matrix; σ₁ as in `spectral_norm`."""
-    return _ratio(norm(r) ** 2, r.sigma**2)
+    """‖W‖_F² / σ₁²: how many directions carry the matrix; of stacked matrices, that of the largest σ₁."""
+    length = np.where(np.isnan(r.matrix_norm), norm(r), r.matrix_norm)
+    # Not a ratio of squares, which float64 may not hold.
+    return _ratio(length, r.sigma) ** 2
 
 
 @statistic("spectral_norm", "spectrum")
 def spectral_norm(r: Reductions) -> Floats:
-    """Largest singular value σ₁ of the matrix (shape[0], rest), within 1 %."""
+    """Largest singular value σ₁ of the matrix (shape[0], rest), within 1 %; of stacked matrices, the largest."""
     return r.sigma
 
 

@@ -52,13 +52,13 @@ class Packer:
         # The widest first: each piece then starts at a multiple of its item size.
         pieces = sorted(self._pieces, key=lambda piece: -piece[1].element_size())
         if not pieces:
-            return Arrival([], torch.empty(0, dtype=torch.uint8), None)
+            return Arrival([], torch.empty(0, dtype=torch.uint8, device="cpu"), None)
         packed = torch.cat([piece.detach().contiguous().view(-1).view(torch.uint8) for _, piece in pieces])
         if packed.device.type == "cpu":
             return Arrival(pieces, packed, None)
         if packed.device.type != "cuda":
             return Arrival(pieces, packed.cpu(), None)
-        host = torch.empty(packed.shape, dtype=torch.uint8, pin_memory=True)
+        host = torch.empty(packed.shape, dtype=torch.uint8, device="cpu", pin_memory=True)
         stream = torch.cuda.current_stream(packed.device)
         host.copy_(packed, non_blocking=True)
         event = torch.cuda.Event()
@@ -67,4 +67,4 @@ class Packer:
 
 
 def _numpy_dtype(dtype: torch.dtype) -> np.dtype[np.generic]:
-    return torch.empty(0, dtype=dtype).numpy().dtype
+    return torch.empty(0, dtype=dtype, device="cpu").numpy().dtype

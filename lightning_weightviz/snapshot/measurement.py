@@ -42,7 +42,8 @@ class Rank:
     """The rows of an embedding, without the one of padding.
 
     Attributes:
-        norms: float32, (n ≤ 256,): L2 norms from the largest to the smallest, evenly spread over all ranks.
+        norms: float32, (n ≤ 256,): L2 norms from the largest to the smallest, evenly spread over all ranks. Rows that
+            hold a NaN or an infinity are left out; all are NaN where there is no other row.
         changed: int64, (k,): the rows that changed most since the start, the first most; those whose change is 0 or
             not known are left out.
         changes: float32, (k,): ‖row − row₀‖ of these, on the same fixed subset as ``rotation``, scaled up to a row.
@@ -65,7 +66,8 @@ class Picture:
         rms: float32, (h, w): root mean square of each block's finite values.
         shape: Rows and columns of the finest map (`Parameter.map_shape`). Its element (r, c), a value or a kernel, is
             in block ``(r * h // rows, c * w // columns)``.
-        row_norms: float32, (h, 2): smallest and largest L2 norm of the rows in each row of blocks, finite values only.
+        row_norms: float32, (h, 2): smallest and largest L2 norm of the rows in each row of blocks. Rows that hold a NaN
+            or an infinity are left out; NaN where a row of blocks has such rows alone.
         column_norms: float32, (w, 2): the same of columns, or of the kernels of an input channel.
         filters: float32, `Parameter.filters_shape`, the first rows' values, where the layout is ``filters``; else None.
         sums: float32, (h, w): of the kernels in each block the sum of weights that is farthest from 0, where the

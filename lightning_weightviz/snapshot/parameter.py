@@ -36,8 +36,10 @@ class Parameter:
         heads: Equal parts of each of these stretches, or of all rows.
         padding_index: A row that stands for nothing and is left out where rows are compared.
         trainable: Whether it is trained: requires a gradient.
-        stacked: How many matrices lie one behind the other along the first axis: experts.
-        units_axis: Which axis of the matrix holds the outputs, whose dead units count: 0 its rows, 1 its columns.
+        stacked: How many matrices of one shape lie one behind the other along the first axes, such as experts: the
+            product of these axes, which at least two more follow. Each is measured by itself, and they are drawn one
+            below the other.
+        units_axis: Which axis of a matrix are the outputs, whose norms say which are dead: 0 rows, 1 columns.
     """
 
     name: str
@@ -59,10 +61,19 @@ class Parameter:
 
     @property
     def matrix_shape(self) -> tuple[int, int]:
-        """Rows and columns as drawn: a vector is one row, a tensor is flattened behind its first axis."""
+        """Rows and columns as drawn: a vector is one row, a tensor is flattened behind its first axis.
+
+        >>> Parameter("experts", "linear", "", (8, 16, 32), "", "matrix", stacked=8).matrix_shape
+        (128, 32)
+        """
         if len(self.shape) < 2:
             return 1, self.size
-        return self.shape[0], self.size // max(self.shape[0], 1)
+        axis, matrices = 0, 1
+        while matrices < self.stacked:
+            matrices *= self.shape[axis]
+            axis += 1
+        rows = matrices * self.shape[axis]
+        return rows, self.size // max(rows, 1)
 
     @property
     def kernel(self) -> int:
@@ -96,6 +107,6 @@ class Parameter:
         (63, 32)
         """
         rows, columns = self.map_shape
-        parts = max(len(self.blocks), 1) * self.heads
-        parts = next(count for count in (parts, max(len(self.blocks), 1), 1) if count <= height)
+        blocks = max(len(self.blocks), self.stacked)
+        parts = next(count for count in (blocks * self.heads, blocks, 1) if count <= height)
         return (rows if rows <= height else height - height % parts), min(columns, width)

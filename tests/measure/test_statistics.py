@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
 from lightning_weightviz.measure import STATISTICS, Measured, Meter
+from lightning_weightviz.measure import statistics as package
 from lightning_weightviz.measure.device import abilities
+from lightning_weightviz.measure.statistics import Compute, Need, Reductions
 from tests.support.oracles import CHANGES, ORACLES, change, hard_tensors, numbers, parameter, rotation
 
 TENSORS = hard_tensors()
@@ -204,3 +208,66 @@ def test_subsets_tell_the_change_within_their_standard_error() -> None:
     for index, (w0, w1) in enumerate(zip(first, second, strict=True)):
         found = measured.measurements[str(index)].statistics["relative_change"]
         assert found == pytest.approx(change(numbers(w1), numbers(w0)), rel=0.03)
+
+
+@pytest.fixture
+def _registry() -> Iterator[None]:
+    """Forgets what a test registers."""
+    members, origins = dict(STATISTICS._members), dict(STATISTICS._origins)
+    yield
+    STATISTICS._members, STATISTICS._origins = members, origins
+
+
+@pytest.mark.usefixtures("_registry")
+def test_a_statistic_that_raises_costs_itself_alone() -> None:
+    @package.statistic("faulty")
+    def faulty(r: Reductions) -> npt.NDArray[np.float64]:
+        raise ZeroDivisionError("of its own")
+
+    @package.statistic("short")
+    def short(r: Reductions) -> npt.NDArray[np.float64]:
+        return np.zeros(7)
+
+    tensors = [torch.randn(4, 3), torch.randn(5)]
+    found = measure(*tensors)
+    assert found.errors.keys() == {"faulty", "short"}
+    assert isinstance(found.errors["faulty"], ZeroDivisionError)
+    for index, tensor in enumerate(tensors):
+        values = found.measurements[str(index)].statistics
+        assert values.keys() == CONTRACT | {"faulty", "short"}
+        assert math.isnan(values["faulty"]) and math.isnan(values["short"])
+        assert values["rms"] == pytest.approx(ORACLES["rms"](tensor), rel=1e-5)
+    assert math.isnan(found.totals["faulty"])
+    assert found.totals["absmax"] == max(float(tensor.abs().max()) for tensor in tensors)
+
+
+@pytest.mark.usefixtures("_registry")
+@pytest.mark.parametrize(
+    ("need", "compute", "expected"),
+    [
+        ("spectrum", lambda r: 2 * r.sigma, lambda w: 2 * ORACLES["spectral_norm"](w)),
+        ("fourth", lambda r: r.moments.fourth, lambda w: float(((numbers(w) - numbers(w).mean()) ** 4).sum())),
+        ("sort", lambda r: 2 * r.median, lambda w: 2 * float(np.median(numbers(w)))),
+    ],
+)
+def test_a_statistic_from_elsewhere_gets_what_it_needs(
+    need: Need, compute: Compute, expected: Callable[[torch.Tensor], float], way: str
+) -> None:
+    package.statistic("doubled", need)(compute)
+    tensor = torch.randn(200, 150, generator=torch.Generator().manual_seed(2))
+    found = Meter([parameter(tensor)], statistics=["doubled"]).measure([tensor]).result()
+    assert found.errors == {}
+    assert found.measurements["w"].statistics["doubled"] == pytest.approx(expected(tensor), rel=1e-2)
+    without = Meter([parameter(tensor)], statistics=["rms"]).measure([tensor]).result().measurements["w"].statistics
+    if need == "spectrum":
+        assert math.isnan(without["doubled"])
+
+
+def test_a_row_without_a_finite_value_is_not_dead(way: str) -> None:
+    tensor = torch.randn(40, 30)
+    tensor[3], tensor[4], tensor[5, 1:], tensor[5, 0] = torch.nan, 0.0, 0.0, -torch.inf
+    found = measure(tensor).measurements["0"]
+    assert found.statistics["dead_units"] == 1.0
+    assert found.picture is not None
+    assert np.isnan(found.picture.row_norms[[3, 5]]).all() and (found.picture.row_norms[4] == 0).all()
+    assert measure(torch.full((40, 30), torch.nan)).measurements["0"].statistics["dead_units"] == 0.0

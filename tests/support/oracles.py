@@ -44,10 +44,12 @@ def _rows(tensor: torch.Tensor) -> Floats:
 
 
 def _dead(tensor: torch.Tensor) -> float:
+    """Rows that hold a NaN or an infinity are broken, not dead."""
     if tensor.ndim < 2:
         return float("nan")
-    norms = np.linalg.norm(_rows(tensor), axis=1)
-    return float((norms <= 1e-6 * np.median(norms)).sum())
+    values = numbers(tensor).reshape(len(tensor), -1)
+    norms = np.linalg.norm(values[np.isfinite(values).all(1)], axis=1)
+    return float((norms <= 1e-6 * np.median(norms)).sum()) if len(norms) else 0.0
 
 
 def _sigma(tensor: torch.Tensor) -> float:
@@ -109,6 +111,9 @@ def hard_tensors() -> dict[str, torch.Tensor]:
     broken = normal(170, 120)
     broken[0, :3] = torch.tensor([torch.nan, torch.inf, -torch.inf])
     broken[5, 7] = -torch.nan
+    broken_rows = normal(170, 120)
+    broken_rows[3], broken_rows[5, 1:], broken_rows[9] = torch.nan, 0.0, 0.0
+    broken_rows[5, 0] = torch.inf
     dead = normal(64, 300)
     dead[[3, 17]] = 0.0
     dead[40] *= 1e-8
@@ -144,6 +149,7 @@ def hard_tensors() -> dict[str, torch.Tensor]:
         "padding_idx": padded,
         "nan and inf": broken,
         "nan and inf, short": broken[0, :20].clone(),
+        "broken rows": broken_rows,
         "dead rows": dead,
         "alternating": alternating,
         "outliers first": outliers_first,

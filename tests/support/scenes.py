@@ -178,8 +178,10 @@ def picture(parameter: Parameter, values: Array, image_size: int, first: Array |
     column_blocks = [np.concatenate([np.arange(kernel) + kernel * c for c in block]) for block in channel_blocks]
     known = _reduce(np.sum, np.isfinite(matrix).astype(np.float64), row_blocks, column_blocks)
     rms = np.sqrt(_reduce(np.sum, finite**2, row_blocks, column_blocks) / np.maximum(known, 1.0))
-    row_norms = np.linalg.norm(finite, axis=1)
-    column_norms = np.linalg.norm(finite.reshape(rows, channels, kernel), axis=(0, 2))
+    whole = np.isfinite(exact)
+    row_norms = np.where(whole.all((1, 2)), np.linalg.norm(finite, axis=1), np.nan)
+    norms = np.linalg.norm(finite.reshape(rows, channels, kernel), axis=(0, 2))
+    column_norms = np.where(whole.all((0, 2)), norms, np.nan)
     one = np.isfinite(exact).sum((0, 1))
     with np.errstate(invalid="ignore"):
         sums = exact.sum(2) if kernel > 1 else None
@@ -189,8 +191,8 @@ def picture(parameter: Parameter, values: Array, image_size: int, first: Array |
         extreme=_extreme(matrix, row_blocks, column_blocks),
         rms=rms.astype(np.float32),
         shape=(rows, channels),
-        row_norms=np.array([(row_norms[b].min(), row_norms[b].max()) for b in row_blocks], np.float32),
-        column_norms=np.array([(column_norms[b].min(), column_norms[b].max()) for b in channel_blocks], np.float32),
+        row_norms=_norm_range(row_norms, row_blocks),
+        column_norms=_norm_range(column_norms, channel_blocks),
         filters=_filters(parameter, values) if parameter.layout == "filters" else None,
         sums=None if sums is None else _extreme(sums, row_blocks, channel_blocks),
         positions=None
@@ -227,6 +229,12 @@ def _extreme(matrix: Array, rows: list[Array], columns: list[Array]) -> Array:
 def _reduce(reduction: Any, matrix: Array, row_blocks: list[Array], column_blocks: list[Array]) -> Array:
     tall = np.stack([reduction(matrix[block], axis=0) for block in row_blocks])
     return np.stack([reduction(tall[:, block], axis=1) for block in column_blocks], axis=1)
+
+
+def _norm_range(norms: Array, blocks: Sequence[npt.NDArray[np.intp]]) -> npt.NDArray[np.float32]:
+    """The smallest and the largest of each block that are known; NaN where none is."""
+    ends = [(np.fmin.reduce(norms[block]), np.fmax.reduce(norms[block])) for block in blocks]
+    return np.array(ends, np.float32)
 
 
 def _blocks(length: int, limit: int) -> list[Array]:

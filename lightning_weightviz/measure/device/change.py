@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from lightning_weightviz.measure.device.abilities import accumulator
 from lightning_weightviz.measure.device.subset import Moved, Subset
 
 Known = list[Tensor | None]
@@ -48,7 +49,9 @@ class Reference:
         """How tensor `place` differed from its start when `measure` was last called."""
         now, start = self.previous[place], self.start[place]
         assert now is not None and start is not None
-        return Moved(now - start, self._subset.index[place])
+        # In float64, as the difference of two of the largest floats is none.
+        wide = accumulator(now.device)
+        return Moved(now.to(wide) - start.to(wide), self._subset.index[place])
 
     @property
     def start(self) -> Known:

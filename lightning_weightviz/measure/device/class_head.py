@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lightning_weightviz.measure.device.abilities import accumulator, looks
-from lightning_weightviz.measure.device.pooling import pool, pool_extreme
+from lightning_weightviz.measure.device.pooling import narrow, pool, pool_extreme
 from lightning_weightviz.measure.device.scaling import is_plain, scale_of, widen
 from lightning_weightviz.measure.enqueued import EnqueuedHead
 from lightning_weightviz.measure.inputs import HeadSource
@@ -31,8 +31,9 @@ def enqueue_head(source: HeadSource, number: int, packer: Packer, limit: int, pl
         place: Which parameter's picture is that of the weight too; None: it has none.
     """
     device = source.weight.device
-    centre = centred(source)
-    arrays = _rows(source, limit, centre, pictured=place is not None)
+    scale = None if is_plain(source.weight) else scale_of(source.weight)
+    centre = centred(source, scale)
+    arrays = _rows(source, limit, centre, scale, pictured=place is not None)
     compares_later = None
     if 1 < len(centre) <= MOST_COMPARED:
         if looks(device):
@@ -50,38 +51,46 @@ def _compare_here(centre: Tensor, limit: int) -> Arrays:
         return {key: values.numpy() for key, values in compare(centre, limit).items()}
 
 
-def centred(source: HeadSource) -> Tensor:
+def centred(source: HeadSource, scale: Tensor | None) -> Tensor:
     """The rows less their mean over the classes, (C, d), float32 or float64; as they are where each is an answer.
 
-    A copy. What is not finite counts as 0.
+    A copy, times `scale`. What is not finite counts as 0.
+
+    Args:
+        source: The head.
+        scale: As in `lightning_weightviz.measure.device.pooling.pool`.
     """
-    wide = _finite(widen(source.weight.detach()))
+    wide = widen(source.weight)
+    if scale is not None:
+        wide = torch.where(wide.isfinite(), wide * scale, 0.0)
     return wide.clone() if source.multi_label or len(wide) == 1 else wide - wide.mean(0, keepdim=True)
 
 
-def _rows(source: HeadSource, limit: int, centre: Tensor, *, pictured: bool) -> dict[str, Tensor]:
+def _rows(source: HeadSource, limit: int, centre: Tensor, scale: Tensor | None, *, pictured: bool) -> dict[str, Tensor]:
     """Arrays that are cheap: ``norms``, (C,), ``bias``, (C,), and ``templates`` where there are some.
 
     Args:
         source: The head.
         limit: Most cells an axis.
         centre: As of `centred`.
+        scale: What it was multiplied by.
         pictured: Whether there is a picture of the weight already; else its arrays are among the results.
     """
-    weight = source.weight.detach()
     arrays: dict[str, Tensor] = {}
     if not pictured:
-        scale = None if is_plain(weight) else scale_of(weight)
-        arrays |= {f"picture.{key}": value for key, value in pool(weight, (limit, limit), scale).items()}
-    arrays["norms"] = torch.linalg.vector_norm(centre, dim=1)
+        pooled = pool(source.weight, (limit, limit), scale)
+        arrays |= {f"picture.{key}": value for key, value in pooled.arrays.items()}
+    wide = accumulator(centre.device)
+    # In the scale of the weights all is wide, as norms of the largest floats are none.
+    unscale = 1.0 if scale is None else 1.0 / scale.to(wide)
+    arrays["norms"] = torch.linalg.vector_norm(centre, dim=1).to(wide) * unscale
     if source.bias is not None:
-        arrays["bias"] = source.bias.detach().to(centre.dtype)
+        arrays["bias"] = widen(source.bias)
     if source.has_templates and source.input_shape is not None:
-        product = centre[:MOST_TEMPLATES].to(accumulator(centre.device))
+        product = centre[:MOST_TEMPLATES].to(wide) * unscale
         for _, layer in reversed(source.chain[:-1]):
-            layer = layer.detach()
             product = product @ _finite(layer.to(product.dtype))
-        arrays["templates"] = product.to(torch.float32).view(-1, *source.input_shape)
+        arrays["templates"] = narrow(product).view(-1, *source.input_shape)
     return arrays
 
 
@@ -119,7 +128,7 @@ def compare(centre: Tensor, limit: int) -> dict[str, Tensor]:
 def _closest(cosine: Tensor) -> tuple[Tensor, Tensor]:
     """The largest entries beside the diagonal of a symmetric matrix, each pair once, and where they are, (k,)."""
     count = len(cosine)
-    column = torch.arange(count, device=cosine.device)
+    column = torch.arange(count, dtype=torch.int64, device=cosine.device)
     most = cosine.masked_fill(column.unsqueeze(1) == column, -2.0).amax(1)
     # Both rows of a pair that is among the k largest are among the 2 k rows with the largest entries.
     rows = most.topk(min(2 * CLOSEST, count)).indices

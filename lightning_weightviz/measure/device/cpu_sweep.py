@@ -142,7 +142,7 @@ def _judge(pieces: Sequence[Tensor], found: Sequence[_Found], powers: int) -> Sw
     """Puts the pieces of one tensor together where what was assumed of them holds."""
     if not pieces:
         return None
-    numbers = torch.tensor([one.numbers for one in found], dtype=torch.float64)
+    numbers = torch.tensor([one.numbers for one in found], dtype=torch.float64, device="cpu")
     columns = PieceNumbers(*numbers.unbind(1))
     low, high = float(columns.low.amin()), float(columns.high.amax())
     magnitude = max(-low, high)
@@ -162,5 +162,6 @@ def _judge(pieces: Sequence[Tensor], found: Sequence[_Found], powers: int) -> Sw
         if 2 * first**2 > count * second:
             # The values lie far from 0 beside their spread: their sums must be taken about their mean.
             lines = [piece.reshape(-1) for piece in pieces]
-            numbers = torch.tensor([one.numbers for one in _measure_all(lines, powers)], dtype=torch.float64)
+            again = [one.numbers for one in _measure_all(lines, powers)]
+            numbers = torch.tensor(again, dtype=torch.float64, device="cpu")
     return Swept(numbers, buckets, magnitude, norms)

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from lightning_weightviz.measure.device.abilities import accumulator
 from lightning_weightviz.measure.device.pooling import narrow
-from lightning_weightviz.measure.device.rows import row_norms
 from lightning_weightviz.measure.device.subset import Moved
+from lightning_weightviz.measure.device.units import row_norms
 
 MOST_NORMS = 256
 """Norms that are kept of all rows, evenly spread over the ranks."""
@@ -27,30 +27,38 @@ def rank(values: Tensor, scale: Tensor | None, padding: int | None, moved: Moved
         moved: What is known of its change.
 
     Returns:
-        ``ordered_norms``, float, (n ≤ 256,), ``changed``, int64, (k,), ``changes``, (k,), 0 where nothing changed, and
-        ``sampled``, 0-d.
+        ``ordered_norms``, float32, (n ≤ 256,), of rows that hold finite values alone, NaN where no row does;
+        ``changed``, int64, (k,), ``changes``, float32, (k,), 0 where nothing changed, and ``sampled``, float32, 0-d.
     """
     rows, columns = values.shape
     wide = accumulator(values.device)
-    norms = row_norms(values, scale)
+    norms, whole = row_norms(values, scale)
+    if whole is not None:
+        norms = torch.where(whole, norms, -1.0)
     if padding is not None:
         norms = torch.cat([norms[:padding], norms[padding + 1 :]])
     # Norms, evenly spread over the ranks.
     ordered = norms.sort(descending=True).values
-    ranks = torch.linspace(0, max(len(ordered) - 1, 0), min(len(ordered), MOST_NORMS), device=values.device)
+    kept = min(len(ordered), MOST_NORMS)
+    # In whole numbers, as floats step past the last of many rows; broken rows, which come last, have no rank.
+    last = (ordered >= 0).sum() - 1
+    ranks = (2 * torch.arange(kept, dtype=torch.int64, device=values.device) * last + kept - 1) // max(2 * kept - 2, 1)
+    evenly = ordered[ranks.clamp(min=0)].to(wide)
     sampled = len(moved.difference) / max(values.numel(), 1)
     # Squared changes of the elements that are remembered, summed by row.
     squares = torch.zeros(rows, dtype=wide, device=values.device)
     known = len(moved.difference) >= LEAST_SAMPLED * rows
     if known:
-        where = torch.arange(values.numel(), device=values.device) if moved.index is None else moved.index
+        where = moved.index
+        if where is None:
+            where = torch.arange(rows * columns, dtype=torch.int64, device=values.device)
         squares.index_add_(0, where // columns, moved.difference.to(wide).square().nan_to_num(0, 0, 0))
         if padding is not None:
             squares[padding] = 0
     most = squares.topk(min(MOST_CHANGED, rows) if known else 0)
     return {
-        "ordered_norms": narrow(ordered[ranks.round().long()] / (1.0 if scale is None else scale)),
+        "ordered_norms": narrow(torch.where(evenly >= 0, evenly, torch.nan) / (1.0 if scale is None else scale)),
         "changed": most.indices,
-        "changes": (most.values / sampled).sqrt(),
-        "sampled": torch.full((), sampled, device=values.device),
+        "changes": narrow((most.values / sampled).sqrt()),
+        "sampled": torch.full((), sampled, dtype=torch.float32, device=values.device),
     }

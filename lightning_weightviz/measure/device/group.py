@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -13,10 +14,10 @@ from lightning_weightviz.measure.device.change import Reference
 from lightning_weightviz.measure.device.embedding_rows import rank
 from lightning_weightviz.measure.device.memory_order import matrix
 from lightning_weightviz.measure.device.moments import measure_moments
-from lightning_weightviz.measure.device.pooling import pool
-from lightning_weightviz.measure.device.rows import dead_rows
+from lightning_weightviz.measure.device.pooling import Pooled, pool
 from lightning_weightviz.measure.device.scaling import power_above
 from lightning_weightviz.measure.device.spectrum import Lanczos
+from lightning_weightviz.measure.device.units import column_norms, dead_units, row_norms, unit_norms
 from lightning_weightviz.measure.enqueued import EnqueuedGroup
 from lightning_weightviz.measure.inputs import Wanted
 from lightning_weightviz.measure.transfer import Packer
@@ -55,23 +56,32 @@ def enqueue(group: DeviceGroup, tensors: Sequence[Tensor], packer: Packer) -> En
         tensors: Its parameters' values.
         packer: Where results go.
     """
-    pieces, extremes = measure_moments(tensors, group.wanted.powers, sort=group.wanted.sort)
+    matrices = [_one_below_the_other(*pair) for pair in zip(group.parameters, tensors, strict=True)]
+    pieces, extremes = measure_moments(matrices, group.wanted.powers, sort=group.wanted.sort)
     owners = pieces.pack(packer)
     scales = [None if extreme.plain else power_above(extreme.magnitude) for extreme in extremes]
     dead: dict[int, Tensor] = {}
-    spectra: dict[int, Callable[[Ritz], None]] = {}
+    spectra: dict[int, Callable[[Sequence[Ritz]], None]] = {}
     pictured: list[int] = []
-    for place, (parameter, tensor, scale) in enumerate(zip(group.parameters, tensors, scales, strict=True)):
+    for place, (parameter, tensor, scale) in enumerate(zip(group.parameters, matrices, scales, strict=True)):
         if tensor.numel() == 0:
             continue
-        if tensor.ndim > 1:
-            values = matrix(tensor)
-            dead[place] = dead_rows(values, scale, extremes[place].row_norms)
-            if group.wanted.spectrum:
-                spectra[place] = _enqueue_spectrum(place, values, scale, group.lanczos[place], packer)
+        pooled = None
         if parameter.pictured:
-            _enqueue_picture(place, tensor, scale, group, packer)
+            pooled = _enqueue_picture(place, tensor, scale, group, packer)
             pictured.append(place)
+        if tensor.ndim > 1:
+            found, rows = extremes[place].row_norms, matrix(tensor)
+            if parameter.units_axis == 1:
+                dead[place] = dead_units(*_column_units(parameter, tensor, scale, pooled), parameter.stacked)
+            else:
+                norms, whole = row_norms(rows, scale) if found is None else (found, None)
+                dead[place], found = dead_units(norms, whole, parameter.stacked), norms
+            if group.wanted.spectrum:
+                spectra[place] = _enqueue_spectrum(place, rows, scale, group.lanczos[place], packer)
+                if parameter.stacked > 1:
+                    norms = row_norms(rows, scale)[0] if found is None else found
+                    packer.add(("spectrum", place, "norms"), _matrix_norms(norms, parameter.stacked))
     if dead:
         packer.add("dead", torch.stack(list(dead.values())))
     start, previous = group.reference.measure(tensors)
@@ -82,15 +92,37 @@ def enqueue(group: DeviceGroup, tensors: Sequence[Tensor], packer: Packer) -> En
         parameter = group.parameters[place]
         if parameter.kind == "embedding" and parameter.layout == "matrix":
             moved = group.reference.moved(place)
-            for key, array in rank(tensors[place].flatten(1), scales[place], parameter.padding_index, moved).items():
+            for key, array in rank(matrices[place].flatten(1), scales[place], parameter.padding_index, moved).items():
                 packer.add(("picture", place, key), array)
     return EnqueuedGroup(group.device, group.indices, group.parameters, owners, list(dead), spectra, pictured)
 
 
+def _one_below_the_other(parameter: Parameter, tensor: Tensor) -> Tensor:
+    """Stacked matrices as one of all their rows."""
+    return tensor if parameter.stacked == 1 else tensor.reshape(parameter.matrix_shape)
+
+
+def _column_units(
+    parameter: Parameter, tensor: Tensor, scale: Tensor | None, pooled: Pooled | None
+) -> tuple[Tensor, Tensor | None]:
+    """Norms of the units that are columns, as of `column_norms`, from the picture where it knows them."""
+    width = math.prod(tensor.shape[2:])
+    if pooled is None or parameter.stacked > 1:
+        return column_norms(tensor.flatten(1), scale, parameter.stacked, width)
+    return unit_norms(pooled.column_squares, pooled.whole_columns, width)
+
+
+def _matrix_norms(norms: Tensor, matrices: int) -> Tensor:
+    """Frobenius norms of matrices of equal size from the norms of their rows, (matrices,)."""
+    wide = norms.to(accumulator(norms.device)).view(matrices, -1)
+    found: Tensor = torch.linalg.vector_norm(wide, dim=1)
+    return found
+
+
 def _enqueue_spectrum(
     place: int, values: Tensor, scale: Tensor | None, lanczos: Lanczos, packer: Packer
-) -> Callable[[Ritz], None]:
-    """Enqueues one iteration; gives what takes in the vector that the host finds."""
+) -> Callable[[Sequence[Ritz]], None]:
+    """Enqueues one iteration; gives what takes in the vectors that the host finds."""
     alpha, beta = lanczos.run(values, scale)
     packer.add(("spectrum", place, "alpha"), alpha)
     packer.add(("spectrum", place, "beta"), beta)
@@ -99,13 +131,15 @@ def _enqueue_spectrum(
     return lanczos.learner()
 
 
-def _enqueue_picture(place: int, tensor: Tensor, scale: Tensor | None, group: DeviceGroup, packer: Packer) -> None:
+def _enqueue_picture(place: int, tensor: Tensor, scale: Tensor | None, group: DeviceGroup, packer: Packer) -> Pooled:
     parameter, size = group.parameters[place], group.image_size
     flat = tensor.reshape(1, -1) if tensor.ndim < 2 else tensor.flatten(1)
     cells = parameter.cells(size, size)
     mean = group.wanted.means and (parameter.kernel > 1 or cells != parameter.map_shape)
-    for key, values in pool(flat, cells, scale, parameter.kernel, mean=mean).items():
+    pooled = pool(flat, cells, scale, parameter.kernel, mean=mean)
+    for key, values in pooled.arrays.items():
         packer.add(("picture", place, key), values)
     if parameter.layout == "filters":
         shape = parameter.filters_shape
         packer.add(("picture", place, "filters"), tensor[: shape[0]].reshape(shape).to(torch.float32))
+    return pooled

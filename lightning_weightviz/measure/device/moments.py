@@ -121,7 +121,7 @@ def measure_moments(tensors: Sequence[Tensor], powers: int, *, sort: bool) -> tu
     device = tensors[0].device
     sums = accumulator(device)
     pieces = Pieces()
-    extremes = [Extremes(torch.zeros((), device=device), plain=False)] * len(tensors)
+    extremes = [Extremes(torch.zeros((), dtype=torch.float32, device=device), plain=False)] * len(tensors)
     for group in _groups(tensors):
         _measure_small([tensors[index] for index in group], group, pieces, extremes)
     large = [index for index, tensor in enumerate(tensors) if tensor.numel() >= SMALL]
@@ -130,7 +130,8 @@ def measure_moments(tensors: Sequence[Tensor], powers: int, *, sort: bool) -> tu
         if found is None:
             extremes[index] = _measure_large(index, flat(tensors[index]), pieces)
         else:
-            extremes[index] = Extremes(torch.tensor(found.magnitude), plain=True, row_norms=found.row_norms)
+            magnitude = torch.tensor(found.magnitude, dtype=torch.float32, device=device)
+            extremes[index] = Extremes(magnitude, plain=True, row_norms=found.row_norms)
             read[index] = found
     if read:
         counts, scale = fold(
@@ -202,9 +203,12 @@ def _fan(rows: Tensor, sums: torch.dtype) -> Tensor:
     # numpy sorts rows with vector instructions, many times as fast.
     ordered = torch.from_numpy(np.sort(filled.numpy(), axis=1)) if looks(rows.device) else filled.sort(1).values
     share = torch.tensor(PERCENTILES, dtype=sums, device=rows.device) / 100
-    place = (finite.sum(1, keepdim=True) - 1).clamp(min=0) * share
+    last = (finite.sum(1, keepdim=True) - 1).clamp(min=0)
+    # Where places are float32, the last of many is rounded up beyond them all.
+    place = last * share
     below = place.floor()
-    low, high = ordered.gather(1, below.long()).to(sums), ordered.gather(1, place.ceil().long()).to(sums)
+    above = torch.minimum(place.ceil().long(), last)
+    low, high = ordered.gather(1, torch.minimum(below.long(), last)).to(sums), ordered.gather(1, above).to(sums)
     return torch.where(finite.any(1, keepdim=True), low + (place - below) * (high - low), torch.nan)
 
 

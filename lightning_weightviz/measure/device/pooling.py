@@ -5,6 +5,8 @@ The outer block dimension is reduced first, along whole rows, then the inner one
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -31,8 +33,7 @@ class Blocks:
         cells: Number of cells.
         most: Elements in the largest one.
         uniform: Whether all cells have as many.
-        index: int64, (cells, most): their elements, the last one repeated where there are fewer.
-        real: bool, (cells, most): which are not such a repetition.
+        real: bool, (cells, most): which elements are not repetitions, where a cell has fewer than `most`.
     """
 
     def __init__(self, length: int, limit: int, device: torch.device, unit: int = 1) -> None:
@@ -40,19 +41,24 @@ class Blocks:
         self.cells = min(limit, count)
         self.most = -(-count // self.cells) * unit
         self.uniform = count % self.cells == 0
-        bounds = (torch.arange(self.cells + 1, device=device) * count + self.cells - 1) // self.cells * unit
-        index = bounds[:-1, None] + torch.arange(self.most, device=device)
-        self.real = index < bounds[1:, None]
+        bound = torch.arange(self.cells + 1, dtype=torch.int64, device=device)
+        self._bounds = (bound * count + self.cells - 1) // self.cells * unit
+        self._offset = torch.arange(self.most, dtype=torch.int64, device=device)
+        self.real = self._offset < self._bounds.diff().unsqueeze(1)
         # Where it is faster: numpy reduces uneven cells in place, and long ones.
         uses_numpy = looks(device) and (not self.uniform or self.most > 64)
-        self._starts = bounds[:-1].numpy() if uses_numpy else None
-        self.index = torch.minimum(index, bounds[1:, None] - 1)
+        self._starts = self._bounds[:-1].numpy() if uses_numpy else None
+
+    def index(self, first: int, last: int) -> Tensor:
+        """The elements of cells first to last, int64, (last - first, most), the last repeated where they are fewer."""
+        starts, ends = self._bounds[first:last, None], self._bounds[first + 1 : last + 1, None]
+        return torch.minimum(starts + self._offset, ends - 1)
 
     def gather(self, values: Tensor, first: int, last: int) -> Tensor:
         """The rows of cells first to last, (last - first, most, columns); a view where the cells are uniform."""
         if self.uniform:
             return values[first * self.most : last * self.most].view(last - first, self.most, -1)
-        return values[self.index[first:last]]
+        return values[self.index(first, last)]
 
     def maximum(self, values: Tensor) -> Tensor:
         """The largest of each row's elements in each cell, (rows, cells); NaN where there is one."""
@@ -61,7 +67,7 @@ class Blocks:
         if self._starts is not None:
             return torch.from_numpy(np.maximum.reduceat(values.numpy(), self._starts, axis=1))
         # The pooling kernel is three times as fast here as a reduction over short rows.
-        spread = values if self.uniform else values[:, self.index].flatten(1)
+        spread = values if self.uniform else values[:, self.index(0, self.cells)].flatten(1)
         return torch.nn.functional.max_pool1d(spread.unsqueeze(1), self.most).squeeze(1)
 
     def sum(self, values: Tensor) -> Tensor:
@@ -69,16 +75,33 @@ class Blocks:
         if self.most == 1:
             return values
         if self._starts is not None:
-            return torch.from_numpy(np.add.reduceat(values.numpy(), self._starts, axis=1))
+            # The sum of +Inf and -Inf is the NaN that it is to be.
+            with np.errstate(invalid="ignore", over="ignore"):
+                return torch.from_numpy(np.add.reduceat(values.numpy(), self._starts, axis=1))
         if self.uniform:
             return values.view(-1, self.cells, self.most).sum(2)
-        return torch.where(self.real, values[:, self.index], 0).sum(2)
+        return torch.where(self.real, values[:, self.index(0, self.cells)], 0).sum(2)
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """What `pool` finds.
+
+    Attributes:
+        arrays: A picture's; see `lightning_weightviz.snapshot.Picture`.
+        column_squares: Sums of the squares of each column's finite values, times the scale's square, (columns,).
+        whole_columns: bool, (columns,), which columns hold finite values alone; None: all.
+    """
+
+    arrays: dict[str, Tensor]
+    column_squares: Tensor
+    whole_columns: Tensor | None
 
 
 def pool(
     values: Tensor, limits: tuple[int, int], scale: Tensor | None, kernel: int = 1, *, mean: bool = False
-) -> dict[str, Tensor]:
-    """A picture's arrays; see `lightning_weightviz.snapshot.Picture`.
+) -> Pooled:
+    """Pools a matrix.
 
     Args:
         values: (rows, columns), any float dtype, at least one element.
@@ -89,16 +112,17 @@ def pool(
         mean: Whether to give means too.
 
     Returns:
-        ``extreme`` and ``rms``, float32, (h, w), ``row_norms``, float32, (h, 2), and ``column_norms``, float32,
-        (w, 2); of kernels of several columns also ``sums``, float32, (h, w), and ``positions``, float32, (kernel,);
-        where asked for ``mean``, float32, (h, w).
+        As arrays ``extreme`` and ``rms``, float32, (h, w), ``row_norms``, float32, (h, 2), and ``column_norms``,
+        float32, (w, 2); of kernels of several columns also ``sums``, float32, (h, w), and ``positions``, float32,
+        (kernel,); where asked for ``mean``, float32, (h, w).
     """
     rows = Blocks(values.shape[0], limits[0], values.device)
     columns = Blocks(values.shape[1], limits[1], values.device, kernel)
     channels = Blocks(values.shape[1] // kernel, limits[1], values.device)
-    extremes, squares, counts, row_squares, sums, totals = [], [], [], [], [], []
-    column_squares = torch.zeros(values.shape[1], dtype=accumulator(values.device), device=values.device)
-    column_counts = torch.zeros_like(column_squares)
+    wide = accumulator(values.device)
+    extremes, squares, counts, row_squares, row_whole, sums, totals = [], [], [], [], [], [], []
+    column_squares = torch.zeros(values.shape[1], dtype=wide, device=values.device)
+    column_counts = torch.zeros(values.shape[1], dtype=torch.int64, device=values.device)
     elements = HOST_BAND if looks(values.device) else STREAM_BAND
     step = max(1, elements // (values.shape[1] * rows.most))
     # Rows of cells, a band at a time: what falls into the same row of cells is put together first.
@@ -110,12 +134,14 @@ def pool(
         if scale is None:
             squared = band * band if real is None else band * band * real
         else:
-            counted = band.isfinite() if real is None else band.isfinite() & real
+            finite = band.isfinite()
+            counted = finite if real is None else finite & real
             scaled = torch.where(counted, band * scale, 0.0)
             squared = scaled * scaled
             counted_here = counted.sum(1)
             counts.append(columns.sum(counted_here))
             column_counts += counted_here.sum(0)
+            row_whole.append(finite.all(2))
         # What is wanted of each cell and row, and of each column so far.
         extremes.append(_extreme(band, columns))
         row_squares.append(squared.sum(2))
@@ -127,26 +153,33 @@ def pool(
         outer = squared.sum(1) if rows.most > 1 else squared[:, 0]
         squares.append(columns.sum(outer))
         column_squares = column_squares + outer.sum(0)
-    # From sums to norms and means, back in the scale of the weights.
+    # From sums to norms and means, back in the scale of the weights: wide, as norms of the largest floats are none.
     cells = rows.real.sum(1).unsqueeze(1) * columns.real.sum(1)
-    finite = cells if scale is None else torch.cat(counts)
-    unscale = 1.0 if scale is None else 1.0 / scale
-    # A block without a finite value has no root mean square: 0 / 0 is the NaN that says so.
-    rms = (torch.cat(squares) / finite).sqrt() * unscale
-    channel_squares = column_squares.view(-1, kernel).sum(1)
+    finite_cells = cells if scale is None else torch.cat(counts)
+    unscale = 1.0 if scale is None else 1.0 / scale.to(wide)
+    whole_rows = None if scale is None else torch.cat(row_whole)
+    whole_columns = None if scale is None else column_counts == len(values)
+    whole_channels = None if whole_columns is None else _gather(whole_columns.view(-1, kernel).all(1), channels)
+    channel_squares = _gather(column_squares.view(-1, kernel).sum(1), channels)
     arrays = {
         "extreme": torch.cat(extremes),
-        "rms": rms,
-        "row_norms": _norm_range(torch.cat(row_squares), rows.real) * unscale,
-        "column_norms": _norm_range(channel_squares[channels.index], channels.real) * unscale,
+        # A block without a finite value has no root mean square: 0 / 0 is the NaN that says so.
+        "rms": (torch.cat(squares) / finite_cells).sqrt().to(wide) * unscale,
+        "row_norms": _norm_range(torch.cat(row_squares), rows.real, whole_rows).to(wide) * unscale,
+        "column_norms": _norm_range(channel_squares, channels.real, whole_channels) * unscale,
     }
     if mean:
-        arrays["mean"] = torch.cat(totals) / cells * unscale
+        arrays["mean"] = (torch.cat(totals) / cells).to(wide) * unscale
     if kernel > 1:
-        counted_at = len(values) if scale is None else column_counts.view(-1, kernel).mean(0)
-        arrays["sums"] = torch.cat(sums) * unscale
+        counted_at = len(values) if scale is None else column_counts.view(-1, kernel).to(wide).mean(0)
+        arrays["sums"] = torch.cat(sums).to(wide) * unscale
         arrays["positions"] = (column_squares.view(-1, kernel).mean(0) / counted_at).sqrt() * unscale
-    return {key: narrow(array) for key, array in arrays.items()}
+    return Pooled({key: narrow(array) for key, array in arrays.items()}, column_squares, whole_columns)
+
+
+def _gather(values: Tensor, channels: Blocks) -> Tensor:
+    """The values of each cell's members, (cells, most), from (members,)."""
+    return values[channels.index(0, channels.cells)]
 
 
 def _kernel_sums(band: Tensor, kernel: int, channels: Blocks) -> Tensor:
@@ -168,10 +201,18 @@ def _extreme(band: Tensor, columns: Blocks) -> Tensor:
     return torch.where(highest >= -lowest, highest, lowest)
 
 
-def _norm_range(squares: Tensor, real: Tensor) -> Tensor:
-    """Smallest and largest norm of each cell's members, (cells, 2), from their squared norms, (cells, most)."""
-    norms = torch.where(real, squares, squares[:, :1]).sqrt()
-    return torch.stack([norms.amin(1), norms.amax(1)], 1)
+def _norm_range(squares: Tensor, real: Tensor, whole: Tensor | None) -> Tensor:
+    """Smallest and largest norm of each cell's members, (cells, 2), from their squared norms, (cells, most).
+
+    Members that are not `whole`, because they hold a NaN or an infinity, are left out; a cell of such alone has NaN.
+    """
+    norms = squares.sqrt()
+    if whole is None:
+        norms = torch.where(real, norms, norms[:, :1])
+        return torch.stack([norms.amin(1), norms.amax(1)], 1)
+    known = whole & real
+    low, high = torch.where(known, norms, torch.inf).amin(1), torch.where(known, norms, -torch.inf).amax(1)
+    return torch.where(known.any(1, keepdim=True), torch.stack([low, high], 1), torch.nan)
 
 
 def narrow(values: Tensor) -> Tensor:

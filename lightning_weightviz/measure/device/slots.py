@@ -45,8 +45,8 @@ def count_slots(slot: Tensor) -> Tensor:
     rows, columns = slot.shape
     copies = 16 if columns >= 1 << 16 else 1
     table = SLOTS + 1
-    start = torch.arange(rows, device=slot.device).mul_(copies * table).unsqueeze(1)
-    copy = torch.arange(columns, device=slot.device).remainder_(copies).mul_(table)
+    start = torch.arange(rows, dtype=torch.int64, device=slot.device).mul_(copies * table).unsqueeze(1)
+    copy = torch.arange(columns, dtype=torch.int64, device=slot.device).remainder_(copies).mul_(table)
     index = (start + copy).add_(slot).view(-1)
     counts = torch.zeros(rows * copies * table, dtype=torch.int64, device=slot.device)
     counts.scatter_add_(0, index, torch.ones((), dtype=torch.int64, device=slot.device).expand(index.shape))
@@ -78,8 +78,8 @@ def fold(buckets: Tensor, magnitudes: Tensor) -> tuple[Tensor, Tensor]:
         Counts, int64, (k, `SLOTS` + 1), and the scale of each row as `slots` would have had it, float32, (k,).
     """
     tops = magnitudes.view(torch.int32).unsqueeze(1) >> 23
-    slot = _magnitude_slot(tops * 16 + 15 - torch.arange(BUCKETS, dtype=torch.int32)).to(torch.int64)
+    slot = _magnitude_slot(tops * 16 + 15 - torch.arange(BUCKETS, dtype=torch.int32, device="cpu")).to(torch.int64)
     positive, negative = SLOTS - 1 - slot, slot
     positive[:, 0] = negative[:, 0] = ZERO
-    folded = torch.zeros(len(buckets), SLOTS + 1, dtype=torch.int64)
+    folded = torch.zeros(len(buckets), SLOTS + 1, dtype=torch.int64, device="cpu")
     return folded.scatter_add_(1, torch.cat([positive, negative], 1), buckets), power_above(magnitudes)

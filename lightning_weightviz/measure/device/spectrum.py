@@ -7,7 +7,7 @@ an irregular one is mixed in, so that a direction that overtakes the first is se
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -33,16 +33,18 @@ Floats = npt.NDArray[np.float64]
 
 
 class Lanczos:
-    """The iterations of one matrix, over all snapshots.
+    """The iterations of one matrix, or of several of one shape side by side, over all snapshots.
 
     Args:
-        length: Of the vectors: the smaller side of the matrix.
-        start: float tensor, (length,), from an earlier run.
+        length: Of the vectors: the smaller side of a matrix.
+        matrices: How many there are.
+        start: float tensor, (matrices * length,), from an earlier run.
     """
 
-    def __init__(self, length: int, start: Tensor | None = None) -> None:
+    def __init__(self, length: int, matrices: int = 1, start: Tensor | None = None) -> None:
         self._length = length
-        self._start = start
+        self._matrices = matrices
+        self._start = None if start is None else start.view(matrices, length)
         self._basis: Tensor | None = None
         self._learned: tuple[Tensor, Floats] | None = None
         self._settled = start is not None
@@ -52,45 +54,59 @@ class Lanczos:
         """Enqueues one iteration.
 
         Args:
-            values: (rows, columns), any float dtype; what is not finite counts as 0.
+            values: (rows, columns), one matrix below the other, any float dtype; what is not finite counts as 0.
             scale: As in `lightning_weightviz.measure.device.pooling.pool`.
 
         Returns:
-            Diagonal and off-diagonal of the tridiagonal matrix, (steps,) and (steps,), of the scaled values.
+            Diagonals and off-diagonals of the tridiagonal matrices, (matrices, steps) each, of the scaled values.
         """
-        tall = values if values.shape[0] >= values.shape[1] else values.T
-        blocks = _Blocks(tall, scale)
+        of_each = values.unflatten(0, (self._matrices, -1))
+        tall = of_each if of_each.shape[1] >= of_each.shape[2] else of_each.mT
         start = self.start(values.device)
-        alpha, beta, basis = self._look(blocks, start) if looks(values.device) else self._enqueue(blocks, start)
+        if looks(values.device):
+            alpha, beta, basis = self._look(tall, scale, start)
+        else:
+            alpha, beta, basis = self._enqueue(_Blocks(tall, scale), start)
         self._basis, self._learned = basis, None
         self._runs += 1
         return alpha, beta
 
     def _enqueue(self, blocks: _Blocks, vector: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """A fixed number of steps: diagonal, off-diagonal and basis."""
+        """A fixed number of steps: diagonals, off-diagonals and bases."""
         steps = min(WARM_STEPS if self._settled else COLD_STEPS, self._length)
-        basis = torch.empty(0, self._length, device=vector.device)
+        basis = torch.empty(self._matrices, 0, self._length, dtype=torch.float32, device=vector.device)
         alpha: list[Tensor] = []
         beta: list[Tensor] = []
         for step in range(steps):
             # The next row of the tridiagonal matrix: WᵀW in the direction of the newest vector.
-            basis = torch.cat([basis, vector.unsqueeze(0)])
+            basis = torch.cat([basis, vector.unsqueeze(1)], 1)
             product = blocks.multiply(vector)
-            alpha.append(vector @ product)
+            alpha.append((vector * product).sum(1))
             if step + 1 == steps:
                 beta.append(torch.zeros_like(alpha[0]))
                 break
             rest = _without(basis, product)
-            length = torch.linalg.vector_norm(rest)
+            length = torch.linalg.vector_norm(rest, dim=1)
             # What is left where the space is exhausted is rounding noise: no direction, so the iteration stays at 0.
-            length = torch.where(length > _NOISE * torch.stack(alpha).amax(), length, 0.0)
+            length = torch.where(length > _NOISE * torch.stack(alpha).amax(0), length, 0.0)
             beta.append(length)
             # Once more without the basis, as rounding errors of the first time would grow with the steps.
-            vector = torch.where(length > 0, _unit(_without(basis, rest / length)), 0.0)
-        return torch.stack(alpha), torch.stack(beta), basis
+            along = length.unsqueeze(1)
+            vector = torch.where(along > 0, _unit(_without(basis, rest / along)), 0.0)
+        return torch.stack(alpha, 1), torch.stack(beta, 1), basis
 
-    def _look(self, blocks: _Blocks, start: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """As many steps as are needed, in numpy, whose small operations take a third of torch's time."""
+    def _look(self, tall: Tensor, scale: Tensor | None, start: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As many steps as each matrix needs; where others need more, 0 follows."""
+        found = [self._look_at(_Blocks(tall[i : i + 1], scale), start[i]) for i in range(self._matrices)]
+        most = max(len(alpha) for alpha, _, _ in found)
+        alpha, beta = np.zeros((2, self._matrices, most))
+        basis = np.zeros((self._matrices, most, self._length), np.float32)
+        for i, (diagonal, side, vectors) in enumerate(found):
+            alpha[i, : len(diagonal)], beta[i, : len(side)], basis[i, : len(vectors)] = diagonal, side, vectors
+        return torch.from_numpy(alpha), torch.from_numpy(beta), torch.from_numpy(basis)
+
+    def _look_at(self, blocks: _Blocks, start: Tensor) -> tuple[Floats, Floats, npt.NDArray[np.float32]]:
+        """The steps of one matrix, in numpy, whose small operations take a third of torch's time."""
         steps = min(COLD_STEPS, self._length)
         first_look, is_done = (_FIRST_COLD_LOOK, is_settled) if self._start is None else (_FIRST_LOOK, is_near)
         basis = np.zeros((steps, self._length), np.float32)
@@ -99,7 +115,7 @@ class Lanczos:
         for step in range(steps):
             done = step + 1
             known = basis[:done]
-            product = blocks.multiply(torch.from_numpy(known[-1])).numpy()
+            product = blocks.multiply(torch.from_numpy(known[-1:])).numpy()[0]
             alpha[step] = float(np.einsum("i,i", known[-1], product))
             rest = _orthogonal(known, product)
             length = float(np.linalg.norm(rest))
@@ -110,29 +126,29 @@ class Lanczos:
                 break
             rest = _orthogonal(known, rest / length)
             basis[done] = rest / np.linalg.norm(rest)
-        return torch.from_numpy(alpha[:done]), torch.from_numpy(beta[:done]), torch.from_numpy(basis[:done])
+        return alpha[:done], beta[:done], basis[:done]
 
-    def learner(self) -> Callable[[Ritz], None]:
-        """What takes in what the host found of the last run; it does nothing once another has begun."""
+    def learner(self) -> Callable[[Sequence[Ritz]], None]:
+        """What takes in what the host found of each matrix in the last run; nothing once another has begun."""
         runs = self._runs
 
-        def learn(found: Ritz) -> None:
+        def learn(found: Sequence[Ritz]) -> None:
             # Another thread may begin a run meanwhile: a basis and its mixture stay together.
             basis = self._basis
             if runs == self._runs and basis is not None:
-                self._settled = found.settled
-                self._learned = basis, found.mixture
+                self._settled = all(one.settled for one in found)
+                self._learned = basis, np.stack([one.mixture for one in found])
 
         return learn
 
     def start(self, device: torch.device) -> Tensor:
-        """The vector that the next iteration starts from, float32, (length,), of norm 1."""
-        irregular = _irregular(self._length, self._runs, device)
+        """The vectors that the next iteration starts from, float32, (matrices, length), of norm 1."""
+        irregular = _irregular(self._length, self._runs, device).expand(self._matrices, -1)
         best, learned = self._start, self._learned
         if learned is not None:
             basis, mixture = learned
             weights = torch.from_numpy(mixture.astype(np.float32)).to(basis.device, non_blocking=True)
-            best = self._start = weights @ basis
+            best = self._start = (weights.unsqueeze(1) @ basis).squeeze(1)
         if best is None:
             return irregular
         best = best.to(device, torch.float32)
@@ -141,8 +157,8 @@ class Lanczos:
 
     @property
     def vector(self) -> Tensor | None:
-        """The best direction known, for the state; None before the first iteration."""
-        return None if self._runs == 0 and self._start is None else self.start(torch.device("cpu"))
+        """The best directions known, (matrices * length,), for the state; None before the first iteration."""
+        return None if self._runs == 0 and self._start is None else self.start(torch.device("cpu")).reshape(-1)
 
 
 def _orthogonal(basis: npt.NDArray[np.float32], vector: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -151,15 +167,19 @@ def _orthogonal(basis: npt.NDArray[np.float32], vector: npt.NDArray[np.float32])
     return vector - inside
 
 
-def _without(basis: Tensor, vector: Tensor) -> Tensor:
-    """The part of a vector that is orthogonal to the rows of an orthonormal basis."""
-    return vector - basis.T @ (basis @ vector)
+def _without(basis: Tensor, vectors: Tensor) -> Tensor:
+    """The part of each vector that is orthogonal to the rows of its orthonormal basis, (matrices, steps, length)."""
+    if len(basis) == 1:
+        return vectors - (basis[0] @ vectors[0]) @ basis[0]
+    # Not by products of batches of matrices: their sums err by more than what counts as noise.
+    inside = (basis * vectors.unsqueeze(1)).sum(2, keepdim=True)
+    return vectors - (basis * inside).sum(1)
 
 
-def _unit(vector: Tensor) -> Tensor:
-    """The vector at norm 1; 0 stays 0."""
-    length: Tensor = torch.linalg.vector_norm(vector)
-    return vector / length.clamp(min=1e-30)
+def _unit(vectors: Tensor) -> Tensor:
+    """Each vector at norm 1; 0 stays 0."""
+    length: Tensor = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
+    return vectors / length.clamp(min=1e-30)
 
 
 def _irregular(length: int, ordinal: int, device: torch.device) -> Tensor:
@@ -175,20 +195,26 @@ def _irregular(length: int, ordinal: int, device: torch.device) -> Tensor:
 
 
 class _Blocks:
-    """A tall matrix in blocks of rows, scaled to float32, with 0 for what is not finite; small ones are kept so."""
+    """Tall matrices, (matrices, rows, length), in blocks of rows, scaled to float32, with 0 for what is not finite.
+
+    Small ones are kept so.
+    """
 
     def __init__(self, tall: Tensor, scale: Tensor | None) -> None:
         self._scale = scale
         # On the host both products find a small block in cache; what must be scaled first is kept whole if it can be.
         block = _CACHED if scale is None and looks(tall.device) else _BLOCK
-        self._parts = tall.split(max(1, block // max(1, tall.shape[1])))
+        self._parts = tall.split(max(1, block // max(1, tall.shape[0] * tall.shape[2])), 1)
         self._prepared = [self._prepare(self._parts[0])] if len(self._parts) == 1 else None
 
-    def multiply(self, vector: Tensor) -> Tensor:
-        """WᵀW v."""
-        product = torch.zeros_like(vector)
+    def multiply(self, vectors: Tensor) -> Tensor:
+        """WᵀW v of each, (matrices, length)."""
+        product = torch.zeros_like(vectors)
         for part in self._prepared or map(self._prepare, self._parts):
-            product.addmv_(part.T, part @ vector)
+            if len(part) == 1:
+                product[0].addmv_(part[0].T, part[0] @ vectors[0])
+            else:
+                product += (part.mT @ (part @ vectors.unsqueeze(2))).squeeze(2)
         return product
 
     def _prepare(self, part: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ class Moved:
     """How the kept elements of one tensor differ from the start.
 
     Attributes:
-        difference: float32, (kept,); NaN where it is not known.
+        difference: float64, or float32 where a device has no wider one, (kept,); NaN where it is not known.
         index: int64, (kept,): their places in the flattened tensor; None: all of them, in order.
     """
 
@@ -78,7 +78,10 @@ class Subset:
             for size, count in zip(sizes, kept, strict=True)
         ]
         rows = [-(-count // ROW) for count in kept]
-        self._padding = [torch.zeros(row * ROW - count, device=device) for row, count in zip(rows, kept, strict=True)]
+        self._padding = [
+            torch.zeros(row * ROW - count, dtype=torch.float32, device=device)
+            for row, count in zip(rows, kept, strict=True)
+        ]
         self._owner = torch.from_numpy(np.repeat(np.arange(len(sizes)), rows)).to(device)
         self._device = device
 
@@ -117,8 +120,9 @@ class Subset:
         """The inverse of `split`: NaN, which counts as not known, where a part is None."""
         pieces: list[Tensor] = []
         for count, part, padding in zip(self.kept, parts, self._padding, strict=True):
-            known = torch.full((count,), torch.nan) if part is None else part
-            pieces += [known.to(self._device, torch.float32), padding]
+            if part is None:
+                part = torch.full((count,), torch.nan, dtype=torch.float32, device=self._device)
+            pieces += [part.to(self._device, torch.float32), padding]
         return torch.cat(pieces).view(-1, ROW)
 
 

@@ -27,7 +27,8 @@ def classes_of(
     source = enqueued.source
     mine = {key[2]: values for key, values in arrays.items() if key[:2] == ("head", enqueued.number)}
     if enqueued.place is None:
-        drawn = {key.removeprefix("picture."): values for key, values in mine.items()}
+        mark = "picture."
+        drawn = {key.removeprefix(mark): values for key, values in mine.items() if key.startswith(mark)}
         picture = picture_of(Parameter(source.name, "head", "", tuple(source.weight.shape), "", "matrix"), drawn)
     else:
         picture = pictures[enqueued.place]

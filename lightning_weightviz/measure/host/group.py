@@ -29,20 +29,26 @@ def collect(group: EnqueuedGroup, arrays: Arrays) -> tuple[Gathered, dict[int, P
     for key, values in arrays.items():
         if key[0] in ("picture", "spectrum"):
             own.setdefault(key[:2], {})[key[2]] = values
-    dead, sigmas = np.full((2, count), np.nan)
+    dead, sigmas, norms = np.full((3, count), np.nan)
     if group.matrices:
         dead[group.matrices] = arrays["dead"]
     for place, learn in group.spectra.items():
         of_place = own["spectrum", place]
-        found = ritz(of_place["alpha"].astype(np.float64), of_place["beta"].astype(np.float64))
+        alpha, beta = of_place["alpha"].astype(np.float64), of_place["beta"].astype(np.float64)
+        found = [ritz(*sides) for sides in zip(alpha, beta, strict=True)]
         learn(found)
-        sigmas[place] = float(np.sqrt(found.value)) / float(of_place.get("scale", 1.0))
+        scale = float(of_place.get("scale", 1.0))
+        # Of several matrices, the one with the largest singular value.
+        largest = int(np.argmax(np.nan_to_num([one.value for one in found])))
+        sigmas[place] = float(np.sqrt(found[largest].value)) / scale
+        if "norms" in of_place:
+            norms[place] = float(of_place["norms"][largest]) / scale
     pictures = {
         group.indices[place]: picture_of(group.parameters[place], own["picture", place]) for place in group.pictured
     }
     distribution = _distribution(group.parameters, group.owners, arrays)
     start, previous = arrays["start"].astype(np.float64), arrays["previous"].astype(np.float64)
-    return Gathered(distribution, dead, sigmas, start, previous), pictures
+    return Gathered(distribution, dead, sigmas, norms, start, previous), pictures
 
 
 def _distribution(parameters: Sequence[Parameter], owners: PieceOwners, arrays: Arrays) -> Distribution:

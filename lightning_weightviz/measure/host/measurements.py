@@ -53,6 +53,7 @@ class Gathered:
         distribution: Moments, counts and percentiles.
         dead: float64, (k,); NaN below two dimensions.
         sigma: float64, (k,); NaN below two dimensions.
+        matrix_norm: float64, (k,), Frobenius norm of the matrix that sigma is of; NaN where it is the whole parameter.
         start: float64, (k, 3), sums of the distance from the start.
         previous: float64, (k, 3), from the snapshot before.
     """
@@ -60,6 +61,7 @@ class Gathered:
     distribution: Distribution
     dead: Floats
     sigma: Floats
+    matrix_norm: Floats
     start: Floats
     previous: Floats
 
@@ -82,6 +84,7 @@ def gather(parts: Sequence[Gathered], order: npt.NDArray[np.intp]) -> Gathered:
         ),
         dead=join([part.dead for part in parts]),
         sigma=join([part.sigma for part in parts]),
+        matrix_norm=join([part.matrix_norm for part in parts]),
         start=join([part.start for part in parts]),
         previous=join([part.previous for part in parts]),
     )
@@ -117,6 +120,7 @@ def measured_from(
         median=np.append(fan[:, _MEDIAN], whole),
         dead_units=np.append(found.dead, np.nansum(found.dead)),
         sigma=np.append(found.sigma, np.nan),
+        matrix_norm=np.append(found.matrix_norm, np.nan),
         start=_with_sum(found.start, weight),
         previous=_with_sum(found.previous, weight),
         update=_with_sum(update, weight),
