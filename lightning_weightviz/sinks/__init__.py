@@ -1,4 +1,4 @@
-"""Sinks: each writes artifacts to one kind of logger. A file in this folder with a class under `sink` is a sink."""
+"""Sinks: each writes artifacts to one kind of logger. Every file here is a sink; what they share is in `support`."""
 
 from __future__ import annotations
 

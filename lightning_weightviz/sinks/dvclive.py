@@ -15,11 +15,11 @@ from lightning_weightviz.sinks import sink
 from lightning_weightviz.sinks.files import append_lines, write_whole
 from lightning_weightviz.sinks.support.histogram_pictures import drawn_histograms, histogram_record
 from lightning_weightviz.sinks.support.names import tag_path
-from lightning_weightviz.sinks.support.tracker import experiment_of, prefix_of
+from lightning_weightviz.sinks.support.tracker import TrackerSink, prefix_of
 
 
 @sink("DVCLiveLogger")
-class DVCLiveSink:
+class DVCLiveSink(TrackerSink):
     """Logs metrics, images, and histograms, which DVCLive has none of, as images and JSON.
 
     Below DVCLive's folder, with the tag as `tag_path` makes it, behind the logger's prefix:
@@ -35,33 +35,24 @@ class DVCLiveSink:
         folder: Not used, DVCLive has its own.
     """
 
-    def __init__(self, logger: Any, folder: Path) -> None:
-        self._logger = logger
-
-    def write(self, batch: Batch) -> None:
+    def _write(self, experiment: Any, batch: Batch) -> None:
         """Writes all at the batch's step."""
-        live = experiment_of(self._logger)
-        if live is None:
-            return
         prefix = prefix_of(self._logger)
         drawn = list(drawn_histograms(batch))
-        with _at_step(live, batch.step):
+        with _at_step(experiment, batch.step):
             for artifact in [*batch.artifacts, *drawn]:
                 name = prefix + tag_path(artifact.tag).as_posix()
                 match artifact:
                     case Scalar():
-                        live.log_metric(name, float(artifact.value))
+                        experiment.log_metric(name, float(artifact.value))
                     case Image():
-                        live.log_image(f"{name}/{batch.step}.png", PillowImage.open(io.BytesIO(artifact.png)))
+                        experiment.log_image(f"{name}/{batch.step}.png", PillowImage.open(io.BytesIO(artifact.png)))
                     case Animation():
                         # Its own way keeps the first frame alone.
-                        write_whole(Path(live.plots_dir, "images", name, f"{batch.step}.gif"), artifact.gif)
+                        write_whole(Path(experiment.plots_dir, "images", name, f"{batch.step}.gif"), artifact.gif)
                     case Histogram():
                         record = {"step": batch.step, "epoch": batch.epoch, **histogram_record(artifact)}
-                        append_lines(Path(live.dir, "weightviz", name, "histogram.jsonl"), [record])
-
-    def flush(self) -> None:
-        """Nothing to do: files are written at once, and the logger makes the summary at the end of fit."""
+                        append_lines(Path(experiment.dir, "weightviz", name, "histogram.jsonl"), [record])
 
 
 @contextmanager

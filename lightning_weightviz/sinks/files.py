@@ -12,7 +12,7 @@ from typing import Any
 from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Scalar
 from lightning_weightviz.sinks import FALLBACK, sink
 from lightning_weightviz.sinks.support.histogram_pictures import drawn_histograms, finite, histogram_record
-from lightning_weightviz.sinks.support.names import tag_path, unicode_tag
+from lightning_weightviz.sinks.support.names import step_name, tag_path, unicode_tag
 
 SUBFOLDER = "weightviz"
 MANIFEST = "manifest.jsonl"
@@ -79,18 +79,18 @@ class FileSink:
                     continue
                 case Image():
                     kind, caption = "image", artifact.caption
-                    file = tag_path(artifact.tag) / f"step_{batch.step:08d}.png"
+                    file = tag_path(artifact.tag) / f"{step_name(batch)}.png"
                     write_whole(self._root() / file, artifact.png)
                 case Animation():
                     kind, caption = "animation", artifact.caption
-                    file = tag_path(artifact.tag) / f"step_{batch.step:08d}.gif"
+                    file = tag_path(artifact.tag) / f"{step_name(batch)}.gif"
                     write_whole(self._root() / file, artifact.gif)
                 case Histogram():
                     kind, caption = "histogram", ""
                     file = tag_path(artifact.tag) / "histogram.jsonl"
                     append_lines(self._root() / file, [moment | histogram_record(artifact)])
                     if artifact.tag in pictures:
-                        picture = tag_path(artifact.tag) / f"step_{batch.step:08d}.png"
+                        picture = tag_path(artifact.tag) / f"{step_name(batch)}.png"
                         write_whole(self._root() / picture, pictures[artifact.tag])
             lines.append({"tag": artifact.tag, "kind": kind, **moment, "file": str(file), "caption": caption})
         if lines:

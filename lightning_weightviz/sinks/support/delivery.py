@@ -1,4 +1,4 @@
-"""Where batches go: a sink for each logger that there is now, each failing on its own, and the report."""
+"""Where batches go: to a sink for each logger that there is now, and to the page, each failing on its own."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 from lightning_weightviz.artifacts import Batch
 from lightning_weightviz.run.errors import Tolerance
 from lightning_weightviz.sinks import Sink, sink_for
-from lightning_weightviz.sinks.html_page import Report
+from lightning_weightviz.sinks.html_page import HtmlPage
 
 
-class Output:
+class Delivery:
     """Writes batches.
 
     Args:
@@ -31,32 +31,28 @@ class Output:
         self.loggers = loggers
         self._folder = folder
         self._fixed = sinks
-        self._report = Report() if report else None
+        self._page = [("the report", HtmlPage(None, folder))] if report else []
         self._tolerance = tolerance
         # The logger is kept beside its sink: an id is its owner's only while the owner lives.
         self._found: dict[int, tuple[Any, Sink]] = {}
 
     def write(self, batch: Batch) -> None:
         """Gives a batch to every sink."""
-        if self._report is not None:
-            self._report.add(batch)
         for name, sink in self._current():
             with self._tolerance.of(f"writing to {name}"):
                 sink.write(batch)
 
     def flush(self) -> None:
         """Makes all that was written readable."""
-        if self._report is not None:
-            with self._tolerance.of("writing the report"):
-                self._report.write(self._folder / "weightviz" / "report.html")
         for name, sink in self._current():
             with self._tolerance.of(f"flushing {name}"):
                 sink.flush()
 
     def _current(self) -> list[tuple[str, Sink]]:
+        """The sinks with what they are called in errors."""
+        current: list[tuple[str, Sink]] = [*self._page]
         if self._fixed is not None:
-            return [(type(sink).__name__, sink) for sink in self._fixed]
-        current = []
+            return current + [(type(sink).__name__, sink) for sink in self._fixed]
         for logger in self.loggers or [None]:
             name = "the files" if logger is None else type(logger).__name__
             if id(logger) not in self._found:
