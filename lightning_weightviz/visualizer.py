@@ -63,7 +63,8 @@ class WeightVisualizer:
     Args:
         model: The module to look at.
         loggers: A logger, a ``SummaryWriter``, or a list of them. None or empty: files under `folder`.
-        folder: Where pictures go that a logger cannot take, in ``weightviz/``.
+        folder: Where pictures go that a logger cannot take, in ``weightviz/``: a path, or a URL such as
+            ``s3://bucket/run`` where fsspec's package for it is installed.
         settings: Checked arguments, instead of `arguments`.
         writes: False on a rank that only takes part in measuring what is spread over ranks.
         **arguments: Those of `WeightVisualizationCallback`. The ones that set its schedule (``every_n_epochs``,
@@ -104,7 +105,7 @@ class WeightVisualizer:
         self._drawing = Worker[Rendered | None](background=self.settings.background)
         self._delivery = Delivery(
             _as_list(loggers),
-            Path(folder),
+            folder,
             self.settings.sinks,
             report=self.settings.report,
             tolerance=self._tolerance,

@@ -12,7 +12,7 @@ from PIL import Image as PillowImage
 
 from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Scalar
 from lightning_weightviz.sinks import sink
-from lightning_weightviz.sinks.files import append_lines, write_whole
+from lightning_weightviz.sinks.support.folder import SUBFOLDER, LocalFolder
 from lightning_weightviz.sinks.support.histogram_pictures import drawn_histograms, histogram_record
 from lightning_weightviz.sinks.support.names import tag_path
 from lightning_weightviz.sinks.support.tracker import TrackerSink, prefix_of
@@ -49,10 +49,11 @@ class DVCLiveSink(TrackerSink):
                         experiment.log_image(f"{name}/{batch.step}.png", PillowImage.open(io.BytesIO(artifact.png)))
                     case Animation():
                         # Its own way keeps the first frame alone.
-                        write_whole(Path(experiment.plots_dir, "images", name, f"{batch.step}.gif"), artifact.gif)
+                        images = LocalFolder(Path(experiment.plots_dir, "images"))
+                        images.write({f"{name}/{batch.step}.gif": artifact.gif})
                     case Histogram():
                         record = {"step": batch.step, "epoch": batch.epoch, **histogram_record(artifact)}
-                        append_lines(Path(experiment.dir, "weightviz", name, "histogram.jsonl"), [record])
+                        LocalFolder(Path(experiment.dir, SUBFOLDER)).append({f"{name}/histogram.jsonl": [record]})
 
 
 @contextmanager

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import html
-from pathlib import Path
 from typing import Any
 
 from lightning_weightviz.artifacts import Animation, Batch, Image
-from lightning_weightviz.sinks.files import SUBFOLDER
+from lightning_weightviz.sinks.support.folder import SUBFOLDER, Place, inside, open_folder
+from lightning_weightviz.sinks.support.names import unicode_tag
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -34,8 +34,8 @@ class HtmlPage:
         folder: Where ``weightviz`` lies.
     """
 
-    def __init__(self, logger: Any, folder: Path) -> None:
-        self._path = folder / SUBFOLDER / "report.html"
+    def __init__(self, logger: Any, folder: Place) -> None:
+        self._place = inside(folder, SUBFOLDER)
         self._newest: dict[str, tuple[str, bytes, str]] = {}
         self._epoch = 0
         self._step = 0
@@ -63,5 +63,5 @@ class HtmlPage:
             f"<h2>{html.escape(group)}</h2>\n<section>\n{''.join(figures)}\n</section>"
             for group, figures in groups.items()
         )
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._path.write_text(_PAGE.format(epoch=self._epoch, step=self._step, sections=sections), encoding="utf-8")
+        page = _PAGE.format(epoch=self._epoch, step=self._step, sections=sections)
+        open_folder(self._place).write({"report.html": unicode_tag(page).encode()})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Scalar
 from lightning_weightviz.sinks import sink
 from lightning_weightviz.sinks.support.crc32c import quicken
+from lightning_weightviz.sinks.support.folder import Place
 from lightning_weightviz.sinks.support.names import unicode_tag
 from lightning_weightviz.sinks.support.tracker import TrackerSink, prefix_of
 
@@ -29,7 +29,7 @@ class SummaryWriterSink:
         prefix: In front of every tag.
     """
 
-    def __init__(self, writer: Any, folder: Path, prefix: str = "") -> None:
+    def __init__(self, writer: Any, folder: Place, prefix: str = "") -> None:
         self._writer = writer
         self._prefix = prefix
 
@@ -66,7 +66,7 @@ class TensorBoardLoggerSink(TrackerSink):
         folder: Not used, the logger has its own.
     """
 
-    def __init__(self, logger: Any, folder: Path) -> None:
+    def __init__(self, logger: Any, folder: Place) -> None:
         super().__init__(logger, folder)
         self._folder = folder
         self._sink: SummaryWriterSink | None = None

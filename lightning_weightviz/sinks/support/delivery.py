@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from lightning_weightviz.artifacts import Batch
 from lightning_weightviz.run.errors import Tolerance
 from lightning_weightviz.sinks import Sink, sink_for
 from lightning_weightviz.sinks.html_page import HtmlPage
+from lightning_weightviz.sinks.support.folder import place_of
 
 
 class Delivery:
     """Writes batches.
 
     Args:
-        folder: For what a logger cannot take, and for the report.
+        folder: For what a logger cannot take, and for the report; a path, or a URL that fsspec can write to.
         sinks: To use instead of those found for the loggers; None to find them.
         report: Whether to write a page with all pictures at the end.
-        tolerance: Told of every error.
+        tolerance: Reports every error.
 
     Attributes:
         loggers: Those to write to; may change at any time, as the Trainer's do. Empty: files alone.
     """
 
     def __init__(
-        self, loggers: Sequence[Any], folder: Path, sinks: Sequence[Sink] | None, *, report: bool, tolerance: Tolerance
+        self,
+        loggers: Sequence[Any],
+        folder: str | os.PathLike[str],
+        sinks: Sequence[Sink] | None,
+        *,
+        report: bool,
+        tolerance: Tolerance,
     ) -> None:
         self.loggers = loggers
-        self._folder = folder
+        self._folder = place_of(folder)
         self._fixed = sinks
-        self._page = [("the report", HtmlPage(None, folder))] if report else []
+        self._page = [("the report", HtmlPage(None, self._folder))] if report else []
         self._tolerance = tolerance
         # The logger is kept beside its sink: an id is its owner's only while the owner lives.
         self._found: dict[int, tuple[Any, Sink]] = {}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from lightning_weightviz.artifacts import Batch, Histogram, Scalar
+from lightning_weightviz.sinks.support.folder import Place
 from lightning_weightviz.sinks.support.histogram_pictures import histogram_record
 from lightning_weightviz.sinks.support.names import step_name, tracker_key
 
@@ -18,7 +18,7 @@ class TrackerSink:
         folder: Not used, the logger has its own.
     """
 
-    def __init__(self, logger: Any, folder: Path) -> None:
+    def __init__(self, logger: Any, folder: Place) -> None:
         self._logger = logger
 
     def write(self, batch: Batch) -> None:

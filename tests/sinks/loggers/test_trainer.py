@@ -129,4 +129,4 @@ def test_one_that_raises_stops_neither_training_nor_the_others(
     assert len(told) == 1 and name in told[0] and "ConnectionError" in told[0]
 
 
-ASKED = {"CSVLogger": "files.write_whole"}
+ASKED = {"CSVLogger": "files.open_folder"}
