@@ -26,9 +26,9 @@ class DVCLiveSink(TrackerSink):
 
     - ``plots/metrics/<tag>.tsv``: scalars;
     - ``plots/images/<tag>/899.png``: pictures, in the form that Studio and VS Code show with a slider over steps, and
-      histograms, those of the most values, 24 a snapshot; ``899.gif``: animations;
-    - ``weightviz/<tag>/histogram.jsonl``: a line a step with ``step, epoch, minimum, maximum, sum, sum_squares, edges,
-      counts``.
+      histograms, those of the most values, 24 per snapshot; ``899.gif``: animations;
+    - ``weightviz/<tag>/histogram.jsonl``: one line per step with ``step, epoch, minimum, maximum, sum, sum_squares,
+      edges, counts``.
 
     Args:
         logger: A ``DVCLiveLogger``, of Fabric too.

@@ -22,7 +22,7 @@ class FileSink:
 
     - ``<tag>/step_00000899.png`` and ``.gif``: pictures, whole or not at all;
     - ``<tag>/histogram.jsonl``: one line per step with ``step, epoch, minimum, maximum, sum, sum_squares, edges,
-      counts``; those of the most values, 24 a snapshot, are drawn too, to ``<tag>/step_00000899.png``;
+      counts``; those of the most values, 24 per snapshot, are drawn too, to ``<tag>/step_00000899.png``;
     - ``scalars.jsonl``, where there is no logger: one line per step with ``step, epoch, values``;
     - ``manifest.jsonl``: one line for each picture and histogram with ``tag, kind, step, epoch, file, caption``,
       written after what it names. A file written again, as after a resume, has a second line; the last one holds.

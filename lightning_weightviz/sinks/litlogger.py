@@ -21,9 +21,9 @@ from lightning_weightviz.sinks.support.tracker import TrackerSink, histogram_fil
 class LitLoggerSink(TrackerSink):
     """Logs series of metrics and of images, and histograms, which the platform has none of, as images and JSON.
 
-    Keys are tags as `tracker_key` makes them, behind the logger's prefix. Histograms of the most values, 24 a snapshot,
-    are drawn, and all are in the file ``weightviz/histograms/step_00000899.json`` with ``step, epoch, histograms``, by
-    tag. Each image is uploaded while training waits, as litlogger has no other way.
+    Keys are tags as `tracker_key` makes them, behind the logger's prefix. Histograms of the most values, 24 per
+    snapshot, are drawn, and all are in the file ``weightviz/histograms/step_00000899.json`` with ``step, epoch,
+    histograms``, by tag. Each image is uploaded while training waits, as litlogger has no other way.
 
     Args:
         logger: A ``LitLogger`` of Lightning.

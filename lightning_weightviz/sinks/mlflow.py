@@ -24,9 +24,9 @@ MOST_METRICS = 1000
 class MLFlowSink(TrackerSink):
     """Logs metrics, images with a key and a step, and artifacts.
 
-    - Scalars: metrics, in one call a thousand of them.
+    - Scalars: metrics, a thousand per call.
     - Pictures: ``log_image(key=, step=)``, in the run's tab of charts; MLflow adds a thumbnail to each.
-    - Histograms, which MLflow has none of: drawn, as pictures, those of the most values, 24 a snapshot; and all of
+    - Histograms, which MLflow has none of: drawn, as pictures, those of the most values, 24 per snapshot; and all of
       them in ``weightviz/histograms/step_00000899.json`` with ``step, epoch, histograms``, by tag.
     - Animations: ``weightviz/<tag>/step_00000899.gif``.
 

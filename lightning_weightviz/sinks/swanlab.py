@@ -21,7 +21,7 @@ from lightning_weightviz.sinks.support.tracker import TrackerSink
 class SwanLabSink(TrackerSink):
     """Logs a snapshot in one call: ``Image``, ``Video`` (a GIF), ``ECharts`` for histograms, and numbers.
 
-    SwanLab has no histograms. Those of the most values, 24 a snapshot, are drawn; and all are charts of bars, which
+    SwanLab has no histograms. Those of the most values, 24 per snapshot, are drawn; and all are charts of bars, which
     SwanLab's local board does not show, under ``weights.histogram.bars/<parameter>``. A chart is JSON, and holds the
     exact histogram under ``weightviz``: ``tag, minimum, maximum, sum, sum_squares, edges, counts``.
 
