@@ -22,7 +22,7 @@ from lightning_weightviz.run.deferred import Deferred
 from lightning_weightviz.run.errors import ArgumentError, Tolerance
 from lightning_weightviz.run.worker import Worker
 from lightning_weightviz.settings import Settings
-from lightning_weightviz.sinks.support.delivery import Output
+from lightning_weightviz.sinks.support.delivery import Delivery
 from lightning_weightviz.snapshot import Snapshot, Target
 from lightning_weightviz.views import VIEWS, Scene
 from lightning_weightviz.views.support.render import Rendered, render
@@ -63,7 +63,8 @@ class WeightVisualizer:
     Args:
         model: The module to look at.
         loggers: A logger, a ``SummaryWriter``, or a list of them. None or empty: files under `folder`.
-        folder: Where pictures go that a logger cannot take, in ``weightviz/``.
+        folder: Where pictures go that a logger cannot take, in ``weightviz/``: a path, or a URL such as
+            ``s3://bucket/run`` where fsspec's package for it is installed.
         settings: Checked arguments, instead of `arguments`.
         writes: False on a rank that only takes part in measuring what is spread over ranks.
         **arguments: Those of `WeightVisualizationCallback`. The ones that set its schedule (``every_n_epochs``,
@@ -102,9 +103,9 @@ class WeightVisualizer:
         # Two threads, as a checkpoint waits for what is measured, but not for what is drawn.
         self._measuring = Worker[_Seen](background=self.settings.background)
         self._drawing = Worker[Rendered | None](background=self.settings.background)
-        self._output = Output(
+        self._delivery = Delivery(
             _as_list(loggers),
-            Path(folder),
+            folder,
             self.settings.sinks,
             report=self.settings.report,
             tolerance=self._tolerance,
@@ -116,11 +117,11 @@ class WeightVisualizer:
     @property
     def loggers(self) -> Sequence[Any]:
         """Those to write to; may be set at any time."""
-        return self._output.loggers
+        return self._delivery.loggers
 
     @loggers.setter
     def loggers(self, loggers: Sequence[Any]) -> None:
-        self._output.loggers = loggers
+        self._delivery.loggers = loggers
 
     @property
     def observer(self) -> Observer:
@@ -174,7 +175,7 @@ class WeightVisualizer:
             self._last = None
             self._write(self._drawing.drain())
             if self._writes:
-                self._output.flush()
+                self._delivery.flush()
             self._observer.rest()
 
     def observe_gradients(self, parameters: Sequence[Tensor] | None = None, *, scale: float = 1.0) -> None:
@@ -276,7 +277,7 @@ class WeightVisualizer:
                     continue
                 for view, error in rendered.errors.items():
                     self._tolerance.tell(f"the view {view!r}", error)
-                self._output.write(rendered.batch)
+                self._delivery.write(rendered.batch)
 
     def _bytes_of_pictures(self) -> int:
         """What a snapshot that waits to be drawn keeps in memory: two arrays of float32 per picture."""

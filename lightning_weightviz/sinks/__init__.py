@@ -1,15 +1,15 @@
-"""Sinks: each writes artifacts to one kind of logger. A file in this folder with a class under `sink` is a sink."""
+"""Sinks: each writes artifacts to one kind of logger. Every file here is a sink; what they share is in `support`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
 from lightning_weightviz.artifacts import Batch
 from lightning_weightviz.registry import Registry
+from lightning_weightviz.sinks.support.folder import Place
 
 
 class Sink(Protocol):
@@ -22,8 +22,9 @@ class Sink(Protocol):
         """Makes what was written readable by others; called at the end of fit and after an exception."""
 
 
-SinkFactory = Callable[[Any, Path], Sink]
-"""Makes a sink from a logger and the folder to write files to where the logger has none of its own."""
+SinkFactory = Callable[[Any, Any], Sink]
+"""Makes a sink from a logger and the folder to write files to where the logger has none of its own: a `pathlib.Path`,
+or the URL as a string where it is not on this machine, such as ``s3://bucket/run``."""
 
 _Factory = TypeVar("_Factory", bound=SinkFactory)
 
@@ -56,7 +57,8 @@ def register_sink(class_name: str, factory: SinkFactory) -> None:
     Args:
         class_name: For instance ``"MyLogger"``; compared with the names in the logger's MRO, as one logger's class
             can be importable from more than one package.
-        factory: Takes the logger and a folder, returns an object with ``write(batch)`` and ``flush()``.
+        factory: Takes the logger and a folder, returns an object with ``write(batch)`` and ``flush()``. The folder is a
+            `pathlib.Path`; where it is not on this machine, the URL as a string, such as ``s3://bucket/run``.
 
     Raises:
         TypeError: `class_name` is not a string or `factory` cannot be called.
@@ -88,7 +90,7 @@ def _installed() -> dict[str, SinkFactory]:
     return {point.name: factory(point) for point in entry_points(group=ENTRY_POINTS)}
 
 
-def sink_for(logger: Any, folder: Path) -> Sink:
+def sink_for(logger: Any, folder: Place) -> Sink:
     """The sink of a logger, found by the names of its class and bases: dummies answer yes to every ``hasattr``.
 
     What was given to `register_sink` comes first, then the entry points ``lightning_weightviz.sinks`` of installed
@@ -96,7 +98,7 @@ def sink_for(logger: Any, folder: Path) -> Sink:
 
     Args:
         logger: Any logger, a ``SummaryWriter``, or None.
-        folder: Where to write files where the logger has no folder of its own.
+        folder: Where to write files where the logger has no folder of its own; a URL as a string.
     """
     class_names = [base.__name__ for base in type(logger).__mro__]
     for factories in (_THIRD_PARTY, _installed(), SINKS):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,14 +12,14 @@ from PIL import Image as PillowImage
 from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Scalar
 from lightning_weightviz.sinks import sink
 from lightning_weightviz.sinks.support.names import tracker_key, unicode_tag
-from lightning_weightviz.sinks.support.tracker import experiment_of, log_scalars
+from lightning_weightviz.sinks.support.tracker import TrackerSink, log_scalars
 
 MOST_BINS = 512
 """Aim's limit."""
 
 
 @sink("AimLogger")
-class AimSink:
+class AimSink(TrackerSink):
     """Tracks metrics, images (animations too) and distributions.
 
     Names are tags as `tracker_key` makes them, with the context that the logger makes of prefixes such as ``train_``.
@@ -32,22 +31,13 @@ class AimSink:
         folder: Not used, the repository has its own.
     """
 
-    def __init__(self, logger: Any, folder: Path) -> None:
-        self._logger = logger
-
-    def write(self, batch: Batch) -> None:
+    def _write(self, experiment: Any, batch: Batch) -> None:
         """Writes metrics by the logger, the rest by its run."""
-        run = experiment_of(self._logger)
-        if run is None:
-            return
         log_scalars(self._logger, batch)
         for artifact in batch.artifacts:
             if not isinstance(artifact, Scalar):
                 name, context = self._logger.parse_context(tracker_key(artifact.tag))
-                run.track(_value(artifact), name=name, step=batch.step, epoch=batch.epoch, context=context)
-
-    def flush(self) -> None:
-        """Nothing to do: Aim writes what it has been given, all of it when the logger closes the run."""
+                experiment.track(_value(artifact), name=name, step=batch.step, epoch=batch.epoch, context=context)
 
 
 def _value(artifact: Artifact) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,30 +10,25 @@ import numpy as np
 from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Scalar
 from lightning_weightviz.sinks import sink
 from lightning_weightviz.sinks.support.names import tracker_key, unicode_tag
-from lightning_weightviz.sinks.support.tracker import experiment_of, log_scalars, prefix_of
+from lightning_weightviz.sinks.support.tracker import TrackerSink, log_scalars, prefix_of
 
 
 @sink("CometLogger")
-class CometSink:
+class CometSink(TrackerSink):
     """Logs metrics, images, 3-D histograms, and animations as videos (GIF).
 
     Names are tags as `tracker_key` makes them, behind the logger's prefix, which Comet joins by ``_``. Comet's
     histograms have bins of its own, each a tenth wider than its neighbour towards 0: counts go to the bin that holds
-    the middle of ours, so their sum is exact, and their place is within half a bin of each kind.
+    the middle of ours, so their sum is exact, and their place is within half a bin of each kind. The logger
+    flushes at the end of fit; here training would wait for the network.
 
     Args:
         logger: A ``CometLogger`` of Lightning or PyTorch Lightning.
         folder: Not used, the experiment has its own.
     """
 
-    def __init__(self, logger: Any, folder: Path) -> None:
-        self._logger = logger
-
-    def write(self, batch: Batch) -> None:
+    def _write(self, experiment: Any, batch: Batch) -> None:
         """Writes metrics in one call, then a call for each of the rest; Comet's own thread uploads them."""
-        experiment = experiment_of(self._logger)
-        if experiment is None:
-            return
         log_scalars(self._logger, batch)
         prefix = prefix_of(self._logger, separator="_")
         for artifact in batch.artifacts:
@@ -52,9 +46,6 @@ class CometSink:
                     experiment.log_video(io.BytesIO(artifact.gif), name=f"{name}.gif", format="gif", step=batch.step)
                 case Histogram():
                     experiment.log_histogram_3d(_histogram(artifact), name=name, step=batch.step)
-
-    def flush(self) -> None:
-        """Nothing to do: the logger does it at the end of fit, and here training would wait for the network."""
 
 
 def _histogram(histogram: Histogram) -> Any:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from lightning_weightviz.artifacts import Batch
 from lightning_weightviz.sinks import sink
+from lightning_weightviz.sinks.support.folder import Place
 
 
 @sink("DummyLogger")
@@ -18,7 +18,7 @@ class NoSink:
         folder: Not used.
     """
 
-    def __init__(self, logger: Any, folder: Path) -> None:
+    def __init__(self, logger: Any, folder: Place) -> None:
         pass
 
     def write(self, batch: Batch) -> None:

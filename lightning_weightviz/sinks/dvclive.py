@@ -12,56 +12,48 @@ from PIL import Image as PillowImage
 
 from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Scalar
 from lightning_weightviz.sinks import sink
-from lightning_weightviz.sinks.files import append_lines, write_whole
+from lightning_weightviz.sinks.support.folder import SUBFOLDER, LocalFolder
 from lightning_weightviz.sinks.support.histogram_pictures import drawn_histograms, histogram_record
 from lightning_weightviz.sinks.support.names import tag_path
-from lightning_weightviz.sinks.support.tracker import experiment_of, prefix_of
+from lightning_weightviz.sinks.support.tracker import TrackerSink, prefix_of
 
 
 @sink("DVCLiveLogger")
-class DVCLiveSink:
+class DVCLiveSink(TrackerSink):
     """Logs metrics, images, and histograms, which DVCLive has none of, as images and JSON.
 
     Below DVCLive's folder, with the tag as `tag_path` makes it, behind the logger's prefix:
 
     - ``plots/metrics/<tag>.tsv``: scalars;
     - ``plots/images/<tag>/899.png``: pictures, in the form that Studio and VS Code show with a slider over steps, and
-      histograms, those of the most values, 24 a snapshot; ``899.gif``: animations;
-    - ``weightviz/<tag>/histogram.jsonl``: a line a step with ``step, epoch, minimum, maximum, sum, sum_squares, edges,
-      counts``.
+      histograms, those of the most values, 24 per snapshot; ``899.gif``: animations;
+    - ``weightviz/<tag>/histogram.jsonl``: one line per step with ``step, epoch, minimum, maximum, sum, sum_squares,
+      edges, counts``.
 
     Args:
         logger: A ``DVCLiveLogger``, of Fabric too.
         folder: Not used, DVCLive has its own.
     """
 
-    def __init__(self, logger: Any, folder: Path) -> None:
-        self._logger = logger
-
-    def write(self, batch: Batch) -> None:
+    def _write(self, experiment: Any, batch: Batch) -> None:
         """Writes all at the batch's step."""
-        live = experiment_of(self._logger)
-        if live is None:
-            return
         prefix = prefix_of(self._logger)
         drawn = list(drawn_histograms(batch))
-        with _at_step(live, batch.step):
+        with _at_step(experiment, batch.step):
             for artifact in [*batch.artifacts, *drawn]:
                 name = prefix + tag_path(artifact.tag).as_posix()
                 match artifact:
                     case Scalar():
-                        live.log_metric(name, float(artifact.value))
+                        experiment.log_metric(name, float(artifact.value))
                     case Image():
-                        live.log_image(f"{name}/{batch.step}.png", PillowImage.open(io.BytesIO(artifact.png)))
+                        experiment.log_image(f"{name}/{batch.step}.png", PillowImage.open(io.BytesIO(artifact.png)))
                     case Animation():
                         # Its own way keeps the first frame alone.
-                        write_whole(Path(live.plots_dir, "images", name, f"{batch.step}.gif"), artifact.gif)
+                        images = LocalFolder(Path(experiment.plots_dir, "images"))
+                        images.write({f"{name}/{batch.step}.gif": artifact.gif})
                     case Histogram():
                         record = {"step": batch.step, "epoch": batch.epoch, **histogram_record(artifact)}
-                        append_lines(Path(live.dir, "weightviz", name, "histogram.jsonl"), [record])
-
-    def flush(self) -> None:
-        """Nothing to do: files are written at once, and the logger makes the summary at the end of fit."""
+                        LocalFolder(Path(experiment.dir, SUBFOLDER)).append({f"{name}/histogram.jsonl": [record]})
 
 
 @contextmanager

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import warnings
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Scalar
 from lightning_weightviz.sinks import FALLBACK, sink
+from lightning_weightviz.sinks.support.folder import SUBFOLDER, Folder, Place, inside, open_folder, place_of
 from lightning_weightviz.sinks.support.histogram_pictures import drawn_histograms, finite, histogram_record
-from lightning_weightviz.sinks.support.names import tag_path, unicode_tag
-
-SUBFOLDER = "weightviz"
-MANIFEST = "manifest.jsonl"
+from lightning_weightviz.sinks.support.names import step_name, tag_path, unicode_tag
 
 
 @sink(FALLBACK)
@@ -25,14 +21,15 @@ class FileSink:
     Below ``weightviz`` in the logger's folder, with the tag as `tag_path` makes it:
 
     - ``<tag>/step_00000899.png`` and ``.gif``: pictures, whole or not at all;
-    - ``<tag>/histogram.jsonl``: a line a step with ``step, epoch, minimum, maximum, sum, sum_squares, edges, counts``;
-      those of the most values, 24 a snapshot, are drawn too, to ``<tag>/step_00000899.png``;
-    - ``scalars.jsonl``, where there is no logger: a line a step with ``step, epoch, values``;
-    - ``manifest.jsonl``: a line for each picture and histogram with ``tag, kind, step, epoch, file, caption``,
+    - ``<tag>/histogram.jsonl``: one line per step with ``step, epoch, minimum, maximum, sum, sum_squares, edges,
+      counts``; those of the most values, 24 per snapshot, are drawn too, to ``<tag>/step_00000899.png``;
+    - ``scalars.jsonl``, where there is no logger: one line per step with ``step, epoch, values``;
+    - ``manifest.jsonl``: one line for each picture and histogram with ``tag, kind, step, epoch, file, caption``,
       written after what it names. A file written again, as after a resume, has a second line; the last one holds.
 
     The logger's folder is its ``log_dir``; else ``<save_dir>/<name>/<version>``, where Lightning puts checkpoints;
-    else, or where that is not on this machine's file system, the folder given.
+    else, or where that is the address of a server, the folder given. Any of them may be a URL, as `open_folder` takes
+    it.
 
     Args:
         logger: Any with ``log_metrics(metrics, step)``, or None.
@@ -42,7 +39,7 @@ class FileSink:
         TypeError: The logger is not None and has no ``log_metrics``.
     """
 
-    def __init__(self, logger: Any, folder: Path) -> None:
+    def __init__(self, logger: Any, folder: Place) -> None:
         if logger is not None and not callable(getattr(type(logger), "log_metrics", None)):
             raise TypeError(
                 f"{type(logger).__name__} is no logger that can be written to: it has no log_metrics(metrics, step). "
@@ -50,7 +47,7 @@ class FileSink:
             )
         self._logger = logger
         self._given = folder
-        self._folder: Path | None = None
+        self._folder: Folder | None = None
 
     def write(self, batch: Batch) -> None:
         """Writes scalars in one call of the logger, then files: those also where the logger raises."""
@@ -71,76 +68,67 @@ class FileSink:
 
     def _write_files(self, batch: Batch, scalars: Mapping[str, float]) -> None:
         moment = {"step": batch.step, "epoch": batch.epoch}
-        pictures = {picture.tag: picture.png for picture in drawn_histograms(batch)}
-        lines: list[dict[str, Any]] = []
+        pictures = {f"{tag_path(one.tag)}/{step_name(batch)}.png": one.png for one in drawn_histograms(batch)}
+        histograms: dict[str, list[dict[str, Any]]] = {}
+        manifest: list[dict[str, Any]] = []
         for artifact in batch.artifacts:
+            folder = tag_path(artifact.tag)
             match artifact:
                 case Scalar():
                     continue
                 case Image():
-                    kind, caption = "image", artifact.caption
-                    file = tag_path(artifact.tag) / f"step_{batch.step:08d}.png"
-                    write_whole(self._root() / file, artifact.png)
+                    kind, caption, file = "image", artifact.caption, f"{folder}/{step_name(batch)}.png"
+                    pictures[file] = artifact.png
                 case Animation():
-                    kind, caption = "animation", artifact.caption
-                    file = tag_path(artifact.tag) / f"step_{batch.step:08d}.gif"
-                    write_whole(self._root() / file, artifact.gif)
+                    kind, caption, file = "animation", artifact.caption, f"{folder}/{step_name(batch)}.gif"
+                    pictures[file] = artifact.gif
                 case Histogram():
-                    kind, caption = "histogram", ""
-                    file = tag_path(artifact.tag) / "histogram.jsonl"
-                    append_lines(self._root() / file, [moment | histogram_record(artifact)])
-                    if artifact.tag in pictures:
-                        picture = tag_path(artifact.tag) / f"step_{batch.step:08d}.png"
-                        write_whole(self._root() / picture, pictures[artifact.tag])
-            lines.append({"tag": artifact.tag, "kind": kind, **moment, "file": str(file), "caption": caption})
-        if lines:
-            append_lines(self._root() / MANIFEST, lines)
+                    kind, caption, file = "histogram", "", f"{folder}/histogram.jsonl"
+                    histograms.setdefault(file, []).append(moment | histogram_record(artifact))
+            manifest.append({"tag": artifact.tag, "kind": kind, **moment, "file": file, "caption": caption})
+        if manifest:
+            root = self._root()
+            root.write(pictures)
+            root.append(histograms)
+            root.append({"manifest.jsonl": manifest})
         if scalars:
-            append_lines(
-                self._root() / "scalars.jsonl",
-                [moment | {"values": {tag: finite(value) for tag, value in scalars.items()}}],
-            )
+            values = {tag: finite(value) for tag, value in scalars.items()}
+            self._root().append({"scalars.jsonl": [moment | {"values": values}]})
 
-    def _root(self) -> Path:
-        """Where all goes; found, and told to the user, when the first file is written."""
+    def _root(self) -> Folder:
+        """Where all goes; found, and named to the user, when the first file is written."""
         if self._folder is None:
-            self._folder = (logger_folder(self._logger) or self._given) / SUBFOLDER
-            who = "No logger" if self._logger is None else f"{type(self._logger).__name__} is given the scalars alone"
-            warnings.warn(f"{who}: weight pictures and histograms are in {self._folder}", stacklevel=2)
+            own = None if self._logger is None else logger_folder(self._logger)
+            place = inside(own or self._given, SUBFOLDER)
+            self._folder = open_folder(place)
+            who = "No logger" if self._logger is None else f"{type(self._logger).__name__} receives only the scalars"
+            warnings.warn(f"{who}: weight pictures and histograms are in {place}", stacklevel=2)
         return self._folder
 
 
-def logger_folder(logger: Any) -> Path | None:
-    """A logger's own folder; None where it has none, or not on this machine's file system."""
-    # Asked of the class, as a dummy's instance answers to every name.
+def logger_folder(logger: Any) -> Place | None:
+    """A logger's own folder; None where it has none that can be asked for, or a server's address."""
     log_dir, save_dir, name, version = (
-        getattr(logger, attribute) if getattr(type(logger), attribute, None) is not None else None
-        for attribute in ("log_dir", "save_dir", "name", "version")
+        _attribute(logger, attribute) for attribute in ("log_dir", "save_dir", "name", "version")
     )
     own = log_dir or save_dir
-    if not isinstance(own, str | os.PathLike) or "://" in os.fspath(own):
+    if not isinstance(own, str | os.PathLike):
+        return None
+    place = place_of(own)
+    if isinstance(place, str) and place.startswith(("http:", "https:")):
         return None
     if log_dir:
-        return Path(log_dir)
+        return place
     run = f"version_{version}" if isinstance(version, int) else version
-    return Path(own, *(part for part in (name, run) if isinstance(part, str)))
+    return inside(place, *(part for part in (name, run) if isinstance(part, str) and part))
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Writes beside the place and renames, so that a crash leaves no half file under the name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(content)
-    partial.replace(path)
-
-
-def append_lines(path: Path, records: list[dict[str, Any]]) -> None:
-    """Appends JSON lines in one write; a line cut off by a crash stays alone and spoils none of them."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = "".join(json.dumps(record, allow_nan=False) + "\n" for record in records)
-    with path.open("ab+") as file:
-        if file.tell() > 0:
-            file.seek(-1, os.SEEK_END)
-            if file.read(1) != b"\n":
-                text = "\n" + text
-        file.write(text.encode())
+def _attribute(logger: Any, name: str) -> Any:
+    """An attribute that the logger's class knows; None where it raises, as where a server cannot be reached."""
+    # Asked of the class, as a dummy's instance answers to every name.
+    if getattr(type(logger), name, None) is None:
+        return None
+    try:
+        return getattr(logger, name)
+    except Exception:
+        return None

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import html
-from pathlib import Path
+from typing import Any
 
 from lightning_weightviz.artifacts import Animation, Batch, Image
+from lightning_weightviz.sinks.support.folder import SUBFOLDER, Place, inside, open_folder
+from lightning_weightviz.sinks.support.names import unicode_tag
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -24,15 +26,21 @@ _PAGE = """<!doctype html>
 """
 
 
-class Report:
-    """Keeps the newest picture of each tag, encoded, until it is written."""
+class HtmlPage:
+    """Keeps the newest picture of each tag, encoded, and writes them to ``weightviz/report.html`` when it is flushed.
 
-    def __init__(self) -> None:
+    Args:
+        logger: Not used: there is one page for all loggers.
+        folder: Where ``weightviz`` lies.
+    """
+
+    def __init__(self, logger: Any, folder: Place) -> None:
+        self._place = inside(folder, SUBFOLDER)
         self._newest: dict[str, tuple[str, bytes, str]] = {}
         self._epoch = 0
         self._step = 0
 
-    def add(self, batch: Batch) -> None:
+    def write(self, batch: Batch) -> None:
         """Takes the pictures of a snapshot."""
         self._epoch, self._step = batch.epoch, batch.step
         for artifact in batch.artifacts:
@@ -41,7 +49,7 @@ class Report:
             elif isinstance(artifact, Animation):
                 self._newest[artifact.tag] = ("gif", artifact.gif, artifact.caption)
 
-    def write(self, path: Path) -> None:
+    def flush(self) -> None:
         """Writes the page; nothing where no picture was drawn."""
         if not self._newest:
             return
@@ -55,5 +63,5 @@ class Report:
             f"<h2>{html.escape(group)}</h2>\n<section>\n{''.join(figures)}\n</section>"
             for group, figures in groups.items()
         )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(_PAGE.format(epoch=self._epoch, step=self._step, sections=sections), encoding="utf-8")
+        page = _PAGE.format(epoch=self._epoch, step=self._step, sections=sections)
+        open_folder(self._place).write({"report.html": unicode_tag(page).encode()})

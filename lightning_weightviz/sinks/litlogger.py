@@ -10,34 +10,28 @@ from typing import Any
 
 from PIL import Image as PillowImage
 
-from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image
+from lightning_weightviz.artifacts import Animation, Batch, Image
 from lightning_weightviz.sinks import sink
-from lightning_weightviz.sinks.support.histogram_pictures import drawn_histograms, histogram_record
+from lightning_weightviz.sinks.support.histogram_pictures import drawn_histograms
 from lightning_weightviz.sinks.support.names import tracker_key, unicode_tag
-from lightning_weightviz.sinks.support.tracker import experiment_of, log_scalars, prefix_of
+from lightning_weightviz.sinks.support.tracker import TrackerSink, histogram_file, log_scalars, prefix_of
 
 
 @sink("LitLogger")
-class LitLoggerSink:
+class LitLoggerSink(TrackerSink):
     """Logs series of metrics and of images, and histograms, which the platform has none of, as images and JSON.
 
-    Keys are tags as `tracker_key` makes them, behind the logger's prefix. Histograms of the most values, 24 a snapshot,
-    are drawn, and all are in the file ``weightviz/histograms/step_00000899.json`` with ``step, epoch, histograms``, by
-    tag. Each image is uploaded while training waits, as litlogger has no other way.
+    Keys are tags as `tracker_key` makes them, behind the logger's prefix. Histograms of the most values, 24 per
+    snapshot, are drawn, and all are in the file ``weightviz/histograms/step_00000899.json`` with ``step, epoch,
+    histograms``, by tag. Each image is uploaded while training waits, as litlogger has no other way.
 
     Args:
         logger: A ``LitLogger`` of Lightning.
         folder: Not used: nothing stays on the disk.
     """
 
-    def __init__(self, logger: Any, folder: Path) -> None:
-        self._logger = logger
-
-    def write(self, batch: Batch) -> None:
+    def _write(self, experiment: Any, batch: Batch) -> None:
         """Writes metrics by the logger, the rest by its experiment."""
-        experiment = experiment_of(self._logger)
-        if experiment is None:
-            return
         log_scalars(self._logger, batch)
         prefix = prefix_of(self._logger)
         with tempfile.TemporaryDirectory() as folder:
@@ -50,17 +44,11 @@ class LitLoggerSink:
     def _write_histograms(self, experiment: Any, batch: Batch, folder: Path) -> None:
         import litlogger
 
-        histograms = {
-            artifact.tag: histogram_record(artifact) for artifact in batch.artifacts if isinstance(artifact, Histogram)
-        }
-        if histograms:
-            file = folder / f"step_{batch.step:08d}.json"
-            record = {"step": batch.step, "epoch": batch.epoch, "histograms": histograms}
+        if histograms := histogram_file(batch):
+            path, record = histograms
+            file = folder / Path(path).name
             file.write_text(json.dumps(record, allow_nan=False))
-            experiment[f"weightviz/histograms/{file.name}"] = litlogger.File(str(file))
-
-    def flush(self) -> None:
-        """Nothing to do: the logger finishes its uploads at the end of fit."""
+            experiment[path] = litlogger.File(str(file))
 
 
 def _image(artifact: Image | Animation, folder: Path) -> Any:

@@ -10,26 +10,23 @@ from typing import Any
 
 from PIL import Image as PillowImage
 
-from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Scalar
+from lightning_weightviz.artifacts import Animation, Batch, Image, Scalar
 from lightning_weightviz.sinks import sink
-from lightning_weightviz.sinks.support.histogram_pictures import drawn_histograms, histogram_record
-from lightning_weightviz.sinks.support.names import MAX_KEY, tag_path, tracker_key
-from lightning_weightviz.sinks.support.tracker import experiment_of, prefix_of
-
-FOLDER = "weightviz"
-"""Of the run's artifacts: what MLflow has no page for."""
+from lightning_weightviz.sinks.support.histogram_pictures import drawn_histograms
+from lightning_weightviz.sinks.support.names import MAX_KEY, step_name, tag_path, tracker_key
+from lightning_weightviz.sinks.support.tracker import TrackerSink, histogram_file, prefix_of
 
 MOST_METRICS = 1000
 """MLflow refuses a call with more; Lightning does not split."""
 
 
 @sink("MLFlowLogger")
-class MLFlowSink:
+class MLFlowSink(TrackerSink):
     """Logs metrics, images with a key and a step, and artifacts.
 
-    - Scalars: metrics, in one call a thousand of them.
+    - Scalars: metrics, a thousand per call.
     - Pictures: ``log_image(key=, step=)``, in the run's tab of charts; MLflow adds a thumbnail to each.
-    - Histograms, which MLflow has none of: drawn, as pictures, those of the most values, 24 a snapshot; and all of
+    - Histograms, which MLflow has none of: drawn, as pictures, those of the most values, 24 per snapshot; and all of
       them in ``weightviz/histograms/step_00000899.json`` with ``step, epoch, histograms``, by tag.
     - Animations: ``weightviz/<tag>/step_00000899.gif``.
 
@@ -40,14 +37,8 @@ class MLFlowSink:
         folder: Not used, the run has its artifacts.
     """
 
-    def __init__(self, logger: Any, folder: Path) -> None:
-        self._logger = logger
-
-    def write(self, batch: Batch) -> None:
+    def _write(self, experiment: Any, batch: Batch) -> None:
         """Writes metrics first, then what takes files."""
-        client = experiment_of(self._logger)
-        if client is None:
-            return
         # As Lightning leaves them out of metrics' names.
         prefix = re.sub("[^a-zA-Z0-9_/. -]+", "", prefix_of(self._logger))
 
@@ -61,23 +52,16 @@ class MLFlowSink:
         for picture in [*pictures, *drawn_histograms(batch)]:
             # In RGB, as MLflow makes a thumbnail of it, and one of a palette could not be read.
             rgb = PillowImage.fromarray(picture.pixels)
-            client.log_image(self._logger.run_id, rgb, key=prefix + key(picture.tag), step=batch.step)
-        self._write_artifacts(client, batch)
+            experiment.log_image(self._logger.run_id, rgb, key=prefix + key(picture.tag), step=batch.step)
+        self._write_artifacts(experiment, batch)
 
     def _write_artifacts(self, client: Any, batch: Batch) -> None:
-        histograms = {
-            artifact.tag: histogram_record(artifact) for artifact in batch.artifacts if isinstance(artifact, Histogram)
-        }
-        name = f"step_{batch.step:08d}"
-        if histograms:
-            record = {"step": batch.step, "epoch": batch.epoch, "histograms": histograms}
-            client.log_dict(self._logger.run_id, record, f"{FOLDER}/histograms/{name}.json")
+        if histograms := histogram_file(batch):
+            path, record = histograms
+            client.log_dict(self._logger.run_id, record, path)
         for artifact in batch.artifacts:
             if isinstance(artifact, Animation):
                 with tempfile.TemporaryDirectory() as folder:
-                    file = Path(folder, f"{name}.gif")
+                    file = Path(folder, f"{step_name(batch)}.gif")
                     file.write_bytes(artifact.gif)
-                    client.log_artifact(self._logger.run_id, str(file), f"{FOLDER}/{tag_path(artifact.tag)}")
-
-    def flush(self) -> None:
-        """Nothing to do: each call is written when it returns."""
+                    client.log_artifact(self._logger.run_id, str(file), f"weightviz/{tag_path(artifact.tag)}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from PIL import Image as PillowImage
@@ -15,14 +14,14 @@ from lightning_weightviz.draw.number import number
 from lightning_weightviz.sinks import sink
 from lightning_weightviz.sinks.support.histogram_pictures import drawn_histograms, histogram_record
 from lightning_weightviz.sinks.support.names import tracker_key, unicode_tag
-from lightning_weightviz.sinks.support.tracker import experiment_of
+from lightning_weightviz.sinks.support.tracker import TrackerSink
 
 
 @sink("SwanLabLogger")
-class SwanLabSink:
+class SwanLabSink(TrackerSink):
     """Logs a snapshot in one call: ``Image``, ``Video`` (a GIF), ``ECharts`` for histograms, and numbers.
 
-    SwanLab has no histograms. Those of the most values, 24 a snapshot, are drawn; and all are charts of bars, which
+    SwanLab has no histograms. Those of the most values, 24 per snapshot, are drawn; and all are charts of bars, which
     SwanLab's local board does not show, under ``weights.histogram.bars/<parameter>``. A chart is JSON, and holds the
     exact histogram under ``weightviz``: ``tag, minimum, maximum, sum, sum_squares, edges, counts``.
 
@@ -33,18 +32,10 @@ class SwanLabSink:
         folder: Not used, the run has its own.
     """
 
-    def __init__(self, logger: Any, folder: Path) -> None:
-        self._logger = logger
-
-    def write(self, batch: Batch) -> None:
+    def _write(self, experiment: Any, batch: Batch) -> None:
         """Writes all in one call, with the step of the logger's own metrics."""
-        if not batch.artifacts or experiment_of(self._logger) is None:
-            return
         values = {_key(artifact): _value(artifact) for artifact in [*batch.artifacts, *drawn_histograms(batch)]}
         self._logger.log_metrics(values, step=batch.step)
-
-    def flush(self) -> None:
-        """Nothing to do: SwanLab writes when it is ready, and all when the run is finished."""
 
 
 class _Bars:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +10,9 @@ import numpy as np
 from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Scalar
 from lightning_weightviz.sinks import sink
 from lightning_weightviz.sinks.support.crc32c import quicken
+from lightning_weightviz.sinks.support.folder import Place
 from lightning_weightviz.sinks.support.names import unicode_tag
-from lightning_weightviz.sinks.support.tracker import experiment_of, prefix_of
+from lightning_weightviz.sinks.support.tracker import TrackerSink, prefix_of
 
 
 @sink("SummaryWriter")
@@ -29,7 +29,7 @@ class SummaryWriterSink:
         prefix: In front of every tag.
     """
 
-    def __init__(self, writer: Any, folder: Path, prefix: str = "") -> None:
+    def __init__(self, writer: Any, folder: Place, prefix: str = "") -> None:
         self._writer = writer
         self._prefix = prefix
 
@@ -55,7 +55,7 @@ class SummaryWriterSink:
 
 
 @sink("TensorBoardLogger")
-class TensorBoardLoggerSink:
+class TensorBoardLoggerSink(TrackerSink):
     """Writes to the ``experiment`` of a ``TensorBoardLogger`` of Lightning, PyTorch Lightning or Fabric.
 
     The logger's own ``prefix``, which Lightning puts in front of metrics alone, goes in front of every tag: of
@@ -66,16 +66,13 @@ class TensorBoardLoggerSink:
         folder: Not used, the logger has its own.
     """
 
-    def __init__(self, logger: Any, folder: Path) -> None:
-        self._logger = logger
+    def __init__(self, logger: Any, folder: Place) -> None:
+        super().__init__(logger, folder)
         self._folder = folder
         self._sink: SummaryWriterSink | None = None
 
-    def write(self, batch: Batch) -> None:
+    def _write(self, experiment: Any, batch: Batch) -> None:
         """Writes all of a snapshot as one event."""
-        experiment = experiment_of(self._logger)
-        if experiment is None:
-            return
         self._sink = SummaryWriterSink(experiment, self._folder, prefix_of(self._logger))
         self._sink.write(batch)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 from typing import Any
 
 from PIL import Image as PillowImage
@@ -11,11 +10,11 @@ from PIL import Image as PillowImage
 from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Scalar
 from lightning_weightviz.sinks import sink
 from lightning_weightviz.sinks.support.names import tracker_key, unicode_tag
-from lightning_weightviz.sinks.support.tracker import experiment_of
+from lightning_weightviz.sinks.support.tracker import TrackerSink
 
 
 @sink("WandbLogger")
-class WandbSink:
+class WandbSink(TrackerSink):
     """Logs a snapshot as one row of the run: ``Image``, ``Video`` (a GIF), ``Histogram`` and numbers.
 
     Keys are tags as `tracker_key` makes them, behind the logger's prefix; the step is ``trainer/global_step``, as of
@@ -26,19 +25,11 @@ class WandbSink:
         folder: Not used, the run has its own.
     """
 
-    def __init__(self, logger: Any, folder: Path) -> None:
-        self._logger = logger
-
-    def write(self, batch: Batch) -> None:
+    def _write(self, experiment: Any, batch: Batch) -> None:
         """Writes all in one call, as W&B limits calls and not what is in them."""
-        if batch.artifacts and experiment_of(self._logger) is not None:
-            # The logger's own method, as it knows which key holds the step, and the prefix.
-            self._logger.log_metrics(
-                {tracker_key(artifact.tag): _value(artifact) for artifact in batch.artifacts}, step=batch.step
-            )
-
-    def flush(self) -> None:
-        """Nothing to do: W&B's own process writes what it has been given."""
+        # The logger's own method, as it knows which key holds the step, and the prefix.
+        values = {tracker_key(artifact.tag): _value(artifact) for artifact in batch.artifacts}
+        self._logger.log_metrics(values, step=batch.step)
 
 
 def _value(artifact: Artifact) -> Any:

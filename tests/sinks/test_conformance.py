@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.loggers.logger import DummyLogger
 from torch.utils.tensorboard import SummaryWriter
 
-from lightning_weightviz.artifacts import Batch
+from lightning_weightviz.artifacts import Batch, Scalar
+from lightning_weightviz.run.errors import Tolerance
 from lightning_weightviz.sinks import FALLBACK, SINKS, sink_for
+from lightning_weightviz.sinks.support.delivery import Delivery
 from tests.sinks.loggers.kinds import KINDS
 from tests.support.samples import ODD_NAMES, PARAMETERS, batch
 
@@ -66,3 +69,48 @@ def test_can_be_flushed_before_anything_was_written(name: str, tmp_path: Path, m
     sink_for(logger, tmp_path).flush()
     if name in OPTIONAL:
         KINDS[name].finish(logger)
+
+
+def test_bears_numbers_that_are_not_finite(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    logger = LOGGERS[name](tmp_path)
+    sink = sink_for(logger, tmp_path)
+    bad = [Scalar(f"weights.rms/{value}", value) for value in (math.nan, math.inf, -math.inf)]
+    for step in (0, 1):
+        sink.write(Batch(step, 0, [*bad, Scalar("weights.rms/fine", 1.5)]))
+    sink.flush()
+    if name in OPTIONAL:
+        KINDS[name].finish(logger)
+        kind = KINDS[name]
+        book = kind.read(logger, tmp_path)
+        assert [book.scalars[kind.key("weights.rms/fine"), step] for step in (0, 1)] == [1.5, 1.5]
+
+
+def test_goes_on_after_the_logger_failed_once(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    if name in ("DummyLogger", "SummaryWriter", FALLBACK):
+        pytest.skip("has no experiment")
+    monkeypatch.chdir(tmp_path)
+    logger = LOGGERS[name](tmp_path)
+    delivery = Delivery([logger], tmp_path, None, report=False, tolerance=Tolerance())
+
+    def fail(_: Any) -> Any:
+        raise ConnectionError("the server is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lightning_weightviz.sinks.support.tracker.experiment_of", fail)
+        delivery.write(batch(step=1))
+    delivery.write(batch(step=2))
+    delivery.flush()
+    assert len([warning for warning in recwarn if "the server is away" in str(warning.message)]) == 1
+    kind = KINDS[name]
+    kind.finish(logger)
+    book = kind.read(logger, tmp_path if name != "TensorBoardLogger" else _run_of(logger))
+    assert {step for _, step in book.images} == {2}
+
+
+def _run_of(logger: Any) -> Path:
+    """Where `Kind.read` looks for TensorBoard's run."""
+    run = Path(logger.log_dir)
+    return run.rename(run.with_name("tensorboard")).parent

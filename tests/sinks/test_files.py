@@ -200,7 +200,7 @@ def test_folder_is_where_lightning_puts_checkpoints(tmp_path: Path) -> None:
     assert not (tmp_path / "unused").exists()
 
 
-@pytest.mark.parametrize("save_dir", [None, "s3://bucket/runs"])
+@pytest.mark.parametrize("save_dir", [None, "https://tracking.example/runs"])
 def test_folder_given_is_used_where_the_logger_has_none_here(
     save_dir: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import pkgutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -57,6 +60,20 @@ def _install(folder: Path, monkeypatch: pytest.MonkeyPatch, entry_point: str) ->
 
 def test_every_file_is_discovered() -> None:
     assert {"*", "DummyLogger", "SummaryWriter", "TensorBoardLogger"} <= set(SINKS)
+
+
+def test_every_file_is_a_sink() -> None:
+    modules = [module.name for module in pkgutil.iter_modules(sinks.__path__) if module.name != "support"]
+    assert {"files", "html_page", "tensorboard"} <= set(modules)
+    for name in modules:
+        module = importlib.import_module(f"{sinks.__name__}.{name}")
+        public = [found for found in vars(module).values() if getattr(found, "__module__", "") == module.__name__]
+        found = [
+            one for one in public if callable(getattr(one, "write", None)) and callable(getattr(one, "flush", None))
+        ]
+        assert found, f"sinks/{name}.py holds no class with write(batch) and flush()"
+        for one in found:
+            assert [*inspect.signature(one).parameters][1] == "folder", f"{one.__name__} is no factory(logger, folder)"
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,9 @@ ODD_NAMES = (
     "caf\udce9",
     "x" * 300,
     "deep/" * 60 + "end",
+    "tab\tbell\x07 escape\x1b[31m null\0",
+    "\ud83d half of a pair",
+    "x" * 5000,
     "step_00000003.png",
     "manifest.jsonl",
 )

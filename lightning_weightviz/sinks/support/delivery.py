@@ -1,62 +1,65 @@
-"""Where batches go: a sink for each logger that there is now, each failing on its own, and the report."""
+"""Where batches go: to a sink for each logger that there is now, and to the page, each failing on its own."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from lightning_weightviz.artifacts import Batch
 from lightning_weightviz.run.errors import Tolerance
 from lightning_weightviz.sinks import Sink, sink_for
-from lightning_weightviz.sinks.html_page import Report
+from lightning_weightviz.sinks.html_page import HtmlPage
+from lightning_weightviz.sinks.support.folder import place_of
 
 
-class Output:
+class Delivery:
     """Writes batches.
 
     Args:
-        folder: For what a logger cannot take, and for the report.
+        folder: For what a logger cannot take, and for the report; a path, or a URL that fsspec can write to.
         sinks: To use instead of those found for the loggers; None to find them.
         report: Whether to write a page with all pictures at the end.
-        tolerance: Told of every error.
+        tolerance: Reports every error.
 
     Attributes:
         loggers: Those to write to; may change at any time, as the Trainer's do. Empty: files alone.
     """
 
     def __init__(
-        self, loggers: Sequence[Any], folder: Path, sinks: Sequence[Sink] | None, *, report: bool, tolerance: Tolerance
+        self,
+        loggers: Sequence[Any],
+        folder: str | os.PathLike[str],
+        sinks: Sequence[Sink] | None,
+        *,
+        report: bool,
+        tolerance: Tolerance,
     ) -> None:
         self.loggers = loggers
-        self._folder = folder
+        self._folder = place_of(folder)
         self._fixed = sinks
-        self._report = Report() if report else None
+        self._page = [("the report", HtmlPage(None, self._folder))] if report else []
         self._tolerance = tolerance
         # The logger is kept beside its sink: an id is its owner's only while the owner lives.
         self._found: dict[int, tuple[Any, Sink]] = {}
 
     def write(self, batch: Batch) -> None:
         """Gives a batch to every sink."""
-        if self._report is not None:
-            self._report.add(batch)
         for name, sink in self._current():
             with self._tolerance.of(f"writing to {name}"):
                 sink.write(batch)
 
     def flush(self) -> None:
         """Makes all that was written readable."""
-        if self._report is not None:
-            with self._tolerance.of("writing the report"):
-                self._report.write(self._folder / "weightviz" / "report.html")
         for name, sink in self._current():
             with self._tolerance.of(f"flushing {name}"):
                 sink.flush()
 
     def _current(self) -> list[tuple[str, Sink]]:
+        """The sinks with what they are called in errors."""
+        current: list[tuple[str, Sink]] = [*self._page]
         if self._fixed is not None:
-            return [(type(sink).__name__, sink) for sink in self._fixed]
-        current = []
+            return current + [(type(sink).__name__, sink) for sink in self._fixed]
         for logger in self.loggers or [None]:
             name = "the files" if logger is None else type(logger).__name__
             if id(logger) not in self._found:

@@ -19,6 +19,8 @@ MOST_PICTURES = 24
 """Histograms drawn in one snapshot: those of the most values. Each takes milliseconds of the training thread."""
 
 _HEIGHT = 240
+_LONGEST_NAME = 400
+"""In characters: longer names fill the picture, and take seconds to be broken into lines."""
 
 
 def drawn_histograms(batch: Batch) -> Iterator[Image]:
@@ -33,6 +35,8 @@ def draw_histogram(histogram: Histogram, step: int, epoch: int) -> Image:
     """Bars whose area is the count, as bins differ in width a little."""
     # No font has what is not printable, and a line break would move what is below.
     shown = "".join(character if character.isprintable() else "\ufffd" for character in histogram.tag)
+    if len(shown) > _LONGEST_NAME:
+        shown = f"{shown[: _LONGEST_NAME // 2]}…{shown[1 - _LONGEST_NAME // 2 :]}"
     group, _, name = shown.partition("/")
     when = f"epoch {epoch} · step {step}"
     page = Page()

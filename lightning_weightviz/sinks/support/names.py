@@ -6,6 +6,8 @@ import hashlib
 import re
 from pathlib import PurePosixPath
 
+from lightning_weightviz.artifacts import Batch
+
 MAX_COMPONENT = 60
 """Longest part of a path in characters: at most 240 bytes of UTF-8, where file systems hold 255."""
 
@@ -86,6 +88,15 @@ def tracker_key(tag: str, *, ascii_only: bool = False, longest: int = MAX_KEY) -
 
     key = "/".join(part if is_plain(part) else _changed(part, unsafe) for part in tag.split("/"))
     return key if len(key.encode()) <= longest else _changed(tag, unsafe)
+
+
+def step_name(batch: Batch) -> str:
+    """The name of a file of one snapshot, without its kind; names sort as steps do.
+
+    >>> step_name(Batch(899, 20, []))
+    'step_00000899'
+    """
+    return f"step_{batch.step:08d}"
 
 
 def unicode_tag(tag: str) -> str:

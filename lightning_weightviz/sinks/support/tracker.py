@@ -1,11 +1,37 @@
-"""What Lightning's loggers have in common: the object they write to, and what goes in front of their metrics."""
+"""What sinks of experiment trackers have in common: the object they write to, its prefix, and what all write alike."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from lightning_weightviz.artifacts import Batch, Scalar
-from lightning_weightviz.sinks.support.names import tracker_key
+from lightning_weightviz.artifacts import Batch, Histogram, Scalar
+from lightning_weightviz.sinks.support.folder import Place
+from lightning_weightviz.sinks.support.histogram_pictures import histogram_record
+from lightning_weightviz.sinks.support.names import step_name, tracker_key
+
+
+class TrackerSink:
+    """A sink of a logger that keeps an ``experiment``: made when there is something to write, on rank 0 alone.
+
+    Args:
+        logger: Of Lightning, or made like one.
+        folder: Not used, the logger has its own.
+    """
+
+    def __init__(self, logger: Any, folder: Place) -> None:
+        self._logger = logger
+
+    def write(self, batch: Batch) -> None:
+        """Writes a batch; nothing where it is empty, or on ranks above 0."""
+        if batch.artifacts and (experiment := experiment_of(self._logger)) is not None:
+            self._write(experiment, batch)
+
+    def _write(self, experiment: Any, batch: Batch) -> None:
+        """Writes a batch that is not empty to what the logger writes to; each tracker's own."""
+        raise NotImplementedError
+
+    def flush(self) -> None:
+        """Nothing to do: trackers write on their own what they have been given, all of it when the run ends."""
 
 
 def experiment_of(logger: Any) -> Any | None:
@@ -32,3 +58,19 @@ def log_scalars(logger: Any, batch: Batch) -> None:
     }
     if scalars:
         logger.log_metrics(scalars, step=batch.step)
+
+
+def histogram_file(batch: Batch) -> tuple[str, dict[str, Any]] | None:
+    """A snapshot's histograms as one JSON file, for trackers that have none of their own.
+
+    Returns:
+        The file's path in the run, ``weightviz/histograms/step_00000899.json``, and what it holds: ``step, epoch,
+        histograms``, the last by tag. None where the batch has no histogram.
+    """
+    histograms = {
+        artifact.tag: histogram_record(artifact) for artifact in batch.artifacts if isinstance(artifact, Histogram)
+    }
+    if not histograms:
+        return None
+    record = {"step": batch.step, "epoch": batch.epoch, "histograms": histograms}
+    return f"weightviz/histograms/{step_name(batch)}.json", record
