@@ -134,8 +134,8 @@ def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_no_default_changes_what_is_measured(_way: None) -> None:
     measured = what_is_measured()
     expected = everything(*measured)
-    assert expected[0]["rows"]["templates"] is not None and expected[0]["pairs"] is not None
-    assert np.isfinite(expected[1]["rows"]["norms"]).all() and expected[0]["errors"] == {}
+    assert expected[0]["heads"][0]["templates"] is not None and expected[0]["pairs"][0] is not None
+    assert np.isfinite(expected[1]["heads"][0]["norms"]).all() and expected[0]["errors"] == {}
     for name, default in DEFAULTS.items():
         with default():
             found = everything(*measured)
