@@ -87,15 +87,14 @@ def zero(measurement: Measurement) -> str | None:
 
 @rule("dead_units")
 def dead_units(measurement: Measurement) -> str | None:
-    """At least a quarter of the rows next to zero, beside rows that are not: units that pass nothing on."""
+    """At least a quarter of the units next to zero, beside units that are not: they pass nothing on."""
     statistics = measurement.statistics
     # A row of NaN has no finite norm, and a matrix of zeros no row to compare with: other rules tell of them.
     if statistics["nan_count"] or statistics["inf_count"] or statistics["zero_fraction"] == 1.0:
         return None
-    rows = measurement.parameter.shape[0] if measurement.parameter.shape else 0
-    dead = statistics["dead_units"]
+    units, dead = measurement.parameter.units, statistics["dead_units"]
     # NaN, where the statistic is not defined, is not above anything.
-    return f"{dead:.0f} of {rows} units have near-zero weights" if dead >= rows / 4 else None
+    return f"{dead:.0f} of {units} units have near-zero weights" if dead >= units / 4 else None
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,7 @@ class Settings:
             colormap=self.colormap,
             bins=self.bins,
             statistics=tuple(self.statistics),
-            log_vectors=self.layers is not None,
+            log_all=self.layers is not None,
             animation=self.animation,
         )
 

@@ -245,9 +245,9 @@ class WeightVisualizer:
                 self._last = seen.scene
                 all_found += seen.found.alerts
                 for name, error in seen.errors.items():
-                    self._tolerance.tell(f"the statistic {name!r}", error)
+                    self._tolerance.report(f"the statistic {name!r}", error)
                 for name, error in seen.found.errors.items():
-                    self._tolerance.tell(f"the rule {name!r}", error)
+                    self._tolerance.report(f"the rule {name!r}", error)
         for alert in all_found:
             new = (alert.rule, alert.parameter) not in self._alerted
             if self._writes and self.settings.on_alert == "warn" and new:
@@ -276,7 +276,7 @@ class WeightVisualizer:
                 if rendered is None:
                     continue
                 for view, error in rendered.errors.items():
-                    self._tolerance.tell(f"the view {view!r}", error)
+                    self._tolerance.report(f"the view {view!r}", error)
                 self._delivery.write(rendered.batch)
 
     def _bytes_of_pictures(self) -> int:

@@ -21,8 +21,14 @@ FINDINGS: dict[str, tuple[dict[str, float], str]] = {
 }
 
 
-def snapshot(statistics: dict[str, float], *, initial: bool = False, shape: tuple[int, ...] = (8, 4)) -> Snapshot:
-    parameter = Parameter("encoder.fc.weight", "linear", "Linear", shape, "float32", "matrix")
+def snapshot(
+    statistics: dict[str, float],
+    *,
+    initial: bool = False,
+    shape: tuple[int, ...] = (8, 4),
+    parameter: Parameter | None = None,
+) -> Snapshot:
+    parameter = parameter or Parameter("encoder.fc.weight", "linear", "Linear", shape, "float32", "matrix")
     counts = Counts(np.zeros(2), np.zeros(1, np.int64), 0.0, 0.0, 0.0, 0.0)
     measurement = Measurement(parameter, {**HEALTHY, **statistics}, counts, np.zeros(9))
     return Snapshot(90, 2, 1, initial, {"weights": {parameter.name: measurement}}, {"weights": {}})
@@ -69,6 +75,27 @@ def test_broken_or_zero_weights_are_not_called_dead_units_too() -> None:
     for rule in ("nan", "inf", "zero"):
         (alert,) = found({**FINDINGS[rule][0], "dead_units": 8.0})
         assert alert.rule == rule
+
+
+@pytest.mark.parametrize(
+    ("shape", "fields", "units"),
+    [
+        ((8, 4), {}, 8),
+        ((4, 8), {"units_axis": 1}, 8),
+        ((64, 8), {"units_axis": 1}, 8),
+        ((8, 16, 3, 3), {"layout": "kernels"}, 8),
+        ((16, 8, 3, 3), {"layout": "kernels", "units_axis": 1}, 8),
+        ((8, 3, 5, 5), {"layout": "filters"}, 8),
+    ],
+)
+def test_dead_units_are_a_share_of_the_units_wherever_they_lie(
+    shape: tuple[int, ...], fields: dict[str, Any], units: int
+) -> None:
+    parameter = Parameter("w", "linear", "Linear", shape, "float32", **{"layout": "matrix", **fields})
+    assert parameter.units == units
+    assert found({"dead_units": 1.0}, parameter=parameter) == []
+    (alert,) = found({"dead_units": 2.0}, parameter=parameter)
+    assert alert.message.startswith("w: 2 of 8 units have near-zero weights")
 
 
 def test_zeros_are_a_usual_start_and_a_usual_bias() -> None:

@@ -1,21 +1,11 @@
 """What is kept from snapshot to snapshot, in bounded space: colour ranges, films and curves. Numpy only."""
 
 from lightning_weightviz.memory.color_range import ColorRange, range_for
-from lightning_weightviz.memory.history import (
-    FRAME_CELLS,
-    OVERVIEW_STATISTICS,
-    Frame,
-    History,
-    Memory,
-    change_map,
-    extra_key,
-    extra_maps,
-    film_key,
-    filmed,
-    frame_of,
-    key_of,
-    templates_key,
-)
+from lightning_weightviz.memory.curves import OVERVIEW_STATISTICS
+from lightning_weightviz.memory.film import FRAME_CELLS, Frame, filmed, frame_of
+from lightning_weightviz.memory.history import History, Memory
+from lightning_weightviz.memory.keys import extra_key, film_key, key_of, statistics_key, templates_key
+from lightning_weightviz.memory.maps import change_map, extra_maps
 
 __all__ = [
     "FRAME_CELLS",
@@ -32,5 +22,6 @@ __all__ = [
     "frame_of",
     "key_of",
     "range_for",
+    "statistics_key",
     "templates_key",
 ]

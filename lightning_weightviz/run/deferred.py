@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -41,7 +42,11 @@ class Deferred(Generic[Result]):
                 try:
                     self._result = work()
                 except Exception as error:
+                    # The frames of its error hold on to what it had in hand, too; their lines stay known.
+                    traceback.clear_frames(error.__traceback__)
                     self._error = error
+                finally:
+                    del work
         if self._error is not None:
             raise self._error
         return self._result

@@ -1,10 +1,14 @@
-"""The error policy: what goes wrong is told once and does not reach the training."""
+"""The error policy: errors are reported once and never reach training."""
 
 from __future__ import annotations
 
 import warnings
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+MOST_REPORTS = 8
+"""Of one thing that fails: a fault whose place or type changes from time to time must not flood the output."""
 
 
 class ArgumentError(ValueError):
@@ -12,7 +16,9 @@ class ArgumentError(ValueError):
 
 
 class Tolerance:
-    """Turns errors into warnings, one for each thing that fails.
+    """Turns errors into warnings: one for each cause of each thing that fails, at most `MOST_REPORTS` for each thing.
+
+    The cause is the type of the error and the line that raised it.
 
     Args:
         passing: Types of errors that the user wants to see raised.
@@ -20,22 +26,34 @@ class Tolerance:
 
     def __init__(self, passing: tuple[type[Exception], ...] = (ArgumentError,)) -> None:
         self._passing = passing
-        self._told: set[str] = set()
+        self._reported: defaultdict[str, set[tuple[type[Exception], str]]] = defaultdict(set)
 
     @contextmanager
     def of(self, what: str) -> Iterator[None]:
-        """What goes wrong in here is told under the name `what`."""
+        """What goes wrong in here is reported under the name `what`."""
         try:
             yield
         except self._passing:
             raise
         except Exception as error:
-            self.tell(what, error)
+            self.report(what, error)
 
-    def tell(self, what: str, error: Exception) -> None:
+    def report(self, what: str, error: Exception) -> None:
         """Warns of an error that was caught elsewhere."""
-        if what not in self._told:
-            self._told.add(what)
-            message = f"{what} failed with {type(error).__name__}: {error}. Training goes on; this is said once."
+        reported, cause = self._reported[what], (type(error), _raised_at(error))
+        if cause not in reported and len(reported) < MOST_REPORTS:
+            reported.add(cause)
+            message = (
+                f"{what} failed with {type(error).__name__}: {error}. Training continues; this is reported only once."
+            )
             # A registry of its own: Python's default shows a message once a process, and a second run has its own.
             warnings.warn_explicit(message, UserWarning, __file__, 1, registry={})
+
+
+def _raised_at(error: Exception) -> str:
+    """``<file>:<line>`` where an error was raised; empty where it never was."""
+    trace, place = error.__traceback__, ""
+    while trace is not None:
+        place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place

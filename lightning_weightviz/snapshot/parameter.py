@@ -87,6 +87,16 @@ class Parameter:
         return rows, columns // max(self.kernel, 1)
 
     @property
+    def units(self) -> int:
+        """How many outputs it has: rows of the matrix, or with `units_axis` 1 its columns, of kernels the map's.
+
+        >>> Parameter("kernel", "other", "Dense", (784, 128), "float32", "matrix", units_axis=1).units
+        128
+        """
+        shape = self.map_shape if self.layout == "kernels" else self.matrix_shape
+        return shape[self.units_axis]
+
+    @property
     def filters_shape(self) -> tuple[int, int, int, int]:
         """(n, channels, height, width) of the rows that are copied as pictures: the first `MAX_FILTER_VALUES` values.
 

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from lightning_weightviz.memory import (
+    FRAME_CELLS,
+    OVERVIEW_STATISTICS,
+    History,
+    extra_key,
+    key_of,
+    statistics_key,
+)
 from lightning_weightviz.memory.color_range import range_for
-from lightning_weightviz.memory.history import FRAME_CELLS, MAX_FRAMES, MAX_POINTS, OVERVIEW_STATISTICS, History
+from lightning_weightviz.memory.curves import MAX_POINTS
+from lightning_weightviz.memory.film import MAX_FRAMES
 from lightning_weightviz.run.checkpoint import to_arrays, to_tensors
 from lightning_weightviz.snapshot import Counts, Layout, Measurement, Parameter, Picture, Snapshot, pool_extreme
 
@@ -173,3 +184,56 @@ def test_pooling_keeps_the_value_farthest_from_zero() -> None:
             block = [values[r, c] for r in range(17) for c in range(23) if r * 5 // 17 == row and c * 7 // 23 == column]
             expected = np.nan if np.isnan(block).any() else max(block, key=abs)
             np.testing.assert_equal(pooled[row, column], np.float32(expected))
+
+
+@pytest.mark.parametrize("name", ["fc", "a:b", "a:b:rms", "percentiles:x", "total", "a/b:", "\n:sums"])
+@pytest.mark.parametrize("layout", ["matrix", "vector"])
+def test_another_parameter_of_the_same_name_starts_anew(name: str, layout: Layout) -> None:
+    history, key = History(keep_start=True), key_of("weights", name)
+    old, new = (np.full((4, 4), 512.0), np.full((2, 3), 0.5)) if layout == "matrix" else (np.ones(8), np.full(5, 0.5))
+    for ordinal in range(3):
+        history.remember(snapshot(ordinal, old, name, layout))
+    memory = history.remember(snapshot(3, new, name, layout))
+    assert memory.ranges[key] == 0.5
+    assert memory.start[key].shape == np.atleast_2d(new).shape
+    assert key not in memory.previous
+    assert np.isnan(memory.percentiles[key][:3]).all() and not np.isnan(memory.percentiles[key][3]).any()
+    if layout == "matrix":
+        assert [frame.ordinal for frame in memory.frames[key]] == [3]
+    else:
+        assert np.isnan(memory.vectors[key][:3]).all() and memory.vectors[key][3].tolist() == [0.5] * 5
+
+
+def test_a_parameter_called_total_is_not_the_total() -> None:
+    history = History()
+    for ordinal in range(3):
+        memory = history.remember(snapshot(ordinal, np.full((2, 2), 7.0), name="total"))
+    assert memory.statistics[statistics_key("weights", "total")][:, 0].tolist() == [7.0, 7.0, 7.0]
+    assert memory.statistics[key_of("weights", "total")][:, 0].tolist() == [0.0, 1.0, 2.0]
+
+
+def test_a_name_like_that_of_another_range_has_a_range_of_its_own() -> None:
+    def shot(ordinal: int, size: float) -> Snapshot:
+        fc = measurement("fc", np.full((4, 4), 0.25))
+        assert fc.picture is not None
+        pooled = replace(fc, picture=replace(fc.picture, shape=(8, 8)))
+        other = measurement("fc:rms", np.full((4, 4), size))
+        return replace(snapshot(ordinal, np.ones((1, 1))), targets={"weights": {"fc": pooled, "fc:rms": other}})
+
+    history = History()
+    history.remember(shot(0, 64.0))
+    memory = history.remember(shot(1, 64.0))
+    assert memory.ranges[extra_key(key_of("weights", "fc"), "rms")] == 0.25
+    assert memory.ranges[key_of("weights", "fc:rms")] == 64.0
+
+
+def test_a_parameter_that_is_gone_does_not_break_what_comes_after() -> None:
+    """Its only point is dropped when the curves thin out."""
+    history = History()
+    for ordinal in range(200):
+        memory = history.remember(snapshot(ordinal, np.ones((2, 2)), name="gone" if ordinal == 33 else "fc"))
+    assert "weights/gone" not in memory.percentiles
+    assert len(memory.percentiles["weights/fc"]) == len(memory.epochs)
+    resumed = History()
+    resumed.load_state_dict(to_arrays(to_tensors(history.state_dict())))
+    assert resumed.snapshots == 200

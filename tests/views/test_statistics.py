@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lightning_weightviz.artifacts import Scalar
-from lightning_weightviz.views.statistics import statistics
+from lightning_weightviz.views.statistics import MOST_MATRICES, leaves_out, statistics
 from tests.support.scenes import scene
 
 WEIGHTS: dict[str, np.ndarray[Any, Any]] = {
@@ -40,8 +40,29 @@ def test_values_and_tags_of_matrices_and_of_the_whole() -> None:
 
 
 def test_vectors_where_layers_were_named() -> None:
-    tags = logged(statistics=("mean",), log_vectors=True)
+    tags = logged(statistics=("mean",), log_all=True)
     assert set(tags) == {f"weights.mean/{name}" for name in [*WEIGHTS, "total"]}
+
+
+@pytest.mark.parametrize("matrices", [MOST_MATRICES, MOST_MATRICES + 1])
+@pytest.mark.parametrize("log_all", [False, True])
+def test_of_many_matrices_those_with_pictures_are_logged(matrices: int, log_all: bool) -> None:
+    weights = {f"{index}.weight": np.full((2, 2), index + 1.0) for index in range(matrices)}
+    vectors = {f"{index}.bias": np.ones(3) for index in range(40)}
+    pictured = {"3.weight", "20.weight", "5.bias"}
+    everything = weights | vectors
+    sight = scene(everything, unpictured=sorted(everything.keys() - pictured), statistics=("rms",), log_all=log_all)
+    parameters = [measurement.parameter for measurement in sight.snapshot.targets["weights"].values()]
+    assert leaves_out(parameters) == (matrices > MOST_MATRICES)
+    expected = everything if log_all else weights if matrices <= MOST_MATRICES else ("3.weight", "20.weight")
+    assert [scalar.tag for scalar in statistics(sight)] == [f"weights.rms/{name}" for name in [*expected, "total"]]
+
+
+def test_many_matrices_with_pictures_are_all_logged() -> None:
+    weights = {f"{index}.weight": np.ones((2, 2)) for index in range(MOST_MATRICES + 5)}
+    sight = scene(weights, statistics=("rms",))
+    assert not leaves_out(measurement.parameter for measurement in sight.snapshot.targets["weights"].values())
+    assert len(list(statistics(sight))) == len(weights) + 1
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

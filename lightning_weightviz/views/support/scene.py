@@ -22,14 +22,14 @@ class Style:
         colormap: Any matplotlib name, for signed values.
         bins: At most this many bins a histogram.
         statistics: Names of the statistics to log.
-        log_vectors: Whether parameters of fewer than two dimensions get scalars too.
+        log_all: Whether all parameters get scalars: those of fewer than two dimensions, and each of many matrices.
         animation: Whether to make the GIF at the end.
     """
 
     colormap: str = "RdBu_r"
     bins: int = 64
     statistics: tuple[str, ...] = ()
-    log_vectors: bool = False
+    log_all: bool = False
     animation: bool = False
 
 

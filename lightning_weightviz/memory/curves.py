@@ -1,0 +1,101 @@
+"""Curves over time, thinned as they grow: every second, fourth, … snapshot, and the newest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from lightning_weightviz.memory.narrow import narrow
+
+MAX_POINTS = 64
+VECTOR_CELLS = 256
+OVERVIEW_STATISTICS = ("rms", "absmax", "relative_change", "rotation", "zero_fraction", "nan_count", "inf_count")
+"""What the overview follows over time for every parameter."""
+
+Curve = list[tuple[int, npt.NDArray[Any]]]
+"""The ordinal of each snapshot that has a point, and the point: arrays of one shape."""
+
+
+class Time(NamedTuple):
+    """When a snapshot was taken."""
+
+    ordinal: int
+    epoch: int
+    step: int
+
+
+@dataclass
+class Timeline:
+    """The snapshots at which curves have points.
+
+    Attributes:
+        times: At most `MAX_POINTS` + 1, in the order of time.
+        stride: Those stay whose ordinal is a multiple of it; the newest does until it is not the newest.
+    """
+
+    times: list[Time] = field(default_factory=list)
+    stride: int = 1
+
+    @property
+    def ordinals(self) -> list[int]:
+        """Of each point."""
+        return [time.ordinal for time in self.times]
+
+    def add(self, time: Time) -> None:
+        """Takes in the next snapshot and drops those that do not stay."""
+        self.times.append(time)
+        if len(self.times) > MAX_POINTS + 1:
+            self.stride *= 2
+        self.times = [kept for kept in self.times if self._keeps(kept.ordinal)]
+
+    def thinned(self, curve: Curve) -> Curve:
+        """Those points of a curve whose snapshots stay."""
+        return [point for point in curve if self._keeps(point[0])]
+
+    def _keeps(self, ordinal: int) -> bool:
+        return ordinal == self.times[-1].ordinal or ordinal % self.stride == 0
+
+
+def aligned(curve: Curve, ordinals: Sequence[int]) -> npt.NDArray[Any]:
+    """The points of a curve of at least one at `ordinals`; NaN where it has none."""
+    by_ordinal = dict(curve)
+    missing = np.full_like(curve[-1][1], np.nan)
+    return np.stack([by_ordinal.get(ordinal, missing) for ordinal in ordinals])
+
+
+@dataclass
+class Statistics:
+    """`OVERVIEW_STATISTICS` of everything: one array per snapshot, as hundreds of small ones cost milliseconds.
+
+    Attributes:
+        keys: Of all that was ever measured; they only become more.
+        rows: Per snapshot float32, (k, S), of the first k keys; NaN where there was nothing.
+    """
+
+    keys: list[str] = field(default_factory=list)
+    rows: Curve = field(default_factory=list)
+
+    def add(self, ordinal: int, found: Mapping[str, Mapping[str, float]]) -> None:
+        """Takes in what was measured in a snapshot, by key."""
+        self.keys = merged(self.keys, found)
+        absent: Mapping[str, float] = {}
+        values = [[found.get(key, absent).get(name, math.nan) for name in OVERVIEW_STATISTICS] for key in self.keys]
+        shaped = np.array(values, np.float64).reshape(len(self.keys), len(OVERVIEW_STATISTICS))
+        self.rows.append((ordinal, narrow(shaped)))
+
+    def over_time(self) -> dict[str, npt.NDArray[np.float32]]:
+        """By key, float32, (T, S)."""
+        values = np.full((len(self.rows), len(self.keys), len(OVERVIEW_STATISTICS)), np.nan, np.float32)
+        for point, (_, rows) in enumerate(self.rows):
+            values[point, : len(rows)] = rows
+        return {key: values[:, index] for index, key in enumerate(self.keys)}
+
+
+def merged(known: Iterable[str], new: Iterable[str]) -> list[str]:
+    """What is known, and behind it what is new, each once."""
+    return list(dict.fromkeys([*known, *new]))

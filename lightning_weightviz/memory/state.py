@@ -1,0 +1,260 @@
+"""What history keeps, and its form in a checkpoint.
+
+A checkpoint holds flat dicts by key: ``ranges`` of parameters, of their `extra_maps` and of templates, ``curves``
+called ``percentiles:<key>`` and ``vectors:<key>``. In here each parameter is one `Track`, so that it can be forgotten.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from itertools import pairwise
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from lightning_weightviz.memory.curves import (
+    OVERVIEW_STATISTICS,
+    VECTOR_CELLS,
+    Curve,
+    Statistics,
+    Time,
+    Timeline,
+    merged,
+)
+from lightning_weightviz.memory.film import Frame
+from lightning_weightviz.memory.keys import TEMPLATES, extra_key
+from lightning_weightviz.memory.maps import EXTRA_MAPS
+from lightning_weightviz.snapshot import PERCENTILES
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass
+class Track:
+    """What is kept of one parameter.
+
+    Attributes:
+        shape: The parameter's: under its name another one may come.
+        ranges: R of its picture at its key, of its `extra_maps` at theirs.
+        frames: The film strip, the oldest first.
+        percentiles: Points float32, (9,).
+        vector: Points float32, (w ≤ 256,), of a parameter of one dimension.
+        start: `change_map` of its first snapshot.
+        previous: The same of the newest; None where it has no picture there.
+    """
+
+    shape: tuple[int, ...]
+    ranges: dict[str, float] = field(default_factory=dict)
+    frames: list[Frame] = field(default_factory=list)
+    percentiles: Curve = field(default_factory=list)
+    vector: Curve = field(default_factory=list)
+    start: Floats | None = None
+    previous: Floats | None = None
+
+
+@dataclass
+class Kept:
+    """All that history keeps.
+
+    Attributes:
+        timeline: Of all curves.
+        frame_base: Frames of its powers are kept.
+        statistics: Of all parameters, and the totals.
+        tracks: By `key_of`.
+        templates: R of templates, by `templates_key`.
+    """
+
+    timeline: Timeline = field(default_factory=Timeline)
+    frame_base: int = 2
+    statistics: Statistics = field(default_factory=Statistics)
+    tracks: dict[str, Track] = field(default_factory=dict)
+    templates: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def ranges(self) -> dict[str, float]:
+        """R of everything, by its key; 0 where there is none yet."""
+        return {key: limit for track in self.tracks.values() for key, limit in track.ranges.items()} | self.templates
+
+
+def to_state(kept: Kept) -> dict[str, Any]:
+    """All of it as primitives and numpy arrays, nested in dicts and lists."""
+    tracks = kept.tracks
+    curves = {
+        name: curve
+        for key, track in tracks.items()
+        for name, curve in ((f"percentiles:{key}", track.percentiles), (f"vectors:{key}", track.vector))
+        if curve
+    }
+    return {
+        "shapes": {key: list(track.shape) for key, track in tracks.items()},
+        "ranges": kept.ranges,
+        "frame_base": kept.frame_base,
+        "stride": kept.timeline.stride,
+        "times": [list(time) for time in kept.timeline.times],
+        "keys": list(kept.statistics.keys),
+        "statistics": [rows for _, rows in kept.statistics.rows],
+        "curves": {
+            name: {"ordinals": [point[0] for point in curve], "rows": np.stack([point[1] for point in curve])}
+            for name, curve in curves.items()
+        },
+        "frames": {
+            key: [vars(frame).copy() for frame in track.frames] for key, track in tracks.items() if track.frames
+        },
+        "start": {key: track.start for key, track in tracks.items() if track.start is not None},
+        "previous": {key: track.previous for key, track in tracks.items() if track.previous is not None},
+    }
+
+
+_FIELDS = set(to_state(Kept()))
+_FRAME = {one.name for one in fields(Frame)}
+
+
+def from_state(state: object) -> Kept:
+    """The inverse of `to_state`.
+
+    Raises:
+        ValueError: Something is missing, is not known, or is of the wrong type or shape.
+    """
+    found = _mapping(state, "the state")
+    if found.keys() != _FIELDS:
+        _refuse(f"missing {sorted(_FIELDS - found.keys())}, not known {sorted(found.keys() - _FIELDS)}")
+    times = [_time(time) for time in _list(found["times"], "times")]
+    timeline = Timeline(times, _whole(found["stride"], "stride", 1))
+    _ascending(timeline.ordinals, "times")
+    tracks = {
+        key: Track(tuple(_whole(length, f"the shape of {key}") for length in _list(shape, f"the shape of {key}")))
+        for key, shape in _mapping(found["shapes"], "shapes").items()
+    }
+    kept = Kept(timeline, _whole(found["frame_base"], "frame_base", 2), _statistics(found, timeline), tracks)
+    _read_ranges(found["ranges"], kept)
+    _read_curves(found["curves"], kept)
+    for key, frames in _of_tracks(found["frames"], "frames", tracks):
+        tracks[key].frames = [_frame(frame, key) for frame in _list(frames, f"the frames of {key}")]
+        _ascending([frame.ordinal for frame in tracks[key].frames], f"the frames of {key}")
+    for key, values in _of_tracks(found["start"], "start", tracks):
+        tracks[key].start = _array(values, f"the start of {key}", np.float32, 2, 4)
+    for key, values in _of_tracks(found["previous"], "previous", tracks):
+        tracks[key].previous = _array(values, f"the snapshot before of {key}", np.float32, 2, 4)
+    return kept
+
+
+def _statistics(found: Mapping[str, Any], timeline: Timeline) -> Statistics:
+    keys, rows = _list(found["keys"], "keys"), _list(found["statistics"], "statistics")
+    if not all(isinstance(key, str) for key in keys) or len(merged(keys, ())) != len(keys):
+        _refuse("keys are not names, each once")
+    if len(rows) != len(timeline.times):
+        _refuse(f"{len(rows)} rows of statistics at {len(timeline.times)} times")
+    arrays = [_array(values, "statistics", np.float32, 2) for values in rows]
+    if any(len(array) > len(keys) or array.shape[1] != len(OVERVIEW_STATISTICS) for array in arrays):
+        _refuse(f"statistics of shapes {[array.shape for array in arrays]} for {len(keys)} keys")
+    return Statistics(list(keys), list(zip(timeline.ordinals, arrays, strict=True)))
+
+
+def _read_ranges(found: object, kept: Kept) -> None:
+    ranges = {key: _number(limit, f"the range {key}") for key, limit in _mapping(found, "ranges").items()}
+    if not all(0 <= limit < math.inf for limit in ranges.values()):
+        _refuse("a range is not finite, or below 0")
+    for key, track in kept.tracks.items():
+        own = (key, *(extra_key(key, name) for name in EXTRA_MAPS))
+        track.ranges = {name: ranges[name] for name in own if name in ranges}
+    rest = ranges.keys() - kept.ranges.keys()
+    if unknown := [key for key in rest if not key.startswith(TEMPLATES)]:
+        _refuse(f"ranges of no parameter: {sorted(unknown)}")
+    kept.templates = {key: limit for key, limit in ranges.items() if key in rest}
+
+
+def _read_curves(found: object, kept: Kept) -> None:
+    for name, value in _mapping(found, "curves").items():
+        kind, _, key = name.partition(":")
+        if kind not in ("percentiles", "vectors") or key not in kept.tracks:
+            _refuse(f"a curve that is not known: {name}")
+        curve = _mapping(value, f"the curve {name}")
+        if curve.keys() != {"ordinals", "rows"}:
+            _refuse(f"the curve {name} has {sorted(curve)}")
+        ordinals = [_whole(ordinal, f"the curve {name}") for ordinal in _list(curve["ordinals"], f"the curve {name}")]
+        rows = _array(curve["rows"], f"the curve {name}", np.float32, 2)
+        width = rows.shape[1]
+        if len(rows) != len(ordinals) or (width != len(PERCENTILES) if kind == "percentiles" else width > VECTOR_CELLS):
+            _refuse(f"the curve {name} has rows of shape {rows.shape} at {len(ordinals)} ordinals")
+        _ascending(ordinals, f"the curve {name}")
+        if not set(ordinals) <= set(kept.timeline.ordinals):
+            _refuse(f"the curve {name} has points at no time")
+        points = list(zip(ordinals, rows, strict=True))
+        if kind == "percentiles":
+            kept.tracks[key].percentiles = points
+        else:
+            kept.tracks[key].vector = points
+
+
+def _time(value: object) -> Time:
+    numbers = [_whole(number, "times") for number in _list(value, "times")]
+    if len(numbers) != len(Time._fields):
+        _refuse(f"a time of {len(numbers)} numbers")
+    return Time(*numbers)
+
+
+def _frame(value: object, key: str) -> Frame:
+    what = f"a frame of {key}"
+    found = _mapping(value, what)
+    if found.keys() != _FRAME:
+        _refuse(f"{what} has {sorted(found)}")
+    scale = _number(found["scale"], what)
+    if not 0 < scale < math.inf:
+        _refuse(f"{what} has the scale {scale}")
+    return Frame(
+        ordinal=_whole(found["ordinal"], what),
+        epoch=_whole(found["epoch"], what),
+        step=_whole(found["step"], what),
+        cells=_array(found["cells"], what, np.float16, 2),
+        scale=scale,
+        moved=_number(found["moved"], what),
+    )
+
+
+def _of_tracks(value: object, what: str, tracks: Mapping[str, Track]) -> Iterator[tuple[str, Any]]:
+    for key, kept in _mapping(value, what).items():
+        if key not in tracks:
+            _refuse(f"{what} of no parameter: {key}")
+        yield key, kept
+
+
+def _mapping(value: object, what: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        _refuse(f"{what} is no dict by name")
+    return value
+
+
+def _list(value: object, what: str) -> list[Any]:
+    if not isinstance(value, (list, tuple)):
+        _refuse(f"{what} is no list")
+    return list(value)
+
+
+def _whole(value: object, what: str, least: int | None = None) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or (least is not None and value < least):
+        _refuse(f"{what} holds {value!r}")
+    return value
+
+
+def _number(value: object, what: str) -> float:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        _refuse(f"{what} holds {value!r}")
+    return float(value)
+
+
+def _array(value: object, what: str, dtype: type[np.generic], *axes: int) -> npt.NDArray[Any]:
+    if not isinstance(value, np.ndarray) or value.dtype != dtype or value.ndim not in axes:
+        _refuse(f"{what} is no {dtype.__name__} array of {' or '.join(map(str, axes))} dimensions")
+    return value
+
+
+def _ascending(ordinals: list[int], what: str) -> None:
+    if any(left >= right for left, right in pairwise(ordinals)) or min(ordinals, default=0) < 0:
+        _refuse(f"{what} are not in the order of time")
+
+
+def _refuse(why: str) -> NoReturn:
+    raise ValueError(f"this is no history of this version: {why}")
