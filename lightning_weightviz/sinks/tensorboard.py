@@ -90,7 +90,7 @@ def _summary_class(writer_class: type) -> Any:
 
 
 def _value(artifact: Artifact) -> dict[str, Any]:
-    """What a ``Summary.Value`` holds beside its tag."""
+    """What a ``Summary.Value`` holds besides its tag."""
     match artifact:
         case Scalar():
             return {"simple_value": artifact.value}

@@ -40,7 +40,7 @@ class Delivery:
         self._fixed = sinks
         self._page = [("the report", HtmlPage(None, self._folder))] if report else []
         self._tolerance = tolerance
-        # The logger is kept beside its sink: an id is its owner's only while the owner lives.
+        # The logger is kept with its sink: an id is its owner's only while the owner lives.
         self._found: dict[int, tuple[Any, Sink]] = {}
 
     def write(self, batch: Batch) -> None:

@@ -41,7 +41,7 @@ def place_of(folder: str | os.PathLike[str]) -> Place:
         return Path(text)
     protocol, slashes, rest = found.groups()
     if protocol in ("file", "local"):
-        return Path(LocalFileSystem._strip_protocol(text))
+        return Path(LocalFileSystem._strip_protocol(f"file:{slashes if len(slashes) > 1 else '///'}{rest}"))
     if len(slashes) == 1 and protocol not in fsspec.available_protocols():
         return Path(text)
     return f"{protocol}:{slashes if len(slashes) > 1 else '//'}{rest.rstrip('/')}"
@@ -154,7 +154,7 @@ class RemoteFolder:
 
     def _read(self, path: str) -> bytes:
         """A file, or what was to replace it when a crash came between; empty where there is none."""
-        for candidate in (path, path + ".partial"):
+        for candidate in (path,) if self._fs.async_impl else (path, path + ".partial"):
             try:
                 content: bytes = self._fs.cat_file(candidate)
             except FileNotFoundError:

@@ -56,7 +56,7 @@ def test_mlflow_takes_more_than_a_thousand_metrics(tmp_path: Path, monkeypatch: 
     assert run.data.metrics == {scalar.tag: scalar.value for scalar in scalars}
 
 
-def test_at_most_so_many_histograms_are_drawn_the_largest() -> None:
+def test_only_the_largest_histograms_are_drawn() -> None:
     found: list[Histogram] = []
     for number in range(MOST_PICTURES + 6):
         one = histogram(f"weights.histogram/{number}", number)

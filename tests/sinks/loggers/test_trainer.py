@@ -125,8 +125,8 @@ def test_one_that_raises_stops_neither_training_nor_the_others(
     _train(tmp_path, [logger, Witness()], max_epochs=2)
     kind.finish(logger)
     assert len(given) >= 3
-    told = [str(warning.message) for warning in recwarn if "the server is away" in str(warning.message)]
-    assert len(told) == 1 and name in told[0] and "ConnectionError" in told[0]
+    reported = [str(warning.message) for warning in recwarn if "the server is away" in str(warning.message)]
+    assert len(reported) == 1 and name in reported[0] and "ConnectionError" in reported[0]
 
 
 ASKED = {"CSVLogger": "files.open_folder"}

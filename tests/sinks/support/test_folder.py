@@ -168,6 +168,7 @@ def test_a_url_that_cannot_be_written_to_is_named_with_what_is_missing(
         ("a:b", Path("a:b")),
         ("file:///data/runs", Path("/data/runs")),
         ("file:/data/runs", Path("/data/runs")),
+        ("local:///data/runs", Path("/data/runs")),
         ("s3://bucket/runs/", "s3://bucket/runs"),
         (Path("s3://bucket/runs"), "s3://bucket/runs"),
         ("hdfs:///data/runs", "hdfs:///data/runs"),
