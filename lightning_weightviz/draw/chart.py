@@ -14,7 +14,7 @@ from lightning_weightviz.draw.color import GAP, INFINITE, NAN, Pixels, Rgb
 from lightning_weightviz.draw.matrix import Box
 from lightning_weightviz.draw.number import number
 from lightning_weightviz.draw.page import GREY, INK, LINE, Page
-from lightning_weightviz.draw.text import SMALL, font
+from lightning_weightviz.draw.text import SMALL, font, glyphs
 
 Values = npt.NDArray[np.float64]
 
@@ -205,7 +205,7 @@ def draw_profile(page: Page, box: Box, values: Values, *, signed: bool) -> Plot:
 
 def vertical(text: str, *, size: int = SMALL, color: Rgb = INK) -> Pixels:
     """A text that reads upwards: uint8, (its width, its height, 3), on white."""
-    height = round(1.3 * size)
+    height, text = round(1.3 * size), glyphs(text)
     ink = Image.new("L", (math.ceil(font(size).getlength(text)) + 2, height))
     ImageDraw.Draw(ink).text((1, height / 2), text, font=font(size), fill=255, anchor="lm")
     # As few greys as on the page, which has to fit a palette.

@@ -18,7 +18,7 @@ from lightning_weightviz.draw.text import SMALL, text_width
 from lightning_weightviz.memory import OVERVIEW_STATISTICS, Memory, key_of
 from lightning_weightviz.snapshot import Measurement, Target
 from lightning_weightviz.views import Scene, view
-from lightning_weightviz.views.support.words import describe, moment, value_facts
+from lightning_weightviz.views.support.words import describe, moment, one_line, value_facts
 
 BANDS: Mapping[str, tuple[int, int, Rgb]] = {
     "all": (0, 8, (222, 235, 247)),
@@ -92,7 +92,8 @@ def draw_distribution(scene: Scene, target: Target, measurement: Measurement) ->
     _write_labels(page, plot, names)
     page.y = box.bottom + 40
     page.facts(_facts(measurement))
-    return Distribution(page.raster(), plot, f"{parameter.name}, {what}, {when}, distribution over time")
+    caption = f"{one_line(parameter.name)}, {what}, {when}, distribution over time"
+    return Distribution(page.raster(), plot, caption)
 
 
 def time_axis(memory: Memory) -> tuple[str, npt.NDArray[np.float64]]:

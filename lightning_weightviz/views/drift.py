@@ -18,7 +18,7 @@ from lightning_weightviz.draw.tiles import TileLayout, dead_filters, paint_tiles
 from lightning_weightviz.memory import change_map, key_of, range_for
 from lightning_weightviz.snapshot import Measurement, Parameter, Target
 from lightning_weightviz.views import Scene, view
-from lightning_weightviz.views.support.words import axis_words, block_text, describe, moment, way
+from lightning_weightviz.views.support.words import axis_words, block_text, describe, moment, one_line, way
 
 TALLEST_SHEET = 420
 """Height of tiles in pixels, at most."""
@@ -107,7 +107,7 @@ def draw_drift(scene: Scene, target: Target, measurement: Measurement, found: tu
     if found[0].values.ndim == 2 and (cells != parameter.map_shape or parameter.kernel > 1):
         block = block_text(parameter.map_shape, (cells[0], cells[1]), "kernels" if parameter.kernel > 1 else target)
         page.paragraph(f"each cell: mean change of {block}", size=SMALL)
-    return Drift(page.raster(), tuple(layouts), found, f"{parameter.name}, {what}, {when}")
+    return Drift(page.raster(), tuple(layouts), found, f"{one_line(parameter.name)}, {what}, {when}")
 
 
 def _draw_sheets(

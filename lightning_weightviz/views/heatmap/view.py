@@ -35,6 +35,7 @@ from lightning_weightviz.views.support.words import (
     cell_meaning,
     describe,
     moment,
+    one_line,
     plus_minus,
     value_facts,
 )
@@ -101,7 +102,8 @@ def draw_heatmap(scene: Scene, target: Target, measurement: Measurement) -> Heat
         page.facts(value_facts(measurement.statistics, values[-1:], limit))
     else:
         layout = _draw_matrix(page, scene, target, measurement, panels)
-    return Heatmap(page.raster(), layout, f"{parameter.name}, {what}, {when} · {plus_minus(limit)}", panels)
+    caption = f"{one_line(parameter.name)}, {what}, {when} · {plus_minus(limit)}"
+    return Heatmap(page.raster(), layout, caption, panels)
 
 
 def _draw_filters(

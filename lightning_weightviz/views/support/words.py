@@ -39,6 +39,15 @@ def moment(snapshot: Snapshot) -> str:
     return f"{'start' if snapshot.initial else f'epoch {snapshot.epoch}'} · step {snapshot.step}"
 
 
+def one_line(text: str) -> str:
+    r"""A name as captions hold it: on one line, without what has no glyph.
+
+    >>> one_line("red\nfox")
+    'red fox'
+    """
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+
+
 def plus_minus(limit: float) -> str:
     """A range, for instance ``±0.25``."""
     return f"±{number(limit)}"
