@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from lightning_weightviz.draw.color import Painted, Pixels, Rgb, flat_signed_bar, paint_signed, signed_bar
+from lightning_weightviz.draw.color import NAN, Painted, Pixels, Rgb, flat_signed_bar, paint_signed, signed_bar
+from lightning_weightviz.draw.dead import DEAD, Norms, dead_norms
 from lightning_weightviz.draw.number import number
 from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, Fact, Page
 from lightning_weightviz.draw.text import SMALL, fit, text_width
@@ -33,10 +34,6 @@ BLOCK_GAP = 6
 STRIP_PAPER: Rgb = (240, 241, 243)
 STRIP_ALL: Rgb = (112, 131, 166)
 STRIP_SOME: Rgb = (186, 197, 215)
-DEAD: Rgb = (213, 94, 0)
-"""A row or column of zeros; told from both maps' ends by colour-blind readers too."""
-
-Norms = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -148,18 +145,18 @@ def cell_size(
     return max(1, min(max(horizontal, low), high, max(TALLEST_CELL, low))), horizontal
 
 
-def is_dead(norms: Norms) -> npt.NDArray[np.bool_]:
-    """Which cells of a strip hold a row of norm ≤ 1e-6 × the median; bool, (h,)."""
-    # In float64, as the median of the largest float32 is a mean of two of them.
-    return np.asarray(norms[:, 0] <= 1e-6 * np.median(norms[:, 1].astype(np.float64)))
+def dead_facts(matrix: Matrix, words: tuple[str, str], pooled: bool = False) -> list[Fact]:
+    """How many rows and columns, or cells with such in them, are marked as dead; nothing where none is.
 
-
-def dead_facts(matrix: Matrix, pooled: bool = False) -> list[Fact]:
-    """How many rows and columns, or cells with such in them, are marked as dead; nothing where none is."""
+    Args:
+        matrix: With the norms of its rows and columns.
+        words: What such rows and such columns are.
+        pooled: Whether a cell holds several.
+    """
     facts: list[Fact] = []
-    for word, norms in (("rows", matrix.row_norms), ("columns", matrix.column_norms)):
-        if norms is not None and (dead := int(is_dead(norms).sum())):
-            facts.append((f"zero {word}: in {dead} of {len(norms)} cells" if pooled else f"zero {word}: {dead}", DEAD))
+    for word, norms in zip(words, (matrix.row_norms, matrix.column_norms), strict=True):
+        if norms is not None and (dead := int(dead_norms(norms).sum())):
+            facts.append((f"{word}: in {dead} of {len(norms)} cells" if pooled else f"{word}: {dead}", DEAD))
     return facts
 
 
@@ -314,5 +311,7 @@ def _bars(norms: Norms, top: float, length: int) -> Painted:
     ends = np.rint(np.clip(np.divide(norms, top, dtype=np.float64), 0, 1) * length)
     places = np.arange(length)
     levels = (places < ends[:, :1]).astype(np.uint8) + (places < ends[:, 1:])
-    levels[is_dead(norms)] = 3
-    return Painted(levels, np.array([STRIP_PAPER, STRIP_SOME, STRIP_ALL, DEAD], np.uint8))
+    levels[dead_norms(norms)] = 3
+    # A row that is not finite has no norm.
+    levels[np.isnan(norms).any(axis=1)] = 4
+    return Painted(levels, np.array([STRIP_PAPER, STRIP_SOME, STRIP_ALL, DEAD, NAN], np.uint8))

@@ -157,7 +157,7 @@ class Page:
     def paragraph(
         self, text: str, *, size: int = BODY, color: Rgb = GREY, left: int = MARGIN, width: int = CONTENT
     ) -> None:
-        """Text over the whole width, or from `left` over `width` pixels, broken into lines between words, `MOST_LINES` at most."""
+        """Text over the whole width, or from `left` over `width` pixels, in at most `MOST_LINES` lines."""
         for line in broken_short(text, width, size, most=MOST_LINES):
             self.text(left, self.y, line, size=size, color=color)
             self.y += round(1.35 * size)

@@ -15,7 +15,8 @@ from lightning_weightviz.draw.color import (
     paint_magnitude,
     paint_signed,
 )
-from lightning_weightviz.draw.matrix import BAR, DEAD, Box
+from lightning_weightviz.draw.dead import DEAD
+from lightning_weightviz.draw.matrix import BAR, Box
 from lightning_weightviz.draw.number import number
 from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, Page
 from lightning_weightviz.draw.text import SMALL

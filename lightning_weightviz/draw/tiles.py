@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_weightviz.draw.color import INFINITE, NAN, PAPER, Painted, Pixels, Rgb, paint_signed
-from lightning_weightviz.draw.matrix import BAR, DEAD, Box, bar_width, draw_bar, draw_flat_bar
+from lightning_weightviz.draw.dead import DEAD, dead_filters
+from lightning_weightviz.draw.matrix import BAR, Box, bar_width, draw_bar, draw_flat_bar
 from lightning_weightviz.draw.matrix import GAP as SPACE
 from lightning_weightviz.draw.number import number
 from lightning_weightviz.draw.page import CONTENT, MARGIN, Page
@@ -158,14 +159,6 @@ def _grid(
         cell[...] = edges[index]
         cell[EDGE:-EDGE, EDGE:-EDGE] = tile.repeat(layout.factor, axis=1).repeat(layout.factor, axis=0)
     return grid
-
-
-def dead_filters(filters: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
-    """Which filters have next to no norm, at most 1e-6 × the median; bool, (n,). One alone is never dead."""
-    flat = np.where(np.isfinite(filters), filters, 0).reshape(len(filters), -1)
-    norms = np.sqrt(np.einsum("ij,ij->i", flat, flat, dtype=np.float64))
-    broken = ~np.isfinite(filters).reshape(len(filters), -1).any(axis=1)
-    return np.asarray((norms <= 1e-6 * np.median(norms)) & ~broken & (len(filters) > 1))
 
 
 def paint_tile(values: npt.NDArray[np.float32], limit: float, colormap: str) -> Painted | Pixels:

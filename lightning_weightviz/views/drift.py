@@ -9,16 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_weightviz.artifacts import Artifact, Image, Raster
-from lightning_weightviz.draw.matrix import DEAD
+from lightning_weightviz.draw.dead import DEAD, dead_filters
 from lightning_weightviz.draw.number import number, percent
 from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, Fact, Page
 from lightning_weightviz.draw.panel import SPACE, TITLE_HEIGHT, Panel, PanelLayout, draw_panels
 from lightning_weightviz.draw.text import SMALL
-from lightning_weightviz.draw.tiles import TileLayout, dead_filters, paint_tiles, plan_sheet
+from lightning_weightviz.draw.tiles import TileLayout, paint_tiles, plan_sheet
 from lightning_weightviz.memory import change_map, key_of, range_for
 from lightning_weightviz.snapshot import Measurement, Parameter, Target
 from lightning_weightviz.views import Scene, view
-from lightning_weightviz.views.support.words import axis_words, block_text, describe, moment, one_line, way
+from lightning_weightviz.views.support.words import axis_words, block_text, describe, moment, one_line, row_word, way
 
 TALLEST_SHEET = 420
 """Height of tiles in pixels, at most."""
@@ -125,7 +125,7 @@ def _draw_sheets(
         bottom = max(bottom, placed.box.bottom)
         yield placed
     page.y = bottom + 8
-    word = "filter" if parameter.tile is None else "unit"
+    word = row_word(parameter)
     shown = f"first {sheet.shown} of {parameter.shape[0]}" if sheet.shown < parameter.shape[0] else "all"
     grey = "grey: no change, brighter: more, darker: less" if change.values.shape[1] == 3 else "white: no change"
     page.paragraph(f"{shown} {word}s · {grey}", size=SMALL)

@@ -103,7 +103,7 @@ def draw_weights(scene: Scene, head: ClassRows) -> tuple[Raster, MatrixLayout]:
         lowest=max(LOWEST, LABEL_HEIGHT * len(names)),
     )
     layout = draw_matrix(page, matrix)
-    if dead := dead_facts(matrix):
+    if dead := dead_facts(matrix, ("zero rows", "unused inputs")):
         page.facts(dead)
     page.paragraph(_words(head, with_difference), size=SMALL)
     return page.raster(), layout

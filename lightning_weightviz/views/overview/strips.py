@@ -76,10 +76,12 @@ class Row:
     Attributes:
         name: Of the parameter.
         below: A second line, where there is room for one.
+        note: A word about it, behind the second line or else behind the name; none at thin rows.
     """
 
     name: str
     below: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -163,12 +165,17 @@ def _plan(top: int, rows: Sequence[Row], columns: int, times: int) -> tuple[Stri
             top += BETWEEN if line in begins else 0
             tops.append(top)
             top += height
-    texts = [block.name for block in blocks] or [row.name for row in rows]
+    texts = [block.name for block in blocks] or [row.name + _behind(row, parts) for row in rows]
     needed = max(text_width(text, SMALL, bold=True) for text in [*texts, rows[-1].below, "colours"])
     left = MARGIN + min(names_width(len(rows)), round(needed) + 6) + SPACE + (14 if blocks else 0)
     width = (WIDTH - MARGIN - left + SPACE) // columns - SPACE
     lefts = tuple(left + (width + SPACE) * index for index in range(columns))
     return StripLayout(lefts, (*tops, tops[-1] + height + TEXT + 14), (width, height), per_line, times), blocks
+
+
+def _behind(row: Row, parts: int) -> str:
+    """What stands behind a name that has no second line."""
+    return f" · {row.note}" if row.note and parts > MAX_TALL else ""
 
 
 def names_width(rows: int) -> int:
@@ -217,13 +224,22 @@ def _write_names(page: Page, rows: Sequence[Row], layout: StripLayout, blocks: S
         if len(rows) <= MAX_TALL + 1:
             _write_two(page, row, top)
         else:
-            page.text(right, top + height / 2, fit_name(row.name, WIDE_NAMES, SMALL), size=SMALL, anchor="rm")
+            behind = _behind(row, len(rows) - 1)
+            name = fit_name(row.name, WIDE_NAMES - text_width(behind, SMALL), SMALL)
+            page.text(right, top + height / 2, name + behind, size=SMALL, anchor="rm")
 
 
 def _write_two(page: Page, row: Row, top: int) -> None:
     """The name beside the number, and what is below it beside the strip."""
     page.text(MARGIN, top - 3, fit_name(row.name, NAMES, SMALL, bold=True), size=SMALL, bold=True, anchor="ld")
-    page.text(MARGIN, top + STRIP / 2, fit(row.below, NAMES, SMALL), size=SMALL, color=GREY, anchor="lm")
+    page.text(
+        MARGIN,
+        top + STRIP / 2,
+        fit(" · ".join(filter(None, (row.below, row.note))), NAMES, SMALL),
+        size=SMALL,
+        color=GREY,
+        anchor="lm",
+    )
 
 
 def _write_blocks(page: Page, layout: StripLayout, blocks: Sequence[Block], right: int) -> None:

@@ -19,13 +19,14 @@ from lightning_weightviz.views import Scene, view
 from lightning_weightviz.views.overview.strips import (
     HOLDS_INFINITY,
     HOLDS_NAN,
+    MAX_MIDDLE,
     Column,
     Row,
     StripLayout,
     draw_strips,
 )
 from lightning_weightviz.views.support.name_groups import shared_words
-from lightning_weightviz.views.support.words import moment
+from lightning_weightviz.views.support.words import FROZEN, moment
 
 Values = npt.NDArray[np.float64]
 
@@ -94,9 +95,16 @@ def draw_overview(scene: Scene, target: Target) -> Overview:
     matrices = np.array([len(parameter.shape) > 1 for parameter in parameters])
     for text in [*_dead(names, matrices, curves), *(_motion(names, matrices, curves) if target == "weights" else ())]:
         page.paragraph(text, size=SMALL, color=INK)
+    if len(parameters) > MAX_MIDDLE and (
+        frozen := [n for n, p in zip(names, parameters, strict=True) if not p.trainable]
+    ):
+        page.paragraph(f"frozen: {_some(frozen)}", size=SMALL, color=INK)
     page.y += 8
     rows = [
-        *(Row(name, shape_text(p.shape)) for name, p in zip(names, parameters, strict=True)),
+        *(
+            Row(name, shape_text(p.shape), "" if p.trainable else FROZEN)
+            for name, p in zip(names, parameters, strict=True)
+        ),
         Row(TOTAL, f"{size:,}"),
     ]
     layout = draw_strips(page, rows, columns, broken, scene.style.colormap)
