@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_weightviz.artifacts import Artifact, Image, Raster
-from lightning_weightviz.draw.chart import NAVY, Plot, apart, draw_ticks_below, draw_ticks_left, ticks
+from lightning_weightviz.draw.chart import NAVY, Plot, draw_ticks_below, draw_ticks_left, ticks
 from lightning_weightviz.draw.color import INFINITE, NAN, Rgb
-from lightning_weightviz.draw.matrix import Box
+from lightning_weightviz.draw.geometry import Box, apart
 from lightning_weightviz.draw.number import number
 from lightning_weightviz.draw.page import GREY, INK, LINE, MARGIN, WIDTH, Page
 from lightning_weightviz.draw.text import SMALL, text_width

@@ -12,7 +12,7 @@ from lightning_weightviz.artifacts import Artifact, Image, Raster
 from lightning_weightviz.draw.dead import DEAD, dead_filters
 from lightning_weightviz.draw.number import number, percent
 from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, Fact, Page
-from lightning_weightviz.draw.panel import SPACE, TITLE_HEIGHT, Panel, PanelLayout, draw_panels
+from lightning_weightviz.draw.panel import BETWEEN_PANELS, TITLE_HEIGHT, Panel, PanelLayout, draw_panels
 from lightning_weightviz.draw.text import SMALL
 from lightning_weightviz.draw.tiles import TileLayout, paint_tiles, plan_sheet
 from lightning_weightviz.memory import change_map, key_of, range_for
@@ -93,7 +93,7 @@ def draw_drift(scene: Scene, target: Target, measurement: Measurement, found: tu
     what, when = describe(parameter, target), f"{moment(scene.snapshot)} · change"
     page = Page()
     page.header(parameter.name, what, f"{when} since …")
-    width = (CONTENT - SPACE * (len(found) - 1)) // len(found)
+    width = (CONTENT - BETWEEN_PANELS * (len(found) - 1)) // len(found)
     layouts: list[PanelLayout | TileLayout]
     if found[0].values.ndim == 4:
         layouts = [*_draw_sheets(page, parameter, found, width, scene.style.colormap)]
@@ -118,7 +118,7 @@ def _draw_sheets(
     for index, change in enumerate(found):
         count, _, *kernel = change.values.shape
         sheet = plan_sheet(count, (kernel[0], kernel[1]), width, TALLEST_SHEET)
-        left = MARGIN + index * (width + SPACE)
+        left = MARGIN + index * (width + BETWEEN_PANELS)
         page.text(left, page.y, f"… {change.since} · ±{number(change.limit)}", size=SMALL, color=GREY)
         page.paste(paint_tiles(change.values, change.limit, colormap, sheet), left, top)
         placed = TileLayout(left, top, sheet.columns, sheet.shown, sheet.factor, sheet.kernel)

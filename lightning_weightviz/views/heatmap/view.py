@@ -12,7 +12,7 @@ from lightning_weightviz.artifacts import Artifact, Image, Raster
 from lightning_weightviz.draw.dead import DEAD, dead_filters, dead_norms
 from lightning_weightviz.draw.matrix import (
     MAX_CELLS,
-    TALLEST,
+    TALLEST_MATRIX,
     Matrix,
     MatrixLayout,
     dead_facts,
@@ -21,7 +21,7 @@ from lightning_weightviz.draw.matrix import (
 )
 from lightning_weightviz.draw.number import shape_text
 from lightning_weightviz.draw.page import CONTENT, MARGIN, WIDTH, Fact, Page
-from lightning_weightviz.draw.panel import NARROW, SPACE, WIDE, Panel, PanelLayout, draw_panels
+from lightning_weightviz.draw.panel import BETWEEN_PANELS, NARROW, WIDE, Panel, PanelLayout, draw_panels
 from lightning_weightviz.draw.text import SMALL
 from lightning_weightviz.draw.tiles import TileLayout, draw_tiles
 from lightning_weightviz.memory import extra_key, key_of
@@ -217,8 +217,8 @@ def _draw_matrix(
         column_norms=pool_norms(picture.column_norms, width),
         blocks=[block.split()[0] for block in parameter.blocks],
         heads=parameter.heads,
-        width=CONTENT - WIDE - SPACE if beside else CONTENT,
-        tallest=_TALLEST_BESIDE if beside else TALLEST,
+        width=CONTENT - WIDE - BETWEEN_PANELS if beside else CONTENT,
+        tallest=_TALLEST_BESIDE if beside else TALLEST_MATRIX,
         widest=WIDE if beside else CONTENT,
     )
     top = page.y
