@@ -25,6 +25,7 @@ from lightning_weightviz.settings import Settings
 from lightning_weightviz.sinks.support.delivery import Delivery
 from lightning_weightviz.snapshot import Snapshot, Target
 from lightning_weightviz.views import VIEWS, Scene
+from lightning_weightviz.views.statistics import MOST_MATRICES, leaves_out
 from lightning_weightviz.views.support.render import Rendered, render
 
 
@@ -113,6 +114,18 @@ class WeightVisualizer:
         self._next_ordinal = 0
         self._last: Scene | None = None
         self._alerted: set[tuple[str, str]] = set()
+        if writes:
+            self._say_what_has_no_scalars()
+
+    def _say_what_has_no_scalars(self) -> None:
+        asked = "statistics" in self.settings.views and self.settings.layers is None
+        parameters = [site.parameter for site in self._observer.sites]
+        if asked and leaves_out(parameters):
+            warnings.warn(
+                f"the model has more than {MOST_MATRICES} matrices: scalars are logged for those with pictures and for "
+                "the whole model; name layers= to log all that match. The overview and the histograms hold every layer",
+                stacklevel=3,
+            )
 
     @property
     def loggers(self) -> Sequence[Any]:

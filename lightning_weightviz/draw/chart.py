@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from lightning_weightviz.draw.color import GAP, INFINITE, NAN, Pixels, Rgb
-from lightning_weightviz.draw.matrix import Box
+from lightning_weightviz.draw.color import INFINITE, NAN, NO_VALUE, Pixels, Rgb
+from lightning_weightviz.draw.geometry import Box, Scale, Values
 from lightning_weightviz.draw.number import number
 from lightning_weightviz.draw.page import GREY, INK, LINE, Page
-from lightning_weightviz.draw.text import SMALL, font
-
-Values = npt.NDArray[np.float64]
+from lightning_weightviz.draw.text import SMALL, font, glyphs
 
 SMOOTH = 2
 """Curves are drawn this many times larger and averaged down, so that their edges are smooth."""
@@ -27,34 +23,6 @@ NAVY: Rgb = (8, 48, 107)
 
 _ALONE = 2.0
 """Half the width in pixels of a band at a point that has no neighbour."""
-
-
-@dataclass(frozen=True)
-class Scale:
-    """Places values on a line of pixels.
-
-    Attributes:
-        low: The value at `start`.
-        high: The value at `end`.
-        start: In pixels.
-        end: In pixels; below `start` for an axis that rises.
-    """
-
-    low: float
-    high: float
-    start: float
-    end: float
-
-    def at(self, value: float) -> float:
-        """The place of a value, in pixels; the middle where the scale has no length."""
-        return float(self.places(np.array([value]))[0])
-
-    def places(self, values: npt.NDArray[np.floating]) -> Values:
-        """The places of many values, float64 of the same shape; NaN stays NaN."""
-        exact = np.asarray(values, np.float64)
-        length = self.high - self.low
-        share = (exact - self.low) / length if length > 0 else np.where(np.isnan(exact), np.nan, 0.5)
-        return self.start + share * (self.end - self.start)
 
 
 def ticks(low: float, high: float, most: int = 4, *, whole: bool = False) -> list[float]:
@@ -153,23 +121,7 @@ def draw_ticks_below(page: Page, plot: Plot, labels: Sequence[tuple[float, str]]
         page.text(x, plot.box.bottom + 9, text, size=SMALL, color=GREY, anchor="ma")
 
 
-def apart(places: Sequence[float], distance: float, low: float, high: float) -> list[float]:
-    """Moves places, sorted upwards, as little as it takes to keep them `distance` apart and in [low, high].
-
-    >>> apart([5.0, 6.0, 40.0], 10, 0, 100)
-    [5.0, 15.0, 40.0]
-    """
-    moved: list[float] = []
-    for place in places:
-        moved.append(max(place, moved[-1] + distance if moved else low))
-    ceiling = high
-    for index in range(len(moved) - 1, -1, -1):
-        moved[index] = min(moved[index], ceiling)
-        ceiling = moved[index] - distance
-    return moved
-
-
-def draw_bar(page: Page, scale: Scale, value: float, top: int, height: int, color: Rgb) -> None:
+def draw_value_bar(page: Page, scale: Scale, value: float, top: int, height: int, color: Rgb) -> None:
     """A horizontal bar from 0 to `value`; magenta and short for NaN, black and long for an infinity."""
     zero = round(scale.at(0.0))
     if math.isnan(value):
@@ -197,7 +149,7 @@ def draw_profile(page: Page, box: Box, values: Values, *, signed: bool) -> Plot:
     plot.band(ranks, np.zeros(ordered.size), ordered, PALE)
     plot.line(ranks, ordered, BLUE)
     if signed:
-        plot.level(0.0, GAP)
+        plot.level(0.0, NO_VALUE)
     plot.put(page)
     draw_ticks_left(page, plot, ticks(plot.y.low, plot.y.high))
     return plot
@@ -205,7 +157,7 @@ def draw_profile(page: Page, box: Box, values: Values, *, signed: bool) -> Plot:
 
 def vertical(text: str, *, size: int = SMALL, color: Rgb = INK) -> Pixels:
     """A text that reads upwards: uint8, (its width, its height, 3), on white."""
-    height = round(1.3 * size)
+    height, text = round(1.3 * size), glyphs(text)
     ink = Image.new("L", (math.ceil(font(size).getlength(text)) + 2, height))
     ImageDraw.Draw(ink).text((1, height / 2), text, font=font(size), fill=255, anchor="lm")
     # As few greys as on the page, which has to fit a palette.

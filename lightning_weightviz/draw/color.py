@@ -25,7 +25,7 @@ FEW_STEPS = 20
 NAN: Rgb = (255, 0, 255)
 INFINITE: Rgb = (0, 0, 0)
 PAPER: Rgb = (255, 255, 255)
-GAP: Rgb = (216, 217, 220)
+NO_VALUE: Rgb = (216, 217, 220)
 """No value here; a grey that neither the default signed map nor cividis holds."""
 
 MAGNITUDE = "cividis"
@@ -120,21 +120,3 @@ def _paint(values: npt.NDArray[Any], positions: npt.NDArray[Any], table: Pixels)
         rows[~finite] = last + 2
         rows[np.isnan(values)] = last + 1
     return Painted(rows, table)
-
-
-def signed_bar(height: int, width: int, colormap: str) -> Painted:
-    """A vertical colour bar, +R at the top."""
-    column = paint_signed(np.linspace(1.0, -1.0, height), 1.0, colormap)
-    return Painted(np.repeat(column.rows[:, None], width, axis=1), column.table)
-
-
-def flat_signed_bar(height: int, width: int, colormap: str) -> Painted:
-    """A horizontal colour bar, −R at the left."""
-    bar = signed_bar(width, height, colormap)
-    return Painted(bar.rows[::-1].T, bar.table)
-
-
-def magnitude_bar(height: int, width: int, steps: int = STEPS) -> Painted:
-    """A horizontal colour bar from 0 at the left to the top at the right."""
-    row = paint_magnitude(np.linspace(0.0, 1.0, width), 1.0, steps)
-    return Painted(np.repeat(row.rows[None], height, axis=0), row.table)

@@ -9,13 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_weightviz.draw.color import paint_signed
-from lightning_weightviz.draw.matrix import Box, cell_size, draw_flat_bar
+from lightning_weightviz.draw.color_bar import draw_flat_color_bar
+from lightning_weightviz.draw.geometry import Box
+from lightning_weightviz.draw.matrix import cell_size
 from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, Page
 from lightning_weightviz.draw.text import BODY, SMALL
 from lightning_weightviz.draw.tiles import TileLayout, paint_tiles, plan_sheet
 
-SPACE = 18
-LOWEST, TALLEST, SINGLE = 90, 220, 48
+BETWEEN_TILES = 18
+LOWEST, TALLEST_TILE, SINGLE = 90, 220, 48
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,13 @@ def draw_film(page: Page, tiles: Sequence[Tile], limit: float, colormap: str, wo
     One colour bar and `words`, a paragraph each, take the free end of the last row, or go below.
     """
     in_row = 2 if len(tiles) <= 4 else 3
-    pitch = (CONTENT + SPACE) // in_row
+    pitch = (CONTENT + BETWEEN_TILES) // in_row
     shape = tiles[0].values.shape
-    sheet = plan_sheet(shape[0], (shape[2], shape[3]), pitch - SPACE, TALLEST) if len(shape) == 4 else None
+    sheet = plan_sheet(shape[0], (shape[2], shape[3]), pitch - BETWEEN_TILES, TALLEST_TILE) if len(shape) == 4 else None
     if sheet is None:
-        factor = cell_size(shape[0], shape[1], pitch - SPACE, lowest=LOWEST, tallest=TALLEST, single=SINGLE)
+        factor = cell_size(
+            shape[0], shape[1], pitch - BETWEEN_TILES, lowest=LOWEST, tallest=TALLEST_TILE, single=SINGLE
+        )
         size = shape[0] * factor[0], shape[1] * factor[1]
     else:
         factor, size = (sheet.factor, sheet.factor), (sheet.box.height, sheet.box.width)
@@ -72,7 +76,7 @@ def draw_film(page: Page, tiles: Sequence[Tile], limit: float, colormap: str, wo
     height = caption + size[0]
     boxes: list[Box] = []
     for index, tile in enumerate(tiles):
-        left, top = MARGIN + index % in_row * pitch, page.y + index // in_row * (height + SPACE)
+        left, top = MARGIN + index % in_row * pitch, page.y + index // in_row * (height + BETWEEN_TILES)
         page.text(left, top, tile.title, size=BODY, bold=True)
         page.text(left, top + round(1.3 * BODY), tile.note, size=SMALL, color=GREY)
         boxes.append(Box(left, top + caption, left + size[1], top + height))
@@ -83,10 +87,10 @@ def draw_film(page: Page, tiles: Sequence[Tile], limit: float, colormap: str, wo
             page.paste(paint_tiles(tile.values, limit, colormap, sheet), left, top + caption)
     used = len(tiles) % in_row
     left, width = MARGIN + used * pitch, CONTENT - used * pitch
-    page.y = boxes[-1].bottom + SPACE if used == 0 else boxes[-1].top - caption + 4
+    page.y = boxes[-1].bottom + BETWEEN_TILES if used == 0 else boxes[-1].top - caption + 4
     if len(shape) == 2 or shape[1] == 1:
-        draw_flat_bar(page, limit, colormap, left, width)
+        draw_flat_color_bar(page, limit, colormap, left, width)
     for paragraph in words:
         page.paragraph(paragraph, size=SMALL, left=left, width=width)
-    page.y = max(page.y, boxes[-1].bottom + SPACE // 2)
+    page.y = max(page.y, boxes[-1].bottom + BETWEEN_TILES // 2)
     return FilmLayout(tuple(boxes), factor, sheet)

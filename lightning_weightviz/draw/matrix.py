@@ -8,7 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from lightning_weightviz.draw.color import Painted, Pixels, Rgb, flat_signed_bar, paint_signed, signed_bar
+from lightning_weightviz.draw.color import NAN, Painted, Rgb, paint_signed
+from lightning_weightviz.draw.color_bar import BAR, NEAR, color_bar_width, draw_color_bar
+from lightning_weightviz.draw.dead import DEAD, Norms, dead_norms
+from lightning_weightviz.draw.geometry import Box
 from lightning_weightviz.draw.number import number
 from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, Fact, Page
 from lightning_weightviz.draw.text import SMALL, fit, text_width
@@ -16,7 +19,7 @@ from lightning_weightviz.draw.text import SMALL, fit, text_width
 MAX_CELLS = 512
 """Along an axis: more would not fit the page at one pixel each."""
 
-TALLEST, LOWEST, SINGLE = 520, 150, 96
+TALLEST_MATRIX, LOWEST, SINGLE = 520, 150, 96
 """Heights in pixels: no map is taller, none lower, but one row alone is low."""
 TALLEST_CELL = 40
 WIDEST_LABEL, LABEL_HEIGHT = 130, SMALL + 4
@@ -26,41 +29,11 @@ TICK = 12
 STRIP, NARROWEST_STRIP = 34, 10
 SIDE = 132
 """What the words beside the column strip need."""
-BAR = 14
-GAP = 4
 BLOCK_GAP = 6
 """Pixels of paper between the blocks of a map."""
 STRIP_PAPER: Rgb = (240, 241, 243)
 STRIP_ALL: Rgb = (112, 131, 166)
 STRIP_SOME: Rgb = (186, 197, 215)
-DEAD: Rgb = (213, 94, 0)
-"""A row or column of zeros; told from both maps' ends by colour-blind readers too."""
-
-Norms = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Box:
-    """Pixels of a page from (left, top) to (right, bottom), these two excluded."""
-
-    left: int
-    top: int
-    right: int
-    bottom: int
-
-    @property
-    def width(self) -> int:
-        """In pixels."""
-        return self.right - self.left
-
-    @property
-    def height(self) -> int:
-        """In pixels."""
-        return self.bottom - self.top
-
-    def of(self, pixels: Pixels) -> Pixels:
-        """That part of a picture."""
-        return pixels[self.top : self.bottom, self.left : self.right]
 
 
 @dataclass(frozen=True)
@@ -124,7 +97,7 @@ class Matrix:
     column_norms: Norms | None = None
     row_labels: Sequence[tuple[float, str]] = ()
     missing: npt.NDArray[np.bool_] | None = None
-    tallest: int = TALLEST
+    tallest: int = TALLEST_MATRIX
     lowest: int = LOWEST
     width: int = CONTENT
     widest: int = CONTENT
@@ -138,7 +111,7 @@ class Matrix:
 
 
 def cell_size(
-    rows: int, columns: int, width: int, *, lowest: int = LOWEST, tallest: int = TALLEST, single: int = SINGLE
+    rows: int, columns: int, width: int, *, lowest: int = LOWEST, tallest: int = TALLEST_MATRIX, single: int = SINGLE
 ) -> tuple[int, int]:
     """Whole-number height and width of a cell: as wide as fits, square where that is neither flat nor too tall."""
     horizontal = max(1, width // columns)
@@ -148,20 +121,18 @@ def cell_size(
     return max(1, min(max(horizontal, low), high, max(TALLEST_CELL, low))), horizontal
 
 
-def is_dead(norms: Norms) -> npt.NDArray[np.bool_]:
-    """Which cells of a strip hold a row of norm ≤ 1e-6 × the median; bool, (h,)."""
-    # In float64, as the median of the largest float32 is a mean of two of them.
-    # Rows that hold a NaN or an infinity have no norm.
-    known = norms[~np.isnan(norms[:, 1]), 1].astype(np.float64)
-    return np.asarray(norms[:, 0] <= 1e-6 * (np.median(known) if len(known) else 0.0))
+def dead_facts(matrix: Matrix, words: tuple[str, str], pooled: bool = False) -> list[Fact]:
+    """How many rows and columns, or cells with such in them, are marked as dead; nothing where none is.
 
-
-def dead_facts(matrix: Matrix, pooled: bool = False) -> list[Fact]:
-    """How many rows and columns, or cells with such in them, are marked as dead; nothing where none is."""
+    Args:
+        matrix: With the norms of its rows and columns.
+        words: What such rows and such columns are.
+        pooled: Whether a cell holds several.
+    """
     facts: list[Fact] = []
-    for word, norms in (("rows", matrix.row_norms), ("columns", matrix.column_norms)):
-        if norms is not None and (dead := int(is_dead(norms).sum())):
-            facts.append((f"zero {word}: in {dead} of {len(norms)} cells" if pooled else f"zero {word}: {dead}", DEAD))
+    for word, norms in zip(words, (matrix.row_norms, matrix.column_norms), strict=True):
+        if norms is not None and (dead := int(dead_norms(norms).sum())):
+            facts.append((f"{word}: in {dead} of {len(norms)} cells" if pooled else f"{word}: {dead}", DEAD))
     return facts
 
 
@@ -186,8 +157,8 @@ def draw_matrix(page: Page, matrix: Matrix) -> MatrixLayout:
     """Puts a matrix on the page, over its whole width, and moves `page.y` below it."""
     rows, columns = matrix.shape
     strips = matrix.row_norms is not None and matrix.column_norms is not None
-    beside = 3 * GAP + bar_width(matrix.limit)
-    room = matrix.width - (max(beside + STRIP + GAP, SIDE if matrix.width == CONTENT else 0) if strips else beside)
+    beside = 3 * NEAR + color_bar_width(matrix.limit)
+    room = matrix.width - (max(beside + STRIP + NEAR, SIDE if matrix.width == CONTENT else 0) if strips else beside)
     blocks = matrix.blocks if matrix.blocks and rows % len(matrix.blocks) == 0 else ()
     block = rows // len(blocks) if blocks else 0
     row_labels = [(block * index + (block - 1) / 2, name) for index, name in enumerate(blocks)] or matrix.row_labels
@@ -203,7 +174,7 @@ def draw_matrix(page: Page, matrix: Matrix) -> MatrixLayout:
     gaps = BLOCK_GAP * max(len(blocks) - 1, 0)
     cells = Box(left, top, left + columns * factor[1], top + rows * factor[0] + gaps)
     # What the map leaves of the page's width goes to the row strip, so that no page has a blank side.
-    bar_left = MARGIN + matrix.width - bar_width(matrix.limit) if strips else cells.right + 3 * GAP
+    bar_left = MARGIN + matrix.width - color_bar_width(matrix.limit) if strips else cells.right + 3 * NEAR
     bar = Box(bar_left, cells.top, bar_left + BAR, cells.bottom)
     layout = MatrixLayout(cells, factor, bar, block=block)
 
@@ -217,43 +188,15 @@ def draw_matrix(page: Page, matrix: Matrix) -> MatrixLayout:
         page.paste(part, cells.left, layout.cell(first, 0).top, scale=factor, framed=True)
     _draw_row_labels(page, labels, layout, TICK if matrix.heads > 1 else 0)
     _mark_heads(page, layout, rows, len(blocks or (None,)) * matrix.heads)
-    draw_bar(page, bar, matrix.limit, matrix.colormap)
-    page.y = cells.bottom + 2 * GAP
+    draw_color_bar(page, bar, matrix.limit, matrix.colormap)
+    page.y = cells.bottom + 2 * NEAR
     if matrix.row_norms is not None and matrix.column_norms is not None:
         words = left + text_width(f"↓ {matrix.row_words}", SMALL)
         right = MARGIN + matrix.width
-        layout = _draw_strips(page, layout, matrix.row_norms, matrix.column_norms, bar.left - 3 * GAP, (words, right))
+        layout = _draw_strips(page, layout, matrix.row_norms, matrix.column_norms, bar.left - 3 * NEAR, (words, right))
     page.text(cells.left, page.y, f"→ {matrix.column_words}", size=SMALL, color=GREY)
     page.y += round(1.5 * SMALL)
     return layout
-
-
-def bar_width(limit: float) -> int:
-    """Pixels that a colour bar takes with its labels."""
-    return BAR + GAP + round(max(text_width(number(end, signed=True), SMALL) for end in (limit, -limit)))
-
-
-def draw_flat_bar(page: Page, limit: float, colormap: str, left: int = MARGIN, width: int = CONTENT) -> None:
-    """A horizontal colour bar, −R at its left, and moves `page.y` below it."""
-    ends = number(-limit, signed=True), number(limit, signed=True)
-    start = left + round(text_width(ends[0], SMALL)) + 8
-    stop = left + width - round(text_width(ends[1], SMALL)) - 8
-    page.paste(flat_signed_bar(BAR, stop - start, colormap), start, page.y + 4, framed=True)
-    page.text(start - 8, page.y + 11, ends[0], size=SMALL, color=GREY, anchor="rm")
-    page.text(stop + 8, page.y + 11, ends[1], size=SMALL, color=GREY, anchor="lm")
-    page.text((start + stop) // 2, page.y + 33, "0", size=SMALL, color=GREY, anchor="mm")
-    page.y += 46
-
-
-def draw_bar(page: Page, box: Box, limit: float, colormap: str) -> None:
-    """A vertical colour bar with +R, 0 and −R to the right of it."""
-    page.paste(signed_bar(box.height, box.width, colormap), box.left, box.top, framed=True)
-    for text, y in (
-        (number(limit, signed=True), box.top + 8),
-        ("0", (box.top + box.bottom) // 2),
-        (number(-limit, signed=True), box.bottom - 8),
-    ):
-        page.text(box.right + GAP, y, text, size=SMALL, color=GREY, anchor="lm")
 
 
 def _draw_row_labels(page: Page, labels: Sequence[tuple[float, str]], layout: MatrixLayout, space: int) -> None:
@@ -281,8 +224,8 @@ def _draw_strips(
 ) -> MatrixLayout:
     """The strips, the row strip up to `right`; above it `free` pixels, from and to, hold its scale."""
     cells, (vertical, horizontal) = layout.cells, layout.factor
-    row_strip = Box(cells.right + GAP + 1, cells.top, right, cells.bottom)
-    column_strip = Box(cells.left, cells.bottom + GAP + 1, cells.right, cells.bottom + GAP + 1 + STRIP + 6)
+    row_strip = Box(cells.right + NEAR + 1, cells.top, right, cells.bottom)
+    column_strip = Box(cells.left, cells.bottom + NEAR + 1, cells.right, cells.bottom + NEAR + 1 + STRIP + 6)
     row_top, column_top = _scale(row_norms), _scale(column_norms)
     bars = _bars(row_norms, row_top, row_strip.width)
     block = layout.block or len(row_norms)
@@ -296,13 +239,13 @@ def _draw_strips(
     scale = f"0 to {number(row_top)}"
     for text in (f"row norm {scale}", f"norm {scale}", scale):
         x: float = min(row_strip.left, free[1] - text_width(text, SMALL))
-        if x > free[0] + 2 * GAP:
+        if x > free[0] + 2 * NEAR:
             page.text(x, cells.top - round(1.4 * SMALL), text, size=SMALL, color=GREY)
             break
-    x = column_strip.right + 2 * GAP
+    x = column_strip.right + 2 * NEAR
     page.text(x, column_strip.top - 3, "column norm", size=SMALL, color=GREY)
     page.text(x, column_strip.bottom + 3, f"0 to {number(column_top)}", size=SMALL, color=GREY, anchor="ld")
-    page.y = column_strip.bottom + 2 * GAP
+    page.y = column_strip.bottom + 2 * NEAR
     return replace(layout, row_strip=row_strip, column_strip=column_strip, strip_tops=(row_top, column_top))
 
 
@@ -316,5 +259,7 @@ def _bars(norms: Norms, top: float, length: int) -> Painted:
     ends = np.rint(np.clip(np.divide(norms, top, dtype=np.float64), 0, 1) * length)
     places = np.arange(length)
     levels = (places < ends[:, :1]).astype(np.uint8) + (places < ends[:, 1:])
-    levels[is_dead(norms)] = 3
-    return Painted(levels, np.array([STRIP_PAPER, STRIP_SOME, STRIP_ALL, DEAD], np.uint8))
+    levels[dead_norms(norms)] = 3
+    # A row that is not finite has no norm.
+    levels[np.isnan(norms).any(axis=1)] = 4
+    return Painted(levels, np.array([STRIP_PAPER, STRIP_SOME, STRIP_ALL, DEAD, NAN], np.uint8))

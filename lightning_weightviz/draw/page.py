@@ -13,11 +13,13 @@ from PIL import Image, ImageDraw
 from lightning_weightviz.artifacts import Raster
 from lightning_weightviz.draw.color import PAPER, Painted, Pixels, Rgb
 from lightning_weightviz.draw.palette import Indices, Palette
-from lightning_weightviz.draw.text import BODY, SMALL, TITLE, advance, broken, font, text_width
+from lightning_weightviz.draw.text import BODY, SMALL, TITLE, advance, broken_short, font, glyphs, text_width
 
 WIDTH = 720
 MARGIN = 16
 CONTENT = WIDTH - 2 * MARGIN
+MOST_LINES = 12
+"""Of a paragraph."""
 
 INK: Rgb = (32, 33, 36)
 GREY: Rgb = (88, 91, 96)
@@ -64,8 +66,8 @@ class _Word:
 
 
 @lru_cache(maxsize=4096)
-def _word(text: str, size: int, bold: bool, down: str, color: Rgb) -> _Word:
-    anchor = f"l{down}"
+def _word(word: str, size: int, bold: bool, down: str, color: Rgb) -> _Word:
+    text, anchor = glyphs(word), f"l{down}"
     left, top, right, bottom = font(size, bold).getbbox(text, anchor=anchor)
     x, y = int(left) - 1, int(top) - 1
     ink = Image.new("L", (int(right) - x + 1, int(bottom) - y + 1))
@@ -135,7 +137,7 @@ class Page:
         A long name is set smaller, then broken; one that leaves no room for `what` pushes it to a line of its own.
         """
         size = next((s for s in range(TITLE, BODY, -1) if text_width(name, s, bold=True) <= CONTENT), BODY)
-        lines = broken(name, CONTENT, size, bold=True, behind="./_")
+        lines = broken_short(name, CONTENT, size, bold=True, behind="./_")
         for text in lines:
             self.text(MARGIN, self.y, text, size=size, bold=True)
             self.y += size + 8
@@ -155,8 +157,8 @@ class Page:
     def paragraph(
         self, text: str, *, size: int = BODY, color: Rgb = GREY, left: int = MARGIN, width: int = CONTENT
     ) -> None:
-        """Text over the whole width, or from `left` over `width` pixels, broken into lines between words."""
-        for line in broken(text, width, size):
+        """Text over the whole width, or from `left` over `width` pixels, in at most `MOST_LINES` lines."""
+        for line in broken_short(text, width, size, most=MOST_LINES):
             self.text(left, self.y, line, size=size, color=color)
             self.y += round(1.35 * size)
 

@@ -7,24 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lightning_weightviz.draw.color import (
-    FEW_STEPS,
-    Painted,
-    flat_signed_bar,
-    magnitude_bar,
-    paint_magnitude,
-    paint_signed,
-)
-from lightning_weightviz.draw.matrix import BAR, DEAD, Box
+from lightning_weightviz.draw.color import FEW_STEPS, Painted, paint_magnitude, paint_signed
+from lightning_weightviz.draw.color_bar import BAR, paint_flat_bar, paint_magnitude_bar
+from lightning_weightviz.draw.dead import DEAD
+from lightning_weightviz.draw.geometry import Box
 from lightning_weightviz.draw.number import number
 from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, Page
 from lightning_weightviz.draw.text import SMALL
 
-SPACE = 16
+BETWEEN_PANELS = 16
 WIDE = 256
-NARROW = CONTENT - 2 * (WIDE + SPACE)
+NARROW = CONTENT - 2 * (WIDE + BETWEEN_PANELS)
 """What two wide panels leave of a page."""
-LOWEST, TALLEST = 160, 256
+LOWEST, TALLEST_PANEL = 160, 256
 TITLE_HEIGHT, BAR_HEIGHT = round(1.4 * SMALL), BAR + SMALL + 20
 
 
@@ -72,7 +67,7 @@ class PanelLayout:
 def panel_cells(rows: int, columns: int, width: int) -> tuple[int, int]:
     """Whole-number height and width of a cell: as wide as fits, square where that is neither flat nor too tall."""
     horizontal = max(1, width // columns)
-    return max(1, min(max(horizontal, -(-LOWEST // rows)), TALLEST // rows)), horizontal
+    return max(1, min(max(horizontal, -(-LOWEST // rows)), TALLEST_PANEL // rows)), horizontal
 
 
 def draw_panels(page: Page, panels: list[Panel], left: int = MARGIN) -> list[PanelLayout]:
@@ -82,7 +77,7 @@ def draw_panels(page: Page, panels: list[Panel], left: int = MARGIN) -> list[Pan
     for panel in panels:
         layouts.append(_draw(page, panel, left, top))
         bottom = max(bottom, layouts[-1].box.bottom)
-        left += panel.width + SPACE
+        left += panel.width + BETWEEN_PANELS
     page.y = bottom + BAR_HEIGHT + 8
     return layouts
 
@@ -114,10 +109,10 @@ def _bar(page: Page, panel: Panel, box: Box) -> None:
     """A bar as long as the map is wide, the ends' values below it."""
     top = box.bottom + 12
     if panel.colormap is None:
-        bar = magnitude_bar(BAR, box.width, FEW_STEPS)
+        bar = paint_magnitude_bar(BAR, box.width, FEW_STEPS)
         ends = "0", number(panel.limit)
     else:
-        bar = flat_signed_bar(BAR, box.width, panel.colormap)
+        bar = paint_flat_bar(BAR, box.width, panel.colormap)
         ends = number(-panel.limit, signed=True), number(panel.limit, signed=True)
         page.text((box.left + box.right) // 2, top + BAR + 5, "0", size=SMALL, color=GREY, anchor="ma")
     page.paste(bar, box.left, top, framed=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,12 +15,36 @@ TITLE = 27
 BODY = 20
 SMALL = 18
 
+LONGEST = 1000
+"""Characters of a text that are looked at: of a longer one the first half and the last."""
+
+MOST_MARKS = 2
+"""Accents and the like on one letter."""
+
 
 @lru_cache(maxsize=16)
 def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
     """DejaVu Sans, which comes with matplotlib."""
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     return ImageFont.truetype(str(Path(get_data_path()) / "fonts" / "ttf" / name), size)
+
+
+def glyphs(text: str) -> str:
+    r"""What is drawn of a text: � for what has no glyph, no marks that only steer how text is set, few on a letter.
+
+    >>> glyphs("two\nlines"), glyphs("x\u200dy"), glyphs("caf\udce9")
+    ('two�lines', 'xy', 'caf�')
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    kept, marks = [], 0
+    for letter in text:
+        kind = unicodedata.category(letter)
+        marks = marks + 1 if kind in ("Mn", "Me") else 0
+        # Marks pile up, off the page at last.
+        if kind != "Cf" and marks <= MOST_MARKS:
+            kept.append(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}")
+    return "".join(kept)
 
 
 def text_width(text: str, size: int = BODY, bold: bool = False) -> float:
@@ -31,20 +57,39 @@ def text_width(text: str, size: int = BODY, bold: bool = False) -> float:
 @lru_cache(maxsize=4096)
 def advance(word: str, size: int, bold: bool) -> float:
     """How far the next word is moved by this one, in pixels."""
-    return font(size, bold).getlength(word)
+    return font(size, bold).getlength(glyphs(word))
 
 
 def fit(text: str, width: float, size: int = BODY, bold: bool = False) -> str:
     """`text`, its middle replaced by … where it is wider than `width` pixels: both ends of a name tell the most."""
+    text = _within_reach(text)
     if text_width(text, size, bold) <= width:
         return text
-    keep = len(text) - 1
-    while keep > 2:
-        shortened = f"{text[: (keep + 1) // 2]}…{text[len(text) - keep // 2 :]}"
-        if text_width(shortened, size, bold) <= width:
-            return shortened
-        keep -= 1
-    return "…"
+
+    def shortened(keep: int) -> str:
+        return f"{text[: (keep + 1) // 2]}…{text[len(text) - keep // 2 :]}"
+
+    keep = _most(len(text) - 1, lambda count: text_width(shortened(count), size, bold) <= width)
+    return shortened(keep) if keep > 2 else "…"
+
+
+def _within_reach(text: str) -> str:
+    """`text`, without its middle where it is so long that measuring it would take its time."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}…{text[-LONGEST // 2 :]}"
+
+
+def _most(most: int, fits: Callable[[int], bool]) -> int:
+    """The largest count up to `most` that fits, where fewer fit wherever more do; 0 where none does."""
+    low, high = 0, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle - 1)
+    return low
+
+
+def _fitting(word: str, width: float, size: int, bold: bool) -> int:
+    """How many characters of a word `width` pixels hold."""
+    return _most(len(word), lambda count: text_width(word[:count], size, bold) <= width)
 
 
 def fit_name(name: str, width: float, size: int = BODY, bold: bool = False) -> str:
@@ -55,7 +100,7 @@ def fit_name(name: str, width: float, size: int = BODY, bold: bool = False) -> s
     >>> fit_name("encoder.layers.10.self_attn.weight", 200, 18)
     'e.l.10.self_attn.weight'
     """
-    words = name.split(".")
+    words = _within_reach(name).split(".")
     for index in range(len(words) - 1):
         if text_width(".".join(words), size, bold) <= width:
             break
@@ -67,15 +112,22 @@ def fit_name(name: str, width: float, size: int = BODY, bold: bool = False) -> s
 def broken(text: str, width: float, size: int = BODY, bold: bool = False, behind: str = " ") -> list[str]:
     """`text` in lines of at most `width` pixels, broken behind one of the characters in `behind`, else anywhere."""
     lines = [""]
-    for word in re.findall(f"[^{behind}]*[{behind}]?", text):
+    for word in re.findall(f"[^{behind}]*[{behind}]?", _within_reach(text)):
         if text_width((lines[-1] + word).rstrip(), size, bold) > width and lines[-1]:
             lines.append("")
         while text_width(word.rstrip(), size, bold) > width:
-            fits = (count for count in range(len(word), 1, -1) if text_width(word[:count], size, bold) <= width)
-            length = next(fits, 1)
+            length = max(_fitting(word, width, size, bold), 1)
             if length == len(word):
                 break
             lines[-1:] = [word[:length], ""]
             word = word[length:]
         lines[-1] += word
     return [line.rstrip() for line in lines]
+
+
+def broken_short(
+    text: str, width: float, size: int = BODY, bold: bool = False, behind: str = " ", *, most: int = 4
+) -> list[str]:
+    """`broken`, at most `most` lines: of more the first ones and, behind …, the last."""
+    lines = broken(text, width, size, bold, behind)
+    return lines if len(lines) <= most else [*lines[: most - 1], fit(f"…{lines[-1]}", width, size, bold)]

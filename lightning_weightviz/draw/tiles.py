@@ -8,13 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_weightviz.draw.color import INFINITE, NAN, PAPER, Painted, Pixels, Rgb, paint_signed
-from lightning_weightviz.draw.matrix import BAR, DEAD, Box, bar_width, draw_bar, draw_flat_bar
-from lightning_weightviz.draw.matrix import GAP as SPACE
+from lightning_weightviz.draw.color_bar import BAR, NEAR, color_bar_width, draw_color_bar, draw_flat_color_bar
+from lightning_weightviz.draw.dead import DEAD, dead_filters
+from lightning_weightviz.draw.geometry import Box
 from lightning_weightviz.draw.number import number
 from lightning_weightviz.draw.page import CONTENT, MARGIN, Page
 from lightning_weightviz.draw.text import SMALL
 
-TALLEST, TALLEST_SHEET = 520, 760
+TALLEST_GRID, TALLEST_SHEET = 520, 760
 """Height in pixels of a grid, and of one whose tiles are larger than `KERNEL`, at most."""
 KERNEL = 16
 LARGEST_TILE = 220
@@ -71,7 +72,7 @@ def plan_tiles(count: int, kernel: tuple[int, int], left: int, top: int, width: 
     """
     longest = max(kernel)
     smallest = 2 if KERNEL < longest <= SMALLEST_PICTURE else -(-SMALLEST_TILE // longest)
-    tallest = TALLEST if longest <= KERNEL else TALLEST_SHEET
+    tallest = TALLEST_GRID if longest <= KERNEL else TALLEST_SHEET
     plans = []
     for factor in range(max(smallest, LARGEST_TILE // longest), smallest - 1, -1):
         columns = max(1, width // (kernel[1] * factor + 2 * EDGE))
@@ -112,15 +113,17 @@ def draw_tiles(
     in_color = channels == 3
     # Beside a sheet of pictures a bar would cost a column of them.
     flat = not in_color and max(height, width) > KERNEL
-    beside = 0 if in_color or flat else bar_width(limit) + 3 * SPACE
+    beside = 0 if in_color or flat else color_bar_width(limit) + 3 * NEAR
     layout = plan_tiles(count, (height, width), MARGIN, page.y, CONTENT - beside)
     box = layout.box
     page.paste(paint_tiles(filters, limit, colormap, layout), box.left, box.top)
     if not in_color and not flat:
-        draw_bar(page, Box(box.right + 3 * SPACE, box.top, box.right + 3 * SPACE + BAR, box.bottom), limit, colormap)
+        draw_color_bar(
+            page, Box(box.right + 3 * NEAR, box.top, box.right + 3 * NEAR + BAR, box.bottom), limit, colormap
+        )
     page.y = box.bottom + 8
     if flat:
-        draw_flat_bar(page, limit, colormap)
+        draw_flat_color_bar(page, limit, colormap)
     which = f"{word}s 0…{total - 1}" if layout.shown == total else f"first {layout.shown} of {total} {word}s"
     words = f"{which if total > 1 else f'{word} 0'}, {height}×{width}, in rows from the top left"
     if in_color:
@@ -158,14 +161,6 @@ def _grid(
         cell[...] = edges[index]
         cell[EDGE:-EDGE, EDGE:-EDGE] = tile.repeat(layout.factor, axis=1).repeat(layout.factor, axis=0)
     return grid
-
-
-def dead_filters(filters: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
-    """Which filters have next to no norm, at most 1e-6 × the median; bool, (n,). One alone is never dead."""
-    flat = np.where(np.isfinite(filters), filters, 0).reshape(len(filters), -1)
-    norms = np.sqrt(np.einsum("ij,ij->i", flat, flat, dtype=np.float64))
-    broken = ~np.isfinite(filters).reshape(len(filters), -1).any(axis=1)
-    return np.asarray((norms <= 1e-6 * np.median(norms)) & ~broken & (len(filters) > 1))
 
 
 def paint_tile(values: npt.NDArray[np.float32], limit: float, colormap: str) -> Painted | Pixels:

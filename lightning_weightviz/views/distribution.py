@@ -9,16 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_weightviz.artifacts import Artifact, Image, Raster
-from lightning_weightviz.draw.chart import NAVY, Plot, apart, draw_ticks_below, draw_ticks_left, ticks
+from lightning_weightviz.draw.chart import NAVY, Plot, draw_ticks_below, draw_ticks_left, ticks
 from lightning_weightviz.draw.color import INFINITE, NAN, Rgb
-from lightning_weightviz.draw.matrix import Box
+from lightning_weightviz.draw.geometry import Box, apart
 from lightning_weightviz.draw.number import number
 from lightning_weightviz.draw.page import GREY, INK, LINE, MARGIN, WIDTH, Page
 from lightning_weightviz.draw.text import SMALL, text_width
-from lightning_weightviz.memory import OVERVIEW_STATISTICS, Memory, key_of
+from lightning_weightviz.memory import OVERVIEW_STATISTICS, Memory, key_of, statistics_key
 from lightning_weightviz.snapshot import Measurement, Target
 from lightning_weightviz.views import Scene, view
-from lightning_weightviz.views.support.words import describe, moment, value_facts
+from lightning_weightviz.views.support.words import describe, moment, one_line, value_facts
 
 BANDS: Mapping[str, tuple[int, int, Rgb]] = {
     "all": (0, 8, (222, 235, 247)),
@@ -83,7 +83,7 @@ def draw_distribution(scene: Scene, target: Target, measurement: Measurement) ->
     plot = Plot(box, span, (low, high))
     draw_fan(plot, *((times, percentiles) if len(times) > 1 else (np.array(span), np.repeat(percentiles, 2, axis=0))))
     plot.put(page)
-    _mark_broken(page, plot, memory.statistics.get(key), times)
+    _mark_broken(page, plot, memory.statistics.get(statistics_key(target, parameter.name)), times)
 
     draw_ticks_left(page, plot, ticks(low, high))
     marks = ticks(times[0], times[-1], most=6, whole=True)
@@ -92,7 +92,8 @@ def draw_distribution(scene: Scene, target: Target, measurement: Measurement) ->
     _write_labels(page, plot, names)
     page.y = box.bottom + 40
     page.facts(_facts(measurement))
-    return Distribution(page.raster(), plot, f"{parameter.name}, {what}, {when}, distribution over time")
+    caption = f"{one_line(parameter.name)}, {what}, {when}, distribution over time"
+    return Distribution(page.raster(), plot, caption)
 
 
 def time_axis(memory: Memory) -> tuple[str, npt.NDArray[np.float64]]:

@@ -9,16 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_weightviz.artifacts import Artifact, Image, Raster
-from lightning_weightviz.draw.matrix import DEAD
+from lightning_weightviz.draw.dead import DEAD, dead_filters
 from lightning_weightviz.draw.number import number, percent
 from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, Fact, Page
-from lightning_weightviz.draw.panel import SPACE, TITLE_HEIGHT, Panel, PanelLayout, draw_panels
+from lightning_weightviz.draw.panel import BETWEEN_PANELS, TITLE_HEIGHT, Panel, PanelLayout, draw_panels
 from lightning_weightviz.draw.text import SMALL
-from lightning_weightviz.draw.tiles import TileLayout, dead_filters, paint_tiles, plan_sheet
+from lightning_weightviz.draw.tiles import TileLayout, paint_tiles, plan_sheet
 from lightning_weightviz.memory import change_map, key_of, range_for
 from lightning_weightviz.snapshot import Measurement, Parameter, Target
 from lightning_weightviz.views import Scene, view
-from lightning_weightviz.views.support.words import axis_words, block_text, describe, moment, way
+from lightning_weightviz.views.support.words import axis_words, block_text, describe, moment, one_line, row_word, way
 
 TALLEST_SHEET = 420
 """Height of tiles in pixels, at most."""
@@ -93,7 +93,7 @@ def draw_drift(scene: Scene, target: Target, measurement: Measurement, found: tu
     what, when = describe(parameter, target), f"{moment(scene.snapshot)} · change"
     page = Page()
     page.header(parameter.name, what, f"{when} since …")
-    width = (CONTENT - SPACE * (len(found) - 1)) // len(found)
+    width = (CONTENT - BETWEEN_PANELS * (len(found) - 1)) // len(found)
     layouts: list[PanelLayout | TileLayout]
     if found[0].values.ndim == 4:
         layouts = [*_draw_sheets(page, parameter, found, width, scene.style.colormap)]
@@ -107,7 +107,7 @@ def draw_drift(scene: Scene, target: Target, measurement: Measurement, found: tu
     if found[0].values.ndim == 2 and (cells != parameter.map_shape or parameter.kernel > 1):
         block = block_text(parameter.map_shape, (cells[0], cells[1]), "kernels" if parameter.kernel > 1 else target)
         page.paragraph(f"each cell: mean change of {block}", size=SMALL)
-    return Drift(page.raster(), tuple(layouts), found, f"{parameter.name}, {what}, {when}")
+    return Drift(page.raster(), tuple(layouts), found, f"{one_line(parameter.name)}, {what}, {when}")
 
 
 def _draw_sheets(
@@ -118,14 +118,14 @@ def _draw_sheets(
     for index, change in enumerate(found):
         count, _, *kernel = change.values.shape
         sheet = plan_sheet(count, (kernel[0], kernel[1]), width, TALLEST_SHEET)
-        left = MARGIN + index * (width + SPACE)
+        left = MARGIN + index * (width + BETWEEN_PANELS)
         page.text(left, page.y, f"… {change.since} · ±{number(change.limit)}", size=SMALL, color=GREY)
         page.paste(paint_tiles(change.values, change.limit, colormap, sheet), left, top)
         placed = TileLayout(left, top, sheet.columns, sheet.shown, sheet.factor, sheet.kernel)
         bottom = max(bottom, placed.box.bottom)
         yield placed
     page.y = bottom + 8
-    word = "filter" if parameter.tile is None else "unit"
+    word = row_word(parameter)
     shown = f"first {sheet.shown} of {parameter.shape[0]}" if sheet.shown < parameter.shape[0] else "all"
     grey = "grey: no change, brighter: more, darker: less" if change.values.shape[1] == 3 else "white: no change"
     page.paragraph(f"{shown} {word}s · {grey}", size=SMALL)

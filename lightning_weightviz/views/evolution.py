@@ -18,7 +18,15 @@ from lightning_weightviz.draw.tiles import draw_tiles
 from lightning_weightviz.memory import FRAME_CELLS, Frame, film_key, filmed, frame_of, key_of
 from lightning_weightviz.snapshot import Measurement, Parameter, Target, pool_extreme
 from lightning_weightviz.views import Scene, view
-from lightning_weightviz.views.support.words import axis_words, cell_meaning, describe, plus_minus, way
+from lightning_weightviz.views.support.words import (
+    axis_words,
+    cell_meaning,
+    describe,
+    one_line,
+    plus_minus,
+    row_word,
+    way,
+)
 
 
 @dataclass(frozen=True)
@@ -76,7 +84,7 @@ def draw_evolution(scene: Scene, target: Target, parameter: Parameter, frames: S
         for index, (title, frame) in enumerate(zip(titles, frames, strict=True))
     ]
     if count := filmed(parameter):
-        word = "filter" if parameter.tile is None else "unit"
+        word = row_word(parameter)
         words = [f"first {count} of {parameter.shape[0]} {word}s" if count < parameter.shape[0] else f"all {word}s"]
         if parameter.filters_shape[1] == 3:
             words.append(f"in each colour {number(-limit)} is dark, 0 grey, {number(limit, signed=True)} bright")
@@ -86,7 +94,7 @@ def draw_evolution(scene: Scene, target: Target, parameter: Parameter, frames: S
     if any(tile.note for tile in tiles):
         words.append("moved: length of the change, relative to the length at the start")
     layout = draw_film(page, tiles, limit, scene.style.colormap, words)
-    return Evolution(page.raster(), layout, f"{parameter.name}, {what}, {span}")
+    return Evolution(page.raster(), layout, f"{one_line(parameter.name)}, {what}, {span}")
 
 
 def draw_frames(scene: Scene, target: Target, parameter: Parameter, frames: Sequence[Frame]) -> tuple[Pixels, ...]:

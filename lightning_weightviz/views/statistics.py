@@ -35,7 +35,8 @@ def statistics(scene: Scene) -> Iterator[Artifact]:
             if scene.style.log_all
             or (_is_matrix(measurement.parameter) and (measurement.parameter.pictured or not pictured_only))
         ]
-        if target in scene.snapshot.totals:
+        # No tag is of two things: where a parameter has this name, it has the tag.
+        if target in scene.snapshot.totals and TOTAL not in measurements:
             rows.append((TOTAL, scene.snapshot.totals[target]))
         for statistic in scene.style.statistics:
             for name, values in rows:

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from lightning_weightviz.draw.chart import BLUE, Plot, Scale, apart, draw_bar, draw_profile, ticks, vertical
+from lightning_weightviz.draw.chart import BLUE, Plot, draw_profile, draw_value_bar, ticks, vertical
 from lightning_weightviz.draw.color import INFINITE, NAN
-from lightning_weightviz.draw.matrix import Box
+from lightning_weightviz.draw.geometry import Box, Scale, apart
 from lightning_weightviz.draw.page import INK, Page
 
 GREEN = (0, 128, 0)
@@ -100,7 +100,7 @@ def test_a_curve_far_outside_draws_nothing_inside() -> None:
 def test_a_bar_reaches_from_zero_to_its_value(value: float, columns: range, color: tuple[int, int, int]) -> None:
     page = Page()
     page.y = 40
-    draw_bar(page, Scale(-1.0, 1.0, 20, 100), value, 10, 5, color if math.isfinite(value) else GREEN)
+    draw_value_bar(page, Scale(-1.0, 1.0, 20, 100), value, 10, 5, color if math.isfinite(value) else GREEN)
     assert np.flatnonzero((page.raster().pixels[12] == color).all(axis=1)).tolist() == list(columns)
 
 

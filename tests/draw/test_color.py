@@ -7,19 +7,17 @@ import pytest
 from matplotlib import colormaps
 
 from lightning_weightviz.draw.color import (
-    GAP,
     INFINITE,
     MAGNITUDE,
     NAN,
+    NO_VALUE,
     STEPS,
-    flat_signed_bar,
-    magnitude_bar,
     magnitude_table,
     paint_magnitude,
     paint_signed,
-    signed_bar,
     signed_table,
 )
+from lightning_weightviz.draw.color_bar import paint_bar, paint_flat_bar, paint_magnitude_bar
 
 
 def test_zero_is_exactly_the_middle_and_the_ends_are_the_maps_ends() -> None:
@@ -59,14 +57,14 @@ def test_a_step_is_a_hundredth_of_the_range() -> None:
 @pytest.mark.parametrize("colormap", ["RdBu_r", "viridis", "coolwarm", "PuOr"])
 def test_what_is_broken_or_missing_is_no_colour_of_the_map(colormap: str) -> None:
     colors = {tuple(color) for color in signed_table(colormap)[:-2].tolist()}
-    assert not {NAN, INFINITE, GAP} & colors
+    assert not {NAN, INFINITE, NO_VALUE} & colors
 
 
 def test_magnitude_rises_from_zero() -> None:
     painted = paint_magnitude(np.array([0.0, 1.0, 2.0, 9.0]), 2.0).pixels
     expected = [colormaps[MAGNITUDE].resampled(3)(place)[:3] for place in (0, 1, 2, 2)]
     assert np.abs(painted - np.rint(255 * np.array(expected))).max() <= 2
-    assert not {NAN, INFINITE, GAP} & {tuple(color) for color in magnitude_table()[:-2].tolist()}
+    assert not {NAN, INFINITE, NO_VALUE} & {tuple(color) for color in magnitude_table()[:-2].tolist()}
 
 
 def test_magnitude_of_nothing_but_zeros() -> None:
@@ -76,13 +74,13 @@ def test_magnitude_of_nothing_but_zeros() -> None:
 
 def test_marked_places_have_their_colour_and_the_others_keep_theirs() -> None:
     painted = paint_signed(np.array([[-1.0, 0.0], [0.5, 1.0]]), 1.0, "RdBu_r")
-    marked = painted.mark(np.array([[False], [True]]), GAP).pixels
+    marked = painted.mark(np.array([[False], [True]]), NO_VALUE).pixels
     assert np.array_equal(marked[0], painted.pixels[0])
-    assert (marked[1] == GAP).all()
+    assert (marked[1] == NO_VALUE).all()
 
 
 def test_bars() -> None:
-    bar = signed_bar(201, 3, "RdBu_r").pixels
+    bar = paint_bar(201, 3, "RdBu_r").pixels
     assert np.array_equal(bar[:, 0], signed_table("RdBu_r")[:-2][::-1])
-    assert np.array_equal(flat_signed_bar(3, 201, "RdBu_r").pixels[0], signed_table("RdBu_r")[:-2])
-    assert np.array_equal(magnitude_bar(2, 101).pixels[0], magnitude_table()[:-2])
+    assert np.array_equal(paint_flat_bar(3, 201, "RdBu_r").pixels[0], signed_table("RdBu_r")[:-2])
+    assert np.array_equal(paint_magnitude_bar(2, 101).pixels[0], magnitude_table()[:-2])

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from lightning_weightviz.draw.matrix import cell_size, is_dead, pool_norms, round_up
+from lightning_weightviz.draw.matrix import cell_size, pool_norms, round_up
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 10, 64, 128, 256, 512])
@@ -27,11 +27,6 @@ def test_round_up(exponent: int) -> None:
 
 def test_round_up_of_nothing() -> None:
     assert round_up(0.0) == 1.0 and round_up(math.nan) == 1.0
-
-
-def test_dead_rows_are_told_by_the_median() -> None:
-    norms = np.array([[1, 1], [1e-7, 1e-7], [2e-6, 3], [0, 2]], np.float32)
-    assert is_dead(norms).tolist() == [False, True, False, True]
 
 
 def test_pooled_norms_keep_the_smallest_and_the_largest() -> None:

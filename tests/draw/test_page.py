@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lightning_weightviz.draw.color import GAP, paint_magnitude, paint_signed
+from lightning_weightviz.draw.color import NO_VALUE, paint_magnitude, paint_signed
 from lightning_weightviz.draw.page import GREY, INK, MARGIN, WIDTH, Page
 
 NAMES = ["fc1.weight", "x" * 80, "model." * 13 + "w", "a" * 40 + "." + "b" * 39, "模型.层" * 20, "_" * 80, "W" * 200]
@@ -110,12 +110,12 @@ def test_of_a_colour_table_only_what_is_used_is_in_the_palette() -> None:
     page = Page()
     signed = paint_signed(np.array([[-1.0, 0.0, 1.0], [np.nan, 0.0, 1.0]]), 1.0, "RdBu_r")
     page.paste(signed, 20, 30, scale=(2, 2))
-    page.paste(paint_magnitude(np.array([[0.0, 1.0]]), 1.0).mark(np.array([[True, False]]), GAP), 60, 30)
+    page.paste(paint_magnitude(np.array([[0.0, 1.0]]), 1.0).mark(np.array([[True, False]]), NO_VALUE), 60, 30)
     page.y = 60
     raster = page.raster()
     assert raster.palette is not None and len(raster.palette) == 16 + 4 + 2
     assert np.array_equal(raster.pixels[30:34:2, 20:26:2], signed.pixels)
-    assert tuple(raster.pixels[30, 60]) == GAP
+    assert tuple(raster.pixels[30, 60]) == NO_VALUE
 
 
 def test_what_lies_outside_is_cut_off() -> None:

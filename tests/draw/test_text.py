@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from lightning_weightviz.draw.page import CONTENT
-from lightning_weightviz.draw.text import BODY, broken, fit, text_width
+from lightning_weightviz.draw.text import BODY, broken, broken_short, fit, text_width
 from tests.draw.test_page import NAMES
 
 
@@ -36,3 +36,19 @@ def test_fit() -> None:
     shortened = fit("a" * 60 + "z", 200)
     assert shortened.startswith("aa") and shortened.endswith("z") and "…" in shortened
     assert text_width(shortened) <= 200
+
+
+@pytest.mark.parametrize("length", [10, 40, 400, 900])
+def test_fit_keeps_as_much_as_it_can(length: int) -> None:
+    name = "".join(chr(97 + index * 7 % 26) for index in range(length))
+    kept = len(fit(name, 200)) - 1
+    if kept + 1 < length:
+        longer = f"{name[: (kept + 2) // 2]}…{name[len(name) - (kept + 1) // 2 :]}"
+        assert text_width(longer) > 200
+
+
+def test_of_many_lines_the_first_and_the_last_stay() -> None:
+    lines = broken_short("word " * 500 + "end", 200, most=4)
+    assert len(lines) == 4 and lines[0].startswith("word") and lines[-1].startswith("…") and lines[-1].endswith("end")
+    assert all(text_width(line) <= 200 for line in lines)
+    assert broken_short("a few words", 300) == ["a few words"]

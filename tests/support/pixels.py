@@ -11,7 +11,8 @@ from matplotlib import colormaps
 from PIL import Image as PillowImage
 
 from lightning_weightviz.artifacts import Image
-from lightning_weightviz.draw.matrix import Box, MatrixLayout
+from lightning_weightviz.draw.geometry import Box
+from lightning_weightviz.draw.matrix import MatrixLayout
 from lightning_weightviz.views import Scene
 from lightning_weightviz.views.heatmap.view import draw_heatmap, heatmap
 

@@ -11,7 +11,7 @@ import pytest
 
 from lightning_weightviz.artifacts import Image, Scalar
 from lightning_weightviz.draw.chart import BLUE
-from lightning_weightviz.draw.color import GAP, STEPS
+from lightning_weightviz.draw.color import NO_VALUE, STEPS
 from lightning_weightviz.snapshot import ClassPairs, ClassRows
 from lightning_weightviz.views import Scene
 from lightning_weightviz.views.classes.cosine import draw_cosine
@@ -133,7 +133,7 @@ def test_cosines_map_back_within_a_step_of_the_colours() -> None:
     cells = centres(pixels, drawn.box, (drawn.factor, drawn.factor))
     other = ~np.eye(10, dtype=bool)
     assert np.abs(values_of(cells[other], 1.0) - cosines_of(weight)[other]).max() <= 1 / STEPS
-    assert {tuple(color) for color in cells[~other].tolist()} == {GAP}
+    assert {tuple(color) for color in cells[~other].tolist()} == {NO_VALUE}
 
 
 def cosines_of(weight: Array) -> Array:
@@ -169,10 +169,10 @@ def test_nan_in_the_rows_is_magenta_and_a_row_of_zeros_grey() -> None:
     head, pairs = head_of(sight), pairs_of(sight)
     cosine = pairs.cosine.copy()
     cosine[1, 2] = cosine[2, 1] = math.nan
-    for norms, color in ((head.norms, GAP), (np.full(4, math.nan), MAGENTA)):
+    for norms, color in ((head.norms, NO_VALUE), (np.full(4, math.nan), MAGENTA)):
         drawn = draw_cosine(replace(head, norms=norms), replace(pairs, cosine=cosine), "start", "RdBu_r")
         cells = centres(drawn.raster.pixels, drawn.box, (drawn.factor, drawn.factor))
-        assert tuple(cells[1, 2].tolist()) == color and tuple(cells[1, 1].tolist()) == GAP
+        assert tuple(cells[1, 2].tolist()) == color and tuple(cells[1, 1].tolist()) == NO_VALUE
 
 
 def test_a_class_of_twice_the_norm_has_a_bar_twice_as_long() -> None:

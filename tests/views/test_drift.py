@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lightning_weightviz.artifacts import Image
-from lightning_weightviz.draw.matrix import DEAD
+from lightning_weightviz.draw.dead import DEAD
 from lightning_weightviz.draw.page import WIDTH
 from lightning_weightviz.draw.panel import PanelLayout
 from lightning_weightviz.draw.tiles import TileLayout

@@ -9,7 +9,8 @@ import pytest
 from matplotlib import colormaps
 
 from lightning_weightviz.artifacts import Image
-from lightning_weightviz.draw.matrix import DEAD, STRIP_PAPER, MatrixLayout
+from lightning_weightviz.draw.dead import DEAD
+from lightning_weightviz.draw.matrix import STRIP_PAPER, MatrixLayout
 from lightning_weightviz.draw.page import GREY, INK, LINE, WIDTH
 from lightning_weightviz.views import Scene
 from lightning_weightviz.views.heatmap.view import heatmap

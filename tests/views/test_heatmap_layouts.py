@@ -11,7 +11,8 @@ from PIL import Image as PillowImage
 
 from lightning_weightviz.artifacts import Image
 from lightning_weightviz.draw.color import magnitude_table, signed_table
-from lightning_weightviz.draw.matrix import DEAD, STRIP_PAPER
+from lightning_weightviz.draw.dead import DEAD
+from lightning_weightviz.draw.matrix import STRIP_PAPER
 from lightning_weightviz.draw.page import WIDTH
 from lightning_weightviz.draw.tiles import TileLayout
 from lightning_weightviz.views import Scene

@@ -11,7 +11,7 @@ import pytest
 from matplotlib import colormaps
 
 from lightning_weightviz.artifacts import Image
-from lightning_weightviz.draw.color import GAP, STEPS
+from lightning_weightviz.draw.color import NO_VALUE, STEPS
 from lightning_weightviz.views import VIEWS, Scene
 from lightning_weightviz.views.overview.strips import MAX_MIDDLE, MAX_TALL
 from lightning_weightviz.views.overview.view import Overview, decades, degrees, draw_overview, growth, overview
@@ -111,9 +111,9 @@ def test_a_broken_layer_is_found_at_its_row_from_its_time_on(count: int) -> None
 
 def test_what_is_not_defined_is_grey() -> None:
     pixels, drawn = picture_of(scene({"b": np.ones(4)}, before=[{"b": np.zeros(4)}] * 2))
-    assert color_of(pixels, drawn, "size (rms)", 0, 1) == GAP
-    assert color_of(pixels, drawn, "size (rms)", 0, 2) != GAP
-    assert color_of(pixels, drawn, "turned", 0, 2) == GAP
+    assert color_of(pixels, drawn, "size (rms)", 0, 1) == NO_VALUE
+    assert color_of(pixels, drawn, "size (rms)", 0, 2) != NO_VALUE
+    assert color_of(pixels, drawn, "turned", 0, 2) == NO_VALUE
 
 
 def test_gradients_share_one_scale_of_sizes() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from lightning_weightviz.artifacts import Batch, Histogram, Image
 from lightning_weightviz.draw.chart import BLUE, Plot, draw_ticks_below, draw_ticks_left, ticks
-from lightning_weightviz.draw.matrix import Box
+from lightning_weightviz.draw.geometry import Box
 from lightning_weightviz.draw.number import number
 from lightning_weightviz.draw.page import MARGIN, WIDTH, Page
 from lightning_weightviz.draw.text import SMALL, text_width

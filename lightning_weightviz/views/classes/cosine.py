@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from lightning_weightviz.artifacts import Raster
-from lightning_weightviz.draw.chart import Scale, apart, vertical
-from lightning_weightviz.draw.color import GAP, NAN, Painted, paint_signed, signed_bar
-from lightning_weightviz.draw.matrix import BAR, Box
+from lightning_weightviz.draw.chart import vertical
+from lightning_weightviz.draw.color import NAN, NO_VALUE, Painted, paint_signed
+from lightning_weightviz.draw.color_bar import BAR, paint_bar
+from lightning_weightviz.draw.geometry import Box, Scale, apart
 from lightning_weightviz.draw.number import number, shape_text
 from lightning_weightviz.draw.page import CONTENT, GREY, INK, MARGIN, WIDTH, Page
 from lightning_weightviz.draw.text import BODY, SMALL, fit, text_width
@@ -22,7 +23,7 @@ TOP_NAME = 110
 """Pixels of a class name that reads upwards above a column."""
 ROW = SMALL + 4
 """Pixels of a row that bears a text."""
-SPACE = 12
+AROUND = 12
 BAR_ROOM = BAR + 70
 """Pixels that the colour bar takes with its labels."""
 BESIDE, BELOW = 400, 520
@@ -61,7 +62,7 @@ def draw_cosine(head: ClassRows, pairs: ClassPairs, when: str, colormap: str) ->
     # More classes have no room for their names.
     names = [fit(name, NAME, SMALL) for name in head.class_names[: BELOW // ROW]]
     label_width = round(max(text_width(name, SMALL) for name in names)) + 8
-    beside = label_width + BESIDE + SPACE + BAR_ROOM + 14 + list_width <= CONTENT
+    beside = label_width + BESIDE + AROUND + BAR_ROOM + 14 + list_width <= CONTENT
     side = BESIDE if beside else min(BELOW, CONTENT - BAR_ROOM)
     named = count == len(pairs.cosine) and min(side, CONTENT - label_width - BAR_ROOM) // count >= ROW
     left = MARGIN + (label_width if named else 0)
@@ -77,15 +78,15 @@ def draw_cosine(head: ClassRows, pairs: ClassPairs, when: str, colormap: str) ->
     page.paste(cells, box.left, box.top, scale=(factor, factor), framed=True)
     for row, name in enumerate(names if named else []):
         page.text(left - 8, top + (row + 0.5) * factor, name, size=SMALL, anchor="rm")
-    _cosine_bar(page, Box(box.right + SPACE, top, box.right + SPACE + BAR, box.bottom), ideal, colormap)
+    _cosine_bar(page, Box(box.right + AROUND, top, box.right + AROUND + BAR, box.bottom), ideal, colormap)
 
-    page.y = box.bottom + SPACE
+    page.y = box.bottom + AROUND
     if len(cells.rows) < count:
         page.paragraph(
             f"a cell holds up to {-(-count // len(cells.rows))}² pairs and shows the farthest from 0", size=SMALL
         )
     if beside:
-        _list_pairs(page, closest, box.right + SPACE + BAR_ROOM + 14, top, box.bottom)
+        _list_pairs(page, closest, box.right + AROUND + BAR_ROOM + 14, top, box.bottom)
     elif closest:
         page.text(MARGIN, page.y, "most alike", size=BODY, bold=True)
         page.y += ROW + 4
@@ -106,8 +107,8 @@ def paint_cosine(head: ClassRows, pairs: ClassPairs, side: int, colormap: str) -
         cells = side // (-(-side // len(cosine)))
         cosine = pool_extreme(cosine, cells, cells)
     painted = paint_signed(cosine, 1.0, colormap)
-    painted = painted.mark(np.isnan(cosine), GAP if np.isfinite(head.norms).all() else NAN)
-    return painted.mark(np.eye(len(cosine), dtype=np.bool_), GAP)
+    painted = painted.mark(np.isnan(cosine), NO_VALUE if np.isfinite(head.norms).all() else NAN)
+    return painted.mark(np.eye(len(cosine), dtype=np.bool_), NO_VALUE)
 
 
 def _pair(head: ClassRows, first: int, second: int, width: float) -> str:
@@ -133,7 +134,7 @@ def _column_names(page: Page, names: tuple[str, ...], left: int, factor: int) ->
 
 def _cosine_bar(page: Page, box: Box, ideal: float | None, colormap: str) -> None:
     """The colour bar, with a mark at the cosine that classes as far apart as can be have, where there is one."""
-    page.paste(signed_bar(box.height, box.width, colormap), box.left, box.top, framed=True)
+    page.paste(paint_bar(box.height, box.width, colormap), box.left, box.top, framed=True)
     scale = Scale(-1.0, 1.0, box.bottom, box.top)
     x, zero = box.right + 6, scale.at(0.0)
     page.text(x, box.top + 8, "+1", size=SMALL, color=GREY, anchor="lm")

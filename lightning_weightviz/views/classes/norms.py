@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from lightning_weightviz.artifacts import Raster
-from lightning_weightviz.draw.chart import BLUE, Scale, draw_bar, draw_profile
+from lightning_weightviz.draw.chart import BLUE, draw_profile, draw_value_bar
 from lightning_weightviz.draw.color import NAN, paint_signed
-from lightning_weightviz.draw.matrix import Box, round_up
+from lightning_weightviz.draw.geometry import Box, Scale
+from lightning_weightviz.draw.matrix import round_up
 from lightning_weightviz.draw.number import number, percent, shape_text
 from lightning_weightviz.draw.page import GREY, LINE, MARGIN, WIDTH, Fact, Page
 from lightning_weightviz.draw.text import SMALL, fit, text_width
@@ -94,7 +95,7 @@ def _named_bars(page: Page, head: ClassRows, colormap: str) -> tuple[tuple[Box, 
         )
         for row, value in enumerate(values):
             color = BLUE if word == "norm" else tuple(high_color if value > 0 else low_color)
-            draw_bar(page, scale, float(value), top + row * height + 3, height - 6, color)
+            draw_value_bar(page, scale, float(value), top + row * height + 3, height - 6, color)
             middle = top + (row + 0.5) * height
             page.text(start + width, middle, texts[row], size=SMALL, color=GREY, anchor="rm")
         page.line([(scale.at(0.0), top - 2), (scale.at(0.0), bottom + 1)], color=LINE)

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_weightviz.artifacts import Raster
-from lightning_weightviz.draw.color import flat_signed_bar
-from lightning_weightviz.draw.matrix import BAR, Box
+from lightning_weightviz.draw.color_bar import BAR, paint_flat_bar
+from lightning_weightviz.draw.geometry import Box
 from lightning_weightviz.draw.number import number, shape_text
 from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, WIDTH, Page
 from lightning_weightviz.draw.text import SMALL, fit, text_width
@@ -18,8 +18,8 @@ from lightning_weightviz.snapshot import ClassRows, pool_extreme
 from lightning_weightviz.views.support.words import plus_minus
 
 MAX_TEMPLATES = 40
-LARGEST_TILE, TALLEST = 320, 680
-SPACE = 12
+LARGEST_TILE, TALLEST_TEMPLATES = 320, 680
+BETWEEN_TEMPLATES = 12
 BAR_LENGTH = 160
 ROW = SMALL + 6
 """Pixels of the name above a tile."""
@@ -59,13 +59,13 @@ def draw_templates(head: ClassRows, when: str, limit: float, colormap: str) -> T
     boxes = []
     for index, tile in enumerate(tiles):
         row, column = divmod(index, columns)
-        left, top = MARGIN + column * pitch, page.y + row * (tall + ROW + SPACE) + ROW
+        left, top = MARGIN + column * pitch, page.y + row * (tall + ROW + BETWEEN_TEMPLATES) + ROW
         room = WIDTH - MARGIN - left if column == columns - 1 else pitch - 8
         name = fit(head.class_names[index], room, SMALL, bold=True)
         page.text(left, top - ROW, name, size=SMALL, bold=True)
         page.paste(paint_tiles(tile[None], limit, colormap, layout), left, top)
         boxes.append(Box(left + EDGE, top + EDGE, left + wide - EDGE, top + tall - EDGE))
-    page.y = boxes[-1].bottom + SPACE
+    page.y = boxes[-1].bottom + BETWEEN_TEMPLATES
     if channels == 3:
         words = f"in each colour {number(-limit)} is dark, 0 is middle grey, {number(limit, signed=True)} is bright"
         page.paragraph(words, size=SMALL)
@@ -98,11 +98,11 @@ def _plan(templates: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], 
     plans = []
     for columns in range(1, min(count, 10) + 1):
         rows = -(-count // columns)
-        room = min((CONTENT - (columns - 1) * SPACE) // columns, LARGEST_TILE) - 2 * EDGE
-        room_down = min(TALLEST // rows - ROW - SPACE, LARGEST_TILE) - 2 * EDGE
+        room = min((CONTENT - (columns - 1) * BETWEEN_TEMPLATES) // columns, LARGEST_TILE) - 2 * EDGE
+        room_down = min(TALLEST_TEMPLATES // rows - ROW - BETWEEN_TEMPLATES, LARGEST_TILE) - 2 * EDGE
         factor = min(room // width, room_down // height)
         if factor >= 1:
-            filled = count * factor**2 / (rows * (height * factor + ROW + SPACE))
+            filled = count * factor**2 / (rows * (height * factor + ROW + BETWEEN_TEMPLATES))
             plans.append((factor, filled, columns))
     if not plans:
         half = np.stack([[pool_extreme(c, -(-height // 2), -(-width // 2)) for c in t] for t in templates])
@@ -119,7 +119,7 @@ def _legend(page: Page, limit: float, colormap: str) -> None:
         page.text(x, page.y, text, size=SMALL, color=GREY)
         x += text_width(text, SMALL) + 8
         if x < WIDTH // 2:
-            bar = flat_signed_bar(BAR, BAR_LENGTH, colormap)
+            bar = paint_flat_bar(BAR, BAR_LENGTH, colormap)
             page.paste(bar, round(x), page.y + 4, framed=True)
             x += BAR_LENGTH + 8
     page.y += ROW

@@ -19,7 +19,7 @@ from lightning_weightviz.views import Scene, view
 from lightning_weightviz.views.classes.cosine import draw_cosine
 from lightning_weightviz.views.classes.norms import draw_norms
 from lightning_weightviz.views.classes.templates import draw_templates
-from lightning_weightviz.views.support.words import cell_meaning, indexed, moment, plus_minus
+from lightning_weightviz.views.support.words import cell_meaning, indexed, moment, one_line, plus_minus
 
 MAX_SCALAR_CLASSES = 32
 """Up to so many classes each has a scalar of its own; beyond, `classes.norm_spread/head` says how they differ."""
@@ -59,17 +59,17 @@ def _of_head(
     scene: Scene, head: ClassRows, pairs: ClassPairs | None, templates_range: str, suffix: str
 ) -> Iterator[Artifact]:
     head = replace(head, class_names=tuple(written(name, index) for index, name in enumerate(head.class_names)))
-    when = moment(scene.snapshot)
-    yield Image(f"classes/weights{suffix}", draw_weights(scene, head)[0], f"{head.name} by class, {when}")
+    layer, when = one_line(head.name), moment(scene.snapshot)
+    yield Image(f"classes/weights{suffix}", draw_weights(scene, head)[0], f"{layer} by class, {when}")
     if pairs is not None and (len(head.class_names) > 2 or head.multi_label):
         raster = draw_cosine(head, pairs, when, scene.style.colormap).raster
-        yield Image(f"classes/cosine{suffix}", raster, f"cosines between the classes of {head.name}, {when}")
+        yield Image(f"classes/cosine{suffix}", raster, f"cosines between the classes of {layer}, {when}")
     raster = draw_norms(head, when, scene.style.colormap).raster
-    yield Image(f"classes/norms{suffix}", raster, f"norms and biases of the classes of {head.name}, {when}")
+    yield Image(f"classes/norms{suffix}", raster, f"norms and biases of the classes of {layer}, {when}")
     if head.templates is not None and head.templates.size and not head.single:
         limit = scene.memory.ranges.get(templates_range) or range_for(head.templates) or 1.0
         raster = draw_templates(head, when, limit, scene.style.colormap).raster
-        path = " → ".join(head.template_path)
+        path = one_line(" → ".join(head.template_path))
         yield Image(f"classes/templates{suffix}", raster, f"class templates {path}, {when}")
     yield from _scalars(head, pairs, suffix)
 
@@ -103,7 +103,7 @@ def draw_weights(scene: Scene, head: ClassRows) -> tuple[Raster, MatrixLayout]:
         lowest=max(LOWEST, LABEL_HEIGHT * len(names)),
     )
     layout = draw_matrix(page, matrix)
-    if dead := dead_facts(matrix):
+    if dead := dead_facts(matrix, ("zero rows", "unused inputs")):
         page.facts(dead)
     page.paragraph(_words(head, with_difference), size=SMALL)
     return page.raster(), layout
@@ -146,7 +146,7 @@ def written(name: str, index: int) -> str:
     >>> written("red\nfox", 0), written(" ", 7)
     ('red fox', '7')
     """
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in name).split()) or str(index)
+    return one_line(name) or str(index)
 
 
 def unique(names: tuple[str, ...]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lightning_weightviz.draw.chart import draw_profile
-from lightning_weightviz.draw.matrix import Box
+from lightning_weightviz.draw.geometry import Box
 from lightning_weightviz.draw.number import number, percent
 from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, WIDTH, Page
 from lightning_weightviz.draw.text import BODY, SMALL

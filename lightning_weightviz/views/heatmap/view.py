@@ -9,22 +9,21 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_weightviz.artifacts import Artifact, Image, Raster
+from lightning_weightviz.draw.dead import DEAD, dead_filters, dead_norms
 from lightning_weightviz.draw.matrix import (
-    DEAD,
     MAX_CELLS,
-    TALLEST,
+    TALLEST_MATRIX,
     Matrix,
     MatrixLayout,
     dead_facts,
     draw_matrix,
-    is_dead,
     pool_norms,
 )
 from lightning_weightviz.draw.number import shape_text
 from lightning_weightviz.draw.page import CONTENT, MARGIN, WIDTH, Fact, Page
-from lightning_weightviz.draw.panel import NARROW, SPACE, WIDE, Panel, PanelLayout, draw_panels
+from lightning_weightviz.draw.panel import BETWEEN_PANELS, NARROW, WIDE, Panel, PanelLayout, draw_panels
 from lightning_weightviz.draw.text import SMALL
-from lightning_weightviz.draw.tiles import TileLayout, dead_filters, draw_tiles
+from lightning_weightviz.draw.tiles import TileLayout, draw_tiles
 from lightning_weightviz.memory import extra_key, key_of
 from lightning_weightviz.snapshot import Measurement, Parameter, Picture, Target, pool_extreme, pool_mean
 from lightning_weightviz.views import Scene, view
@@ -35,7 +34,10 @@ from lightning_weightviz.views.support.words import (
     cell_meaning,
     describe,
     moment,
+    one_line,
     plus_minus,
+    row_word,
+    unused_words,
     value_facts,
 )
 
@@ -101,7 +103,8 @@ def draw_heatmap(scene: Scene, target: Target, measurement: Measurement) -> Heat
         page.facts(value_facts(measurement.statistics, values[-1:], limit))
     else:
         layout = _draw_matrix(page, scene, target, measurement, panels)
-    return Heatmap(page.raster(), layout, f"{parameter.name}, {what}, {when} · {plus_minus(limit)}", panels)
+    caption = f"{one_line(parameter.name)}, {what}, {when} · {plus_minus(limit)}"
+    return Heatmap(page.raster(), layout, caption, panels)
 
 
 def _draw_filters(
@@ -110,7 +113,7 @@ def _draw_filters(
     """Rows that are pictures, a tile each, all in one range; those of next to no norm have a coloured edge."""
     parameter = measurement.parameter
     limit = scene.memory.ranges[key_of(target, parameter.name)]
-    word = "filter" if parameter.tile is None else "unit"
+    word = row_word(parameter)
     shape = filters.shape[1:] if filters.shape[1] > 1 else filters.shape[2:]
     read = f", rows read as {shape_text(shape)}" if parameter.tile_inferred else f" for all {word}s"
     meaning = f"one range{read}"
@@ -143,7 +146,7 @@ def _draw_kernels(
     # The depth of a kernel of three dimensions goes from the top down.
     flat = positions.reshape(-1, positions.shape[-1])
     rows, columns = (
-        is_dead(pool_norms(part, cells))
+        dead_norms(pool_norms(part, cells))
         for part, cells in ((picture.row_norms, norms.shape[0]), (picture.column_norms, norms.shape[1]))
     )
     maps = {
@@ -159,16 +162,23 @@ def _draw_kernels(
     layouts = dict(zip(maps, draw_panels(page, list(maps.values())), strict=True))
     down, across = axis_words(parameter)
     page.paragraph(f"↓ {down}  → {across}", size=SMALL)
-    page.facts([*value_facts(measurement.statistics, None, 0.0), *_dead(rows, columns, norms.shape != picture.shape)])
+    page.facts(
+        [
+            *value_facts(measurement.statistics, None, 0.0),
+            *_dead(unused_words(parameter), (rows, columns), norms.shape != picture.shape),
+        ]
+    )
     words = "norm: how strongly one channel acts on another · sum: its sign · by position: rms of all kernels"
     page.paragraph(words, size=SMALL)
     return layouts
 
 
-def _dead(rows: npt.NDArray[np.bool_], columns: npt.NDArray[np.bool_], pooled: bool) -> list[Fact]:
+def _dead(
+    words: tuple[str, str], marks: tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]], pooled: bool
+) -> list[Fact]:
     """How many rows and columns are marked."""
-    where = "cells with zero" if pooled else "zero"
-    return [(f"{where} {w}: {m.sum()}", DEAD) for w, m in (("rows", rows), ("columns", columns)) if m.any()]
+    where = "cells with " if pooled else ""
+    return [(f"{where}{word}: {mark.sum()}", DEAD) for word, mark in zip(words, marks, strict=True) if mark.any()]
 
 
 def _pool_rms(values: npt.NDArray[np.float32], height: int, width: int) -> npt.NDArray[np.float32]:
@@ -207,8 +217,8 @@ def _draw_matrix(
         column_norms=pool_norms(picture.column_norms, width),
         blocks=[block.split()[0] for block in parameter.blocks],
         heads=parameter.heads,
-        width=CONTENT - WIDE - SPACE if beside else CONTENT,
-        tallest=_TALLEST_BESIDE if beside else TALLEST,
+        width=CONTENT - WIDE - BETWEEN_PANELS if beside else CONTENT,
+        tallest=_TALLEST_BESIDE if beside else TALLEST_MATRIX,
         widest=WIDE if beside else CONTENT,
     )
     top = page.y
@@ -223,7 +233,9 @@ def _draw_matrix(
         page.y = max(page.y, bottom)
     if parameter.blocks:
         page.paragraph(" · ".join(parameter.blocks), size=SMALL)
-    page.facts([*value_facts(measurement.statistics, values, limit), *dead_facts(matrix, pooled)])
+    page.facts(
+        [*value_facts(measurement.statistics, values, limit), *dead_facts(matrix, unused_words(parameter), pooled)]
+    )
     if picture.rank is not None:
         draw_ranking(page, picture.rank, parameter.padding_index)
     return layout

@@ -8,18 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lightning_weightviz.draw.chart import apart
-from lightning_weightviz.draw.color import (
-    GAP,
-    INFINITE,
-    NAN,
-    Painted,
-    flat_signed_bar,
-    magnitude_bar,
-    paint_magnitude,
-    paint_signed,
-)
-from lightning_weightviz.draw.matrix import BAR, Box
+from lightning_weightviz.draw.color import INFINITE, NAN, NO_VALUE, Painted, paint_magnitude, paint_signed
+from lightning_weightviz.draw.color_bar import BAR, paint_flat_bar, paint_magnitude_bar
+from lightning_weightviz.draw.geometry import Box, apart
 from lightning_weightviz.draw.page import GREY, MARGIN, WIDTH, Page
 from lightning_weightviz.draw.text import SMALL, fit, fit_name, text_width
 from lightning_weightviz.views.support.name_groups import Block, group
@@ -32,7 +23,7 @@ HOLDS_INFINITY, HOLDS_NAN = 1, 2
 
 NAMES, WIDE_NAMES = 190, 230
 """Pixels of the names at the left, at most, and of names that have a line to themselves, which tell where they end."""
-SPACE = 12
+BETWEEN_COLUMNS = 12
 STRIP = 18
 TEXT = 24
 """Pixels of a line of text above a strip."""
@@ -76,10 +67,12 @@ class Row:
     Attributes:
         name: Of the parameter.
         below: A second line, where there is room for one.
+        note: A word about it, behind the second line or else behind the name; none at thin rows.
     """
 
     name: str
     below: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -163,12 +156,17 @@ def _plan(top: int, rows: Sequence[Row], columns: int, times: int) -> tuple[Stri
             top += BETWEEN if line in begins else 0
             tops.append(top)
             top += height
-    texts = [block.name for block in blocks] or [row.name for row in rows]
+    texts = [block.name for block in blocks] or [row.name + _behind(row, parts) for row in rows]
     needed = max(text_width(text, SMALL, bold=True) for text in [*texts, rows[-1].below, "colours"])
-    left = MARGIN + min(names_width(len(rows)), round(needed) + 6) + SPACE + (14 if blocks else 0)
-    width = (WIDTH - MARGIN - left + SPACE) // columns - SPACE
-    lefts = tuple(left + (width + SPACE) * index for index in range(columns))
+    left = MARGIN + min(names_width(len(rows)), round(needed) + 6) + BETWEEN_COLUMNS + (14 if blocks else 0)
+    width = (WIDTH - MARGIN - left + BETWEEN_COLUMNS) // columns - BETWEEN_COLUMNS
+    lefts = tuple(left + (width + BETWEEN_COLUMNS) * index for index in range(columns))
     return StripLayout(lefts, (*tops, tops[-1] + height + TEXT + 14), (width, height), per_line, times), blocks
+
+
+def _behind(row: Row, parts: int) -> str:
+    """What stands behind a name that has no second line."""
+    return f" · {row.note}" if row.note and parts > MAX_TALL else ""
 
 
 def names_width(rows: int) -> int:
@@ -179,7 +177,7 @@ def names_width(rows: int) -> int:
 def paint_strips(shares: Values, broken: Codes, signed: bool, colormap: str) -> Painted:
     """(lines, T): grey where there is no value, magenta for NaN, black for an infinity."""
     painted = paint_signed(shares, 1.0, colormap) if signed else paint_magnitude(shares, 1.0)
-    painted = painted.mark(np.isnan(shares), GAP)
+    painted = painted.mark(np.isnan(shares), NO_VALUE)
     return painted.mark(broken == HOLDS_INFINITY, INFINITE).mark(broken == HOLDS_NAN, NAN)
 
 
@@ -196,9 +194,9 @@ def _worst(broken: Codes, per_line: int) -> Codes:
 
 def _draw_scale(page: Page, column: Column, box: Box, colormap: str) -> None:
     """A colour bar that lies, with its ends below it."""
-    bar = magnitude_bar(box.height, box.width)
+    bar = paint_magnitude_bar(box.height, box.width)
     if column.signed:
-        bar = flat_signed_bar(box.height, box.width, colormap)
+        bar = paint_flat_bar(box.height, box.width, colormap)
     page.paste(bar, box.left, box.top, framed=True)
     page.text(box.left, box.bottom + 3, column.ends[0], size=SMALL, color=GREY)
     page.text(box.right, box.bottom + 3, column.ends[1], size=SMALL, color=GREY, anchor="ra")
@@ -206,7 +204,7 @@ def _draw_scale(page: Page, column: Column, box: Box, colormap: str) -> None:
 
 def _write_names(page: Page, rows: Sequence[Row], layout: StripLayout, blocks: Sequence[Block]) -> None:
     height = layout.size[1]
-    right = layout.lefts[0] - SPACE
+    right = layout.lefts[0] - BETWEEN_COLUMNS
     page.line([(MARGIN, layout.tops[-1] - TEXT - 5), (WIDTH - MARGIN, layout.tops[-1] - TEXT - 5)])
     _write_two(page, rows[-1], layout.tops[-1])
     page.text(right, layout.tops[-1] + TO_SCALE + BAR // 2, "colours", size=SMALL, color=GREY, anchor="rm")
@@ -217,13 +215,22 @@ def _write_names(page: Page, rows: Sequence[Row], layout: StripLayout, blocks: S
         if len(rows) <= MAX_TALL + 1:
             _write_two(page, row, top)
         else:
-            page.text(right, top + height / 2, fit_name(row.name, WIDE_NAMES, SMALL), size=SMALL, anchor="rm")
+            behind = _behind(row, len(rows) - 1)
+            name = fit_name(row.name, WIDE_NAMES - text_width(behind, SMALL), SMALL)
+            page.text(right, top + height / 2, name + behind, size=SMALL, anchor="rm")
 
 
 def _write_two(page: Page, row: Row, top: int) -> None:
     """The name beside the number, and what is below it beside the strip."""
     page.text(MARGIN, top - 3, fit_name(row.name, NAMES, SMALL, bold=True), size=SMALL, bold=True, anchor="ld")
-    page.text(MARGIN, top + STRIP / 2, fit(row.below, NAMES, SMALL), size=SMALL, color=GREY, anchor="lm")
+    page.text(
+        MARGIN,
+        top + STRIP / 2,
+        fit(" · ".join(filter(None, (row.below, row.note))), NAMES, SMALL),
+        size=SMALL,
+        color=GREY,
+        anchor="lm",
+    )
 
 
 def _write_blocks(page: Page, layout: StripLayout, blocks: Sequence[Block], right: int) -> None:

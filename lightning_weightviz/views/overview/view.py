@@ -13,19 +13,20 @@ from lightning_weightviz.draw.color import INFINITE, NAN
 from lightning_weightviz.draw.number import number, percent, shape_text
 from lightning_weightviz.draw.page import INK, Page
 from lightning_weightviz.draw.text import SMALL, fit
-from lightning_weightviz.memory import OVERVIEW_STATISTICS, key_of
+from lightning_weightviz.memory import OVERVIEW_STATISTICS, key_of, statistics_key
 from lightning_weightviz.snapshot import TOTAL, Target
 from lightning_weightviz.views import Scene, view
 from lightning_weightviz.views.overview.strips import (
     HOLDS_INFINITY,
     HOLDS_NAN,
+    MAX_MIDDLE,
     Column,
     Row,
     StripLayout,
     draw_strips,
 )
 from lightning_weightviz.views.support.name_groups import shared_words
-from lightning_weightviz.views.support.words import moment
+from lightning_weightviz.views.support.words import FROZEN, moment
 
 Values = npt.NDArray[np.float64]
 
@@ -75,7 +76,7 @@ def overview(scene: Scene) -> Iterator[Artifact]:
 def draw_overview(scene: Scene, target: Target) -> Overview:
     """Draws all parameters of a target, and below them their total."""
     parameters = [measurement.parameter for measurement in scene.snapshot.targets[target].values()]
-    curves = _curves(scene, target, [*(parameter.name for parameter in parameters), TOTAL])
+    curves = _curves(scene, target, [parameter.name for parameter in parameters])
     prefix = "".join(f"{w}." for w in parameters[0].name.split(".")[: shared_words([p.name for p in parameters])])
     names = [parameter.name.removeprefix(prefix) for parameter in parameters]
     broken = np.zeros(curves["nan_count"].shape, np.int8)
@@ -94,9 +95,16 @@ def draw_overview(scene: Scene, target: Target) -> Overview:
     matrices = np.array([len(parameter.shape) > 1 for parameter in parameters])
     for text in [*_dead(names, matrices, curves), *(_motion(names, matrices, curves) if target == "weights" else ())]:
         page.paragraph(text, size=SMALL, color=INK)
+    if len(parameters) > MAX_MIDDLE and (
+        frozen := [n for n, p in zip(names, parameters, strict=True) if not p.trainable]
+    ):
+        page.paragraph(f"frozen: {_some(frozen)}", size=SMALL, color=INK)
     page.y += 8
     rows = [
-        *(Row(name, shape_text(p.shape)) for name, p in zip(names, parameters, strict=True)),
+        *(
+            Row(name, shape_text(p.shape), "" if p.trainable else FROZEN)
+            for name, p in zip(names, parameters, strict=True)
+        ),
         Row(TOTAL, f"{size:,}"),
     ]
     layout = draw_strips(page, rows, columns, broken, scene.style.colormap)
@@ -107,10 +115,11 @@ def draw_overview(scene: Scene, target: Target) -> Overview:
 
 
 def _curves(scene: Scene, target: Target, names: Sequence[str]) -> Mapping[str, Values]:
-    """Each statistic of the overview, float64 (rows, T); NaN where a parameter was not measured."""
+    """Each statistic of the overview, the totals last, float64 (rows, T); NaN where a parameter was not measured."""
     memory = scene.memory
     unknown = np.full((len(memory.steps), len(OVERVIEW_STATISTICS)), np.nan)
-    rows = [memory.statistics.get(key_of(target, name), unknown) for name in names]
+    keys = [*(statistics_key(target, name) for name in names), key_of(target, TOTAL)]
+    rows = [memory.statistics.get(key, unknown) for key in keys]
     values = np.stack(rows).astype(np.float64)
     return {statistic: values[:, :, index] for index, statistic in enumerate(OVERVIEW_STATISTICS)}
 

@@ -13,6 +13,9 @@ from lightning_weightviz.draw.number import number, percent, shape_text
 from lightning_weightviz.draw.page import Fact
 from lightning_weightviz.snapshot import Kind, Parameter, Snapshot, Target
 
+FROZEN = "frozen"
+"""Not trained: it requires no gradient."""
+
 _AXES: Mapping[Kind, tuple[str, str]] = {
     "linear": ("output unit", "input unit"),
     "head": ("output", "input unit"),
@@ -23,13 +26,35 @@ _AXES: Mapping[Kind, tuple[str, str]] = {
 }
 
 
+def row_word(parameter: Parameter) -> str:
+    """What a row that is drawn as a picture is."""
+    return "filter" if parameter.tile is None else "unit"
+
+
+def unused_words(parameter: Parameter) -> tuple[str, str]:
+    """What rows and what columns of zeros are: outputs that are dead, or inputs that no output uses."""
+    if parameter.units_axis == 1:
+        return "unused inputs", "zero columns"
+    return "zero rows", "unused inputs"
+
+
 def describe(parameter: Parameter, target: Target = "weights") -> str:
     """Module and shape, for instance ``Linear head 10×64`` or ``gradients · Linear 128×784``."""
     head = " head" if parameter.kind == "head" else ""
-    text = f"{parameter.module}{head} {shape_text(parameter.shape)}"
+    text = f"{parameter.module}{head} {_shape(parameter)}"
+    if not parameter.trainable:
+        text += f" · {FROZEN}"
+    return text if target == "weights" else f"{target} · {text}"
+
+
+def _shape(parameter: Parameter) -> str:
+    """The shape, and how it is drawn where it has more than two dimensions: ``3 × 64×32`` of stacked matrices."""
+    if parameter.stacked > 1:
+        return f"{parameter.stacked} × {shape_text(parameter.shape[1:])}"
+    text = shape_text(parameter.shape)
     if parameter.layout == "matrix" and len(parameter.shape) > 2 and math.prod(parameter.shape[2:]) > 1:
         text += f" flattened to {shape_text(parameter.matrix_shape)}"
-    return text if target == "weights" else f"{target} · {text}"
+    return text
 
 
 def moment(snapshot: Snapshot) -> str:
@@ -37,6 +62,15 @@ def moment(snapshot: Snapshot) -> str:
     if snapshot.timeless:
         return "now"
     return f"{'start' if snapshot.initial else f'epoch {snapshot.epoch}'} · step {snapshot.step}"
+
+
+def one_line(text: str) -> str:
+    r"""A name as captions hold it: on one line, without what has no glyph.
+
+    >>> one_line("red\nfox")
+    'red fox'
+    """
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
 def plus_minus(limit: float) -> str:
@@ -51,7 +85,9 @@ def axis_words(parameter: Parameter) -> tuple[str, str]:
         blocks = f": {', '.join(parameter.blocks)}" if parameter.blocks else ""
         return "", indexed("index", columns) + blocks
     row_word, column_word = _AXES.get(parameter.kind, ("row", "column"))
-    if parameter.module.startswith("ConvTranspose"):
+    if parameter.stacked > 1:
+        row_word, column_word = f"row of {parameter.stacked} matrices", "column"
+    elif parameter.units_axis == 1 and parameter.kind in _AXES:
         row_word, column_word = column_word, row_word
     if parameter.kind == "conv" and parameter.layout == "filters":
         column_word += " × kernel position"
