@@ -12,12 +12,12 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.loggers.logger import DummyLogger
 from torch.utils.tensorboard import SummaryWriter
 
-from lightning_weightviz.artifacts import Batch, Scalar
+from lightning_weightviz.artifacts import Batch, Image, Raster, Scalar
 from lightning_weightviz.run.errors import Tolerance
 from lightning_weightviz.sinks import FALLBACK, SINKS, sink_for
 from lightning_weightviz.sinks.support.delivery import Delivery
 from tests.sinks.loggers.kinds import KINDS
-from tests.support.samples import ODD_NAMES, PARAMETERS, batch
+from tests.support.samples import ODD_NAMES, PARAMETERS, batch, picture
 
 OPTIONAL = KINDS.keys() - {"CSVLogger", "TensorBoardLogger"}
 
@@ -76,14 +76,16 @@ def test_bears_numbers_that_are_not_finite(name: str, tmp_path: Path, monkeypatc
     logger = LOGGERS[name](tmp_path)
     sink = sink_for(logger, tmp_path)
     bad = [Scalar(f"weights.rms/{value}", value) for value in (math.nan, math.inf, -math.inf)]
+    image = Image("weights.heatmap/fc1.weight", Raster(picture(1)))
     for step in (0, 1):
-        sink.write(Batch(step, 0, [*bad, Scalar("weights.rms/fine", 1.5)]))
+        sink.write(Batch(step, 0, [*bad, image, Scalar("weights.rms/fine", 1.5)]))
     sink.flush()
     if name in OPTIONAL:
         KINDS[name].finish(logger)
         kind = KINDS[name]
         book = kind.read(logger, tmp_path)
         assert [book.scalars[kind.key("weights.rms/fine"), step] for step in (0, 1)] == [1.5, 1.5]
+        assert {step for _, step in book.images} == {0, 1}
 
 
 def test_goes_on_after_the_logger_failed_once(
