@@ -34,7 +34,6 @@ else:
 
 _Hook = TypeVar("_Hook", bound=Callable[..., None])
 _SERIALS = itertools.count()
-_LOOKING = "looking for the layer of the classes"
 
 
 def _tolerant(hook: _Hook) -> _Hook:
@@ -255,7 +254,7 @@ class WeightVisualizationCallback(Callback):
         visualizer = self._visualizer
         if visualizer is None:
             return
-        with self._tolerance.of(_LOOKING), self._schedule.blocking():
+        with self._tolerance.of("looking for the layer of the classes"), self._schedule.blocking():
             if visualizer.observer.awaits_trace:
                 visualizer.observer.learn(loss)
                 if pl_module.automatic_optimization:
@@ -309,7 +308,7 @@ class WeightVisualizationCallback(Callback):
         before = self._forecast.advance(trainer.global_step)
         if self._visualizer is None:
             return
-        with self._tolerance.of(_LOOKING):
+        with self._tolerance.of("looking for the layer of the classes"):
             self._visualizer.observer.stop_waiting()
         if self._schedule.is_step_due(before, trainer.global_step):
             self._take(trainer, step=_logger_step(trainer), epoch=trainer.current_epoch)

@@ -97,6 +97,9 @@ def find_heads(
         chosen: list[tuple[_Candidate, Answers | None]] = [(_named(model, candidates, name), None)]
     elif trace is not None and (trace.outputs or trace.is_clear):
         chosen = [found for found in _traced(model, trace) if not _is_reconstruction(model, found[0])]
+        if not chosen and class_names:
+            # Who names the classes has some, also where the loss is one of values.
+            chosen = [(one, None) for one in _fitting(candidates, {len(class_names)})]
     else:
         chosen = [(one, None) for one in _declared(model, candidates, class_names, guess=trace is None)]
     labels = _says_labels(model)
@@ -210,17 +213,27 @@ def _declared(
     model: nn.Module, candidates: Sequence[_Candidate], class_names: Sequence[str] | None, *, guess: bool
 ) -> list[_Candidate]:
     """What modules say: numbers of classes first, then losses; with `guess` else the last that is trained."""
-    trained = [one for one in candidates if one.trained] or list(candidates)
+    trained = _trained(candidates)
     counts = _declared_counts(model) | ({len(class_names)} if class_names else set())
-    # One output decides between two classes.
-    counts |= {1} if 2 in counts else set()
-    if fitting := [one for one in trained if one.classes in counts]:
-        return fitting[-1:]
+    if fitting := _fitting(candidates, counts):
+        return fitting
     says_values = any(isinstance(module, VALUE_LOSSES) for module in model.modules())
     says_classes = any(isinstance(module, CLASS_LOSSES) for module in model.modules())
     if not trained or (says_values and not says_classes) or not (guess or says_classes or _says_labels(model)):
         return []
     return [] if _is_reconstruction(model, trained[-1]) else trained[-1:]
+
+
+def _trained(candidates: Sequence[_Candidate]) -> list[_Candidate]:
+    """Those that are trained; all where none is."""
+    return [one for one in candidates if one.trained] or list(candidates)
+
+
+def _fitting(candidates: Sequence[_Candidate], counts: set[int]) -> list[_Candidate]:
+    """The last one with one of these numbers of classes."""
+    # One output decides between two classes.
+    counts = counts | {1} if 2 in counts else counts
+    return [one for one in _trained(candidates) if one.classes in counts][-1:]
 
 
 def _declared_counts(model: nn.Module) -> set[int]:

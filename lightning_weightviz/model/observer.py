@@ -18,14 +18,9 @@ from lightning_weightviz.model.evidence import Trace, trace
 from lightning_weightviz.model.selection import Selection, fingerprint_of, select
 from lightning_weightviz.model.sites import Site, places_in
 from lightning_weightviz.model.targets import Measuring, Targets
-from lightning_weightviz.model.values import LAZY, value_of
+from lightning_weightviz.model.values import value_of
 from lightning_weightviz.run.deferred import Deferred
 from lightning_weightviz.snapshot import Target
-
-NO_HEAD = (
-    "no layer of classes was found, so no class views are drawn: pass head= with the name of its weight, "
-    "or leave 'classes' out of views"
-)
 
 
 @dataclass(frozen=True)
@@ -151,7 +146,11 @@ class Observer:
             self._reselect()
         check_class_names(self._wanted.class_names, self.selection.heads)
         if not self.selection.heads and not self._trace.is_clear:
-            warnings.warn(NO_HEAD, stacklevel=2)
+            warnings.warn(
+                "no layer of classes was found, so no class views are drawn: pass head= with the name of its weight, "
+                "or leave 'classes' out of views",
+                stacklevel=2,
+            )
 
     def suggest_class_names(self, names: Sequence[str]) -> None:
         """Names classes that the user did not name; a head of another number of classes is left as it is."""
@@ -224,7 +223,8 @@ class Observer:
             try:
                 values.append(value_of(site.place))
             except Exception as error:
-                failed[site.parameter.name] = f"reading it raised {type(error).__name__}: {error}"
+                reason = f"reading it raised {type(error).__name__}: {error}"
+                failed[site.parameter.name] = reason
         if not failed:
             return values
         self._unreadable |= failed
@@ -273,8 +273,7 @@ class Observer:
     def _report_change(self, before: Selection) -> None:
         old, new = ({site.parameter.name for site in selection.sites} for selection in (before, self.selection))
         # What was only waiting for its shape was to be expected.
-        expected = {name for name, reason in before.skipped.items() if reason == LAZY}
-        if old - new or new - old - expected:
+        if old - new or new - old - before.waiting:
             gone, came = (", ".join(sorted(names)) or "none" for names in (old - new, new - old))
             warnings.warn(f"the model has changed; parameters that are gone: {gone}; new: {came}", stacklevel=2)
 

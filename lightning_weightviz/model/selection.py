@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from lightning_weightviz.model import sharding
 from lightning_weightviz.model.class_head import HeadSite, find_heads
@@ -14,8 +15,6 @@ from lightning_weightviz.model.layer_kinds import as_images, images_layer, param
 from lightning_weightviz.model.names import wanted, warn_of_unmatched
 from lightning_weightviz.model.sites import Place, Site, places_in
 from lightning_weightviz.model.values import reason_to_skip
-
-FLATTENED = "its layers are flattened by FullyShardedDataParallel; use fully_shard (ModelParallelStrategy)"
 
 
 @dataclass(frozen=True)
@@ -26,12 +25,14 @@ class Selection:
         sites: In the order of the network.
         heads: The layers whose rows are the classes; none where nothing says that there are some.
         skipped: Why a parameter that was asked for is not shown, by its name.
+        waiting: Names of those that are skipped until they get a shape.
         fingerprint: What was found in the model; another one asks for another selection.
     """
 
     sites: tuple[Site, ...]
     heads: tuple[HeadSite, ...]
     skipped: dict[str, str]
+    waiting: frozenset[str]
     fingerprint: tuple[object, ...]
 
     @property
@@ -88,19 +89,25 @@ def select(
     for place in places:
         if not wanted(place.aliases, layers, exclude):
             continue
-        reason = FLATTENED if flattened else (unreadable or {}).get(place.name) or reason_to_skip(place.tensor)
+        reason = (
+            "its layers are flattened by FullyShardedDataParallel; use fully_shard (ModelParallelStrategy)"
+            if flattened
+            else (unreadable or {}).get(place.name) or reason_to_skip(place.tensor)
+        )
         if reason is not None:
             skipped[place.name] = reason
             continue
         try:
             parameter = parameter_of(place, is_head=any(one.owns(place.module, place.attribute) for one in heads))
         except Exception as error:
-            skipped[place.name] = f"asking its layer raised {type(error).__name__}: {error}"
+            reason = f"asking its layer raised {type(error).__name__}: {error}"
+            skipped[place.name] = reason
             continue
         if place.module is images and place.attribute == "weight":
             parameter = as_images(parameter, input_shape)
         sites.append(Site(place, parameter))
-    return Selection(tuple(_mark_pictured(sites, max_layers)), heads, skipped, fingerprint_of(places))
+    waiting = frozenset(place.name for place in places if is_lazy(place.tensor))
+    return Selection(tuple(_mark_pictured(sites, max_layers)), heads, skipped, waiting, fingerprint_of(places))
 
 
 def fingerprint_of(places: Sequence[Place]) -> tuple[object, ...]:

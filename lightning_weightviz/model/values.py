@@ -12,13 +12,11 @@ from lightning_weightviz.model import sharding
 from lightning_weightviz.model.reparametrization import mask_of
 from lightning_weightviz.model.sites import Place
 
-LAZY = "it is lazy and has no shape yet; it is shown once it has one"
-
 
 def reason_to_skip(tensor: Tensor) -> str | None:
     """Why the values of a parameter cannot be shown; None where they can."""
     if is_lazy(tensor):
-        return LAZY
+        return "it is lazy and has no shape yet; it is shown once it has one"
     if tensor.is_meta:
         return "it is on the meta device and has no values"
     if not (tensor.is_floating_point() or tensor.is_complex()):
