@@ -254,7 +254,7 @@ def _scale(norms: Norms) -> float:
 
 
 def _bars(norms: Norms, top: float, length: int) -> Painted:
-    """One bar a cell, from 0 at the left: dark to the smallest norm in it, light on to the largest."""
+    """One bar per cell, from 0 at the left: dark to the smallest norm in it, light on to the largest."""
     # In float64, as the scale of the largest norms is beyond float32.
     ends = np.rint(np.clip(np.divide(norms, top, dtype=np.float64), 0, 1) * length)
     places = np.arange(length)

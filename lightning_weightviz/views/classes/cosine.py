@@ -97,7 +97,7 @@ def draw_cosine(head: ClassRows, pairs: ClassPairs, when: str, colormap: str) ->
 
 
 def paint_cosine(head: ClassRows, pairs: ClassPairs, side: int, colormap: str) -> Painted:
-    """One colour a cell, at most `side` of them, pooled where they would fill little of it; the diagonal is grey.
+    """One colour per cell, at most `side` of them, pooled where they would fill little of it; the diagonal is grey.
 
     A cosine is undefined, hence grey, with a row of zeros, and magenta where a weight of the head is not finite.
     """
