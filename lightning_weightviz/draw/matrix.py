@@ -153,12 +153,31 @@ def round_up(value: float) -> float:
     return float(next((m * power for m in (1, 1.5, 2, 3, 5, 7) if value <= m * power * (1 + 1e-6)), 10 * power))
 
 
-def draw_matrix(page: Page, matrix: Matrix) -> MatrixLayout:
-    """Puts a matrix on the page, over its whole width, and moves `page.y` below it."""
+@dataclass(frozen=True)
+class _Plan:
+    """Where a matrix goes, and which of its words have room.
+
+    Attributes:
+        layout: Of the map and its colour bar; strips are placed when they are drawn.
+        labels: Rows and the texts to the left of them.
+        parts: Stretches of rows between two marks: of every block each head.
+    """
+
+    layout: MatrixLayout
+    labels: Sequence[tuple[float, str]]
+    parts: int
+
+
+def _plan(matrix: Matrix, y: int) -> _Plan:
+    """A map as wide as fits between its labels and what is beside it, below `y`."""
     rows, columns = matrix.shape
+    # To the right: the colour bar, and the row strip.
     strips = matrix.row_norms is not None and matrix.column_norms is not None
     beside = 3 * NEAR + color_bar_width(matrix.limit)
-    room = matrix.width - (max(beside + STRIP + NEAR, SIDE if matrix.width == CONTENT else 0) if strips else beside)
+    if strips:
+        beside = max(beside + STRIP + NEAR, SIDE if matrix.width == CONTENT else 0)
+    room = matrix.width - beside
+    # To the left: labels, and the marks of heads.
     blocks = matrix.blocks if matrix.blocks and rows % len(matrix.blocks) == 0 else ()
     block = rows // len(blocks) if blocks else 0
     row_labels = [(block * index + (block - 1) / 2, name) for index, name in enumerate(blocks)] or matrix.row_labels
@@ -169,34 +188,46 @@ def draw_matrix(page: Page, matrix: Matrix) -> MatrixLayout:
         labels, indent = [], 0
     if matrix.heads > 1:
         indent += TICK
+    # Between them: the map.
     factor = cell_size(rows, columns, min(room - indent, matrix.widest), lowest=matrix.lowest, tallest=matrix.tallest)
-    left, top = MARGIN + indent, page.y + (round(1.4 * SMALL) if matrix.row_words else 0)
+    left, top = MARGIN + indent, y + (round(1.4 * SMALL) if matrix.row_words else 0)
     gaps = BLOCK_GAP * max(len(blocks) - 1, 0)
     cells = Box(left, top, left + columns * factor[1], top + rows * factor[0] + gaps)
     # What the map leaves of the page's width goes to the row strip, so that no page has a blank side.
     bar_left = MARGIN + matrix.width - color_bar_width(matrix.limit) if strips else cells.right + 3 * NEAR
     bar = Box(bar_left, cells.top, bar_left + BAR, cells.bottom)
-    layout = MatrixLayout(cells, factor, bar, block=block)
+    return _Plan(MatrixLayout(cells, factor, bar, block=block), labels, len(blocks or (None,)) * matrix.heads)
 
-    painted = paint_signed(matrix.values, matrix.limit, matrix.colormap)
-    if matrix.missing is not None:
-        painted = painted.mark(matrix.missing[:, None], STRIP_PAPER)
+
+def draw_matrix(page: Page, matrix: Matrix) -> MatrixLayout:
+    """Puts a matrix on the page, over its whole width, and moves `page.y` below it."""
+    plan = _plan(matrix, page.y)
+    layout, cells, bar = plan.layout, plan.layout.cells, plan.layout.bar
     if matrix.row_words:
-        page.text(left, page.y, f"↓ {matrix.row_words}", size=SMALL, color=GREY)
-    for first in range(0, rows, block or rows):
-        part = painted[first : first + (block or rows)]
-        page.paste(part, cells.left, layout.cell(first, 0).top, scale=factor, framed=True)
-    _draw_row_labels(page, labels, layout, TICK if matrix.heads > 1 else 0)
-    _mark_heads(page, layout, rows, len(blocks or (None,)) * matrix.heads)
+        page.text(cells.left, page.y, f"↓ {matrix.row_words}", size=SMALL, color=GREY)
+    _draw_cells(page, matrix, layout)
+    _draw_row_labels(page, plan.labels, layout, TICK if matrix.heads > 1 else 0)
+    _mark_heads(page, layout, matrix.shape[0], plan.parts)
     draw_color_bar(page, bar, matrix.limit, matrix.colormap)
     page.y = cells.bottom + 2 * NEAR
     if matrix.row_norms is not None and matrix.column_norms is not None:
-        words = left + text_width(f"↓ {matrix.row_words}", SMALL)
+        words = cells.left + text_width(f"↓ {matrix.row_words}", SMALL)
         right = MARGIN + matrix.width
         layout = _draw_strips(page, layout, matrix.row_norms, matrix.column_norms, bar.left - 3 * NEAR, (words, right))
     page.text(cells.left, page.y, f"→ {matrix.column_words}", size=SMALL, color=GREY)
     page.y += round(1.5 * SMALL)
     return layout
+
+
+def _draw_cells(page: Page, matrix: Matrix, layout: MatrixLayout) -> None:
+    """The map, block by block."""
+    painted = paint_signed(matrix.values, matrix.limit, matrix.colormap)
+    if matrix.missing is not None:
+        painted = painted.mark(matrix.missing[:, None], STRIP_PAPER)
+    rows = matrix.shape[0]
+    for first in range(0, rows, layout.block or rows):
+        part = painted[first : first + (layout.block or rows)]
+        page.paste(part, layout.cells.left, layout.cell(first, 0).top, scale=layout.factor, framed=True)
 
 
 def _draw_row_labels(page: Page, labels: Sequence[tuple[float, str]], layout: MatrixLayout, space: int) -> None:
@@ -254,7 +285,7 @@ def _scale(norms: Norms) -> float:
 
 
 def _bars(norms: Norms, top: float, length: int) -> Painted:
-    """One bar a cell, from 0 at the left: dark to the smallest norm in it, light on to the largest."""
+    """One bar per cell, from 0 at the left: dark to the smallest norm in it, light on to the largest."""
     # In float64, as the scale of the largest norms is beyond float32.
     ends = np.rint(np.clip(np.divide(norms, top, dtype=np.float64), 0, 1) * length)
     places = np.arange(length)

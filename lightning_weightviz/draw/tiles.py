@@ -127,9 +127,14 @@ def draw_tiles(
     which = f"{word}s 0…{total - 1}" if layout.shown == total else f"first {layout.shown} of {total} {word}s"
     words = f"{which if total > 1 else f'{word} 0'}, {height}×{width}, in rows from the top left"
     if in_color:
-        words += f" · in each colour {number(-limit)} is dark, 0 is middle grey, {number(limit, signed=True)} is bright"
+        words += f" · {rgb_legend(limit)}"
     page.paragraph(words, size=SMALL)
     return layout
+
+
+def rgb_legend(limit: float) -> str:
+    """How tiles of three channels are read."""
+    return f"in each colour {number(-limit)} is dark, 0 is middle grey, {number(limit, signed=True)} is bright"
 
 
 def paint_tiles(filters: npt.NDArray[np.float32], limit: float, colormap: str, layout: TileLayout) -> Painted | Pixels:

@@ -4,7 +4,7 @@ from lightning_weightviz.snapshot.class_head import ClassPairs, ClassRows
 from lightning_weightviz.snapshot.measurement import PERCENTILES, Counts, Measurement, Picture, Rank
 from lightning_weightviz.snapshot.moment import TOTAL, Snapshot, Target
 from lightning_weightviz.snapshot.parameter import MAX_FILTER_VALUES, Kind, Layout, Parameter
-from lightning_weightviz.snapshot.pooling import pool_extreme, pool_mean
+from lightning_weightviz.snapshot.pooling import farthest, pool_extreme, pool_mean
 
 __all__ = [
     "MAX_FILTER_VALUES",
@@ -21,6 +21,7 @@ __all__ = [
     "Rank",
     "Snapshot",
     "Target",
+    "farthest",
     "pool_extreme",
     "pool_mean",
 ]

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
+
+
+def farthest(high: npt.NDArray[Any], low: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Of the largest and the smallest of some values the one farther from 0, with its sign; NaN where both are."""
+    return np.where(high >= -low, high, low)
 
 
 def pool_extreme(values: npt.NDArray[np.float32], height: int, width: int) -> npt.NDArray[np.float32]:
@@ -25,7 +32,7 @@ def pool_extreme(values: npt.NDArray[np.float32], height: int, width: int) -> np
                 part = values.take(np.minimum(first[:-1] + offset, first[1:] - 1), axis)
                 high, low = np.maximum(high, part), np.minimum(low, part)
             # Where the block holds a NaN, both are NaN.
-            values = np.where(high >= -low, high, low)
+            values = farthest(high, low)
     return values
 
 

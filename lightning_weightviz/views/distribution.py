@@ -15,9 +15,10 @@ from lightning_weightviz.draw.geometry import Box, apart
 from lightning_weightviz.draw.number import number
 from lightning_weightviz.draw.page import GREY, INK, LINE, MARGIN, WIDTH, Page
 from lightning_weightviz.draw.text import SMALL, text_width
-from lightning_weightviz.memory import OVERVIEW_STATISTICS, Memory, key_of, statistics_key
+from lightning_weightviz.memory import OVERVIEW_STATISTICS, key_of, statistics_key
 from lightning_weightviz.snapshot import Measurement, Target
 from lightning_weightviz.views import Scene, view
+from lightning_weightviz.views.support.time_axis import time_axis
 from lightning_weightviz.views.support.words import describe, moment, one_line, value_facts
 
 BANDS: Mapping[str, tuple[int, int, Rgb]] = {
@@ -94,12 +95,6 @@ def draw_distribution(scene: Scene, target: Target, measurement: Measurement) ->
     page.facts(_facts(measurement))
     caption = f"{one_line(parameter.name)}, {what}, {when}, distribution over time"
     return Distribution(page.raster(), plot, caption)
-
-
-def time_axis(memory: Memory) -> tuple[str, npt.NDArray[np.float64]]:
-    """What time is counted in, and the time of each snapshot: epochs, or steps where an epoch has several."""
-    by_epoch = bool(np.all(np.diff(memory.epochs) > 0))
-    return ("epoch", memory.epochs.astype(np.float64)) if by_epoch else ("step", memory.steps.astype(np.float64))
 
 
 def value_range(percentiles: npt.NDArray[np.float64]) -> tuple[float, float]:

@@ -29,7 +29,7 @@ class Change:
     """A change to draw.
 
     Attributes:
-        since: What it is told from, for instance ``the start``.
+        since: What it is measured from, for instance ``the start``.
         values: float32, (h, w), or filters, (n, channels, height, width).
         limit: R, its own.
     """
@@ -113,7 +113,7 @@ def draw_drift(scene: Scene, target: Target, measurement: Measurement, found: tu
 def _draw_sheets(
     page: Page, parameter: Parameter, found: tuple[Change, ...], width: int, colormap: str
 ) -> Iterator[TileLayout]:
-    """Filters as tiles, a sheet a change."""
+    """Filters as tiles, one sheet per change."""
     top, bottom = page.y + TITLE_HEIGHT, page.y
     for index, change in enumerate(found):
         count, _, *kernel = change.values.shape

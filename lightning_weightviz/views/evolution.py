@@ -12,12 +12,12 @@ from lightning_weightviz.artifacts import Animation, Artifact, Image, Raster
 from lightning_weightviz.draw.color import Pixels
 from lightning_weightviz.draw.film import FilmLayout, Tile, draw_film
 from lightning_weightviz.draw.matrix import Matrix, draw_matrix
-from lightning_weightviz.draw.number import number
 from lightning_weightviz.draw.page import Page
-from lightning_weightviz.draw.tiles import draw_tiles
+from lightning_weightviz.draw.tiles import draw_tiles, rgb_legend
 from lightning_weightviz.memory import FRAME_CELLS, Frame, film_key, filmed, frame_of, key_of
 from lightning_weightviz.snapshot import Measurement, Parameter, Target, pool_extreme
 from lightning_weightviz.views import Scene, view
+from lightning_weightviz.views.support.time_axis import counts_epochs
 from lightning_weightviz.views.support.words import (
     axis_words,
     cell_meaning,
@@ -87,7 +87,7 @@ def draw_evolution(scene: Scene, target: Target, parameter: Parameter, frames: S
         word = row_word(parameter)
         words = [f"first {count} of {parameter.shape[0]} {word}s" if count < parameter.shape[0] else f"all {word}s"]
         if parameter.filters_shape[1] == 3:
-            words.append(f"in each colour {number(-limit)} is dark, 0 grey, {number(limit, signed=True)} bright")
+            words.append(rgb_legend(limit))
     else:
         rows, columns = tiles[-1].values.shape
         words = [cell_meaning(parameter.map_shape, (rows, columns), target, parameter.kernel)]
@@ -129,7 +129,7 @@ def _filters(parameter: Parameter, frame: Frame) -> npt.NDArray[np.float32]:
 
 def frame_titles(frames: Sequence[Frame]) -> list[str]:
     """``start``, then epochs; steps where two frames are of one epoch."""
-    by_epoch = len({frame.epoch for frame in frames}) == len(frames)
+    by_epoch = counts_epochs(frame.epoch for frame in frames)
     return [
         "start"
         if frame.epoch == 0 and frame.step == 0

@@ -10,7 +10,8 @@ import pytest
 from lightning_weightviz.artifacts import Image
 from lightning_weightviz.draw.chart import Plot
 from lightning_weightviz.views import VIEWS, Scene
-from lightning_weightviz.views.distribution import BANDS, distribution, draw_distribution, time_axis, value_range
+from lightning_weightviz.views.distribution import BANDS, distribution, draw_distribution, value_range
+from lightning_weightviz.views.support.time_axis import time_axis
 from tests.support.pixels import BLACK, MAGENTA, Pixels, decoded
 from tests.support.scenes import scene
 

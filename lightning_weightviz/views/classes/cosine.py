@@ -57,6 +57,51 @@ def draw_cosine(head: ClassRows, pairs: ClassPairs, when: str, colormap: str) ->
         facts.append(f"ideal −1/{count - 1} = {number(ideal, digits=2)}")
     page.header("class cosine", f"{head.name} {shape_text((count, head.width))}", " · ".join(facts))
 
+    plan = _plan(head, pairs)
+    cells = paint_cosine(head, pairs, plan.side, colormap)
+    factor, left = plan.side // len(cells.rows), plan.left
+    top = _column_names(page, head.class_names, left, factor) if plan.names else page.y + ROW
+    length = factor * len(cells.rows)
+    box = Box(left, top, left + length, top + length)
+    if not plan.names:
+        page.text(left, page.y, f"↓ {indexed('class', count)}   → the same classes", size=SMALL, color=GREY)
+    page.paste(cells, box.left, box.top, scale=(factor, factor), framed=True)
+    for row, name in enumerate(plan.names):
+        page.text(left - 8, top + (row + 0.5) * factor, name, size=SMALL, anchor="rm")
+    _cosine_bar(page, Box(box.right + AROUND, top, box.right + AROUND + BAR, box.bottom), ideal, colormap)
+
+    page.y = box.bottom + AROUND
+    if len(cells.rows) < count:
+        block = f"{-(-count // len(cells.rows))}²"
+        page.paragraph(f"a cell holds up to {block} pairs and shows the farthest from 0", size=SMALL)
+    _draw_pairs(page, plan, box)
+    rows = "rows as they are: multi-label" if head.multi_label else "rows centred, as softmax does"
+    page.paragraph(f"+1: two classes look for the same, −1: for opposites ({rows})", size=SMALL)
+    return CosineMap(page.raster(), box, factor)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Where the map goes, and which of its words have room.
+
+    Attributes:
+        left: Of the map, in pixels.
+        side: Of the map at most, in pixels.
+        names: Of the rows and columns; empty where they have no room.
+        closest: The most alike pairs, each with its cosine.
+        beside: Whether these stand beside the map, else below it.
+    """
+
+    left: int
+    side: int
+    names: list[str]
+    closest: list[tuple[str, str]]
+    beside: bool
+
+
+def _plan(head: ClassRows, pairs: ClassPairs) -> _Plan:
+    """As large a map as leaves room for the names of its rows and the list of pairs."""
+    count = len(head.class_names)
     closest = [(_pair(head, a, b, CONTENT - 90), _two_digits(cosine)) for a, b, cosine in pairs.closest]
     list_width = max((text_width(f"{pair}  {value}", SMALL) for pair, value in closest), default=0.0)
     # More classes have no room for their names.
@@ -67,37 +112,21 @@ def draw_cosine(head: ClassRows, pairs: ClassPairs, when: str, colormap: str) ->
     named = count == len(pairs.cosine) and min(side, CONTENT - label_width - BAR_ROOM) // count >= ROW
     left = MARGIN + (label_width if named else 0)
     side = min(side, WIDTH - MARGIN - BAR_ROOM - left)
+    return _Plan(left, side, names if named else [], closest, beside)
 
-    cells = paint_cosine(head, pairs, side, colormap)
-    factor = side // len(cells.rows)
-    top = _column_names(page, head.class_names, left, factor) if named else page.y + ROW
-    length = factor * len(cells.rows)
-    box = Box(left, top, left + length, top + length)
-    if not named:
-        page.text(left, page.y, f"↓ {indexed('class', count)}   → the same classes", size=SMALL, color=GREY)
-    page.paste(cells, box.left, box.top, scale=(factor, factor), framed=True)
-    for row, name in enumerate(names if named else []):
-        page.text(left - 8, top + (row + 0.5) * factor, name, size=SMALL, anchor="rm")
-    _cosine_bar(page, Box(box.right + AROUND, top, box.right + AROUND + BAR, box.bottom), ideal, colormap)
 
-    page.y = box.bottom + AROUND
-    if len(cells.rows) < count:
-        page.paragraph(
-            f"a cell holds up to {-(-count // len(cells.rows))}² pairs and shows the farthest from 0", size=SMALL
-        )
-    if beside:
-        _list_pairs(page, closest, box.right + AROUND + BAR_ROOM + 14, top, box.bottom)
-    elif closest:
+def _draw_pairs(page: Page, plan: _Plan, box: Box) -> None:
+    """The most alike pairs, beside the map or below it."""
+    if plan.beside:
+        _list_pairs(page, plan.closest, box.right + AROUND + BAR_ROOM + 14, box.top, box.bottom)
+    elif plan.closest:
         page.text(MARGIN, page.y, "most alike", size=BODY, bold=True)
         page.y += ROW + 4
-        page.facts([(f"{pair}  {value}", None) for pair, value in closest[:6]])
-    rows = "rows as they are: multi-label" if head.multi_label else "rows centred, as softmax does"
-    page.paragraph(f"+1: two classes look for the same, −1: for opposites ({rows})", size=SMALL)
-    return CosineMap(page.raster(), box, factor)
+        page.facts([(f"{pair}  {value}", None) for pair, value in plan.closest[:6]])
 
 
 def paint_cosine(head: ClassRows, pairs: ClassPairs, side: int, colormap: str) -> Painted:
-    """One colour a cell, at most `side` of them, pooled where they would fill little of it; the diagonal is grey.
+    """One colour per cell, at most `side` of them, pooled where they would fill little of it; the diagonal is grey.
 
     A cosine is undefined, hence grey, with a row of zeros, and magenta where a weight of the head is not finite.
     """

@@ -61,7 +61,7 @@ def draw_norms(head: ClassRows, when: str, colormap: str) -> NormBars:
     if count > 2 and mean > 0 and np.isfinite(mean):
         facts.append((f"norm: mean {number(mean)}, spread {percent(float(head.norms.std()) / mean)} of it", None))
     if not head.single:
-        answer = "is told" if head.multi_label else "wins"
+        answer = "is predicted" if head.multi_label else "wins"
         facts.append((f"a longer row or a higher bias: the class {answer} more easily", None))
     if facts:
         page.facts(facts)
@@ -69,7 +69,7 @@ def draw_norms(head: ClassRows, when: str, colormap: str) -> NormBars:
 
 
 def _named_bars(page: Page, head: ClassRows, colormap: str) -> tuple[tuple[Box, ...], float]:
-    """A row a class: name, bar and number of the norm, and of the bias where there is one."""
+    """One row per class: name, bar and number of the norm, and of the bias where there is one."""
     names = [fit(name, NAME, SMALL) for name in head.class_names]
     left = MARGIN + round(max(text_width(name, SMALL) for name in names)) + 10
     half = (WIDTH - MARGIN - left - 24) // 2

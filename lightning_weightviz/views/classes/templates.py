@@ -13,8 +13,8 @@ from lightning_weightviz.draw.geometry import Box
 from lightning_weightviz.draw.number import number, shape_text
 from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, WIDTH, Page
 from lightning_weightviz.draw.text import SMALL, fit, text_width
-from lightning_weightviz.draw.tiles import EDGE, TileLayout, paint_tiles
-from lightning_weightviz.snapshot import ClassRows, pool_extreme
+from lightning_weightviz.draw.tiles import EDGE, TileLayout, paint_tiles, rgb_legend
+from lightning_weightviz.snapshot import ClassRows, farthest, pool_extreme
 from lightning_weightviz.views.support.words import plus_minus
 
 MAX_TEMPLATES = 40
@@ -67,8 +67,7 @@ def draw_templates(head: ClassRows, when: str, limit: float, colormap: str) -> T
         boxes.append(Box(left + EDGE, top + EDGE, left + wide - EDGE, top + tall - EDGE))
     page.y = boxes[-1].bottom + BETWEEN_TEMPLATES
     if channels == 3:
-        words = f"in each colour {number(-limit)} is dark, 0 is middle grey, {number(limit, signed=True)} is bright"
-        page.paragraph(words, size=SMALL)
+        page.paragraph(rgb_legend(limit), size=SMALL)
     else:
         _legend(page, limit, colormap)
     notes = []
@@ -85,8 +84,7 @@ def draw_templates(head: ClassRows, when: str, limit: float, colormap: str) -> T
 
 def _farthest(templates: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """One channel: of all channels the value farthest from 0."""
-    high, low = templates.max(axis=1, keepdims=True), templates.min(axis=1, keepdims=True)
-    return np.asarray(np.where(high >= -low, high, low))
+    return farthest(templates.max(axis=1, keepdims=True), templates.min(axis=1, keepdims=True))
 
 
 def _plan(templates: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], int, int]:

@@ -1,4 +1,4 @@
-"""Strips over time: a row a parameter, a column a statistic, each strip from the first snapshot to the newest."""
+"""Strips over time: one row per parameter, one column per statistic, from the first snapshot to the newest."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from lightning_weightviz.draw.color_bar import BAR, paint_flat_bar, paint_magnit
 from lightning_weightviz.draw.geometry import Box, apart
 from lightning_weightviz.draw.page import GREY, MARGIN, WIDTH, Page
 from lightning_weightviz.draw.text import SMALL, fit, fit_name, text_width
+from lightning_weightviz.snapshot import farthest
 from lightning_weightviz.views.support.name_groups import Block, group
 
 Values = npt.NDArray[np.float64]
@@ -184,8 +185,7 @@ def paint_strips(shares: Values, broken: Codes, signed: bool, colormap: str) -> 
 def _farthest(shares: Values, per_line: int) -> Values:
     """Of the rows in each line the value farthest from 0."""
     starts = np.arange(0, len(shares), per_line)
-    high, low = np.fmax.reduceat(shares, starts, axis=0), np.fmin.reduceat(shares, starts, axis=0)
-    return np.where(high >= -low, high, low)
+    return farthest(np.fmax.reduceat(shares, starts, axis=0), np.fmin.reduceat(shares, starts, axis=0))
 
 
 def _worst(broken: Codes, per_line: int) -> Codes:

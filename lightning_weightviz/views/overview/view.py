@@ -14,12 +14,13 @@ from lightning_weightviz.draw.number import number, percent, shape_text
 from lightning_weightviz.draw.page import INK, Page
 from lightning_weightviz.draw.text import SMALL, fit
 from lightning_weightviz.memory import OVERVIEW_STATISTICS, key_of, statistics_key
-from lightning_weightviz.snapshot import TOTAL, Target
+from lightning_weightviz.snapshot import TOTAL, Parameter, Target
 from lightning_weightviz.views import Scene, view
 from lightning_weightviz.views.overview.strips import (
     HOLDS_INFINITY,
     HOLDS_NAN,
     MAX_MIDDLE,
+    Codes,
     Column,
     Row,
     StripLayout,
@@ -89,16 +90,7 @@ def draw_overview(scene: Scene, target: Target) -> Overview:
     size = sum(parameter.size for parameter in parameters)
     when = moment(scene.snapshot)
     page.header(f"all {target}", f"{len(parameters)} parameter{many}, {size:,} values", f"{when} · {_span(scene)}")
-    for word, code, color in (("NaN", HOLDS_NAN, NAN), ("infinite values", HOLDS_INFINITY, INFINITE)):
-        if found := [name for name, now in zip(names, broken[:-1, -1], strict=True) if now == code]:
-            page.facts([(f"{word} in {_some(found)}", color)])
-    matrices = np.array([len(parameter.shape) > 1 for parameter in parameters])
-    for text in [*_dead(names, matrices, curves), *(_motion(names, matrices, curves) if target == "weights" else ())]:
-        page.paragraph(text, size=SMALL, color=INK)
-    if len(parameters) > MAX_MIDDLE and (
-        frozen := [n for n, p in zip(names, parameters, strict=True) if not p.trainable]
-    ):
-        page.paragraph(f"frozen: {_some(frozen)}", size=SMALL, color=INK)
+    _write_findings(page, target, parameters, names, broken, curves)
     page.y += 8
     rows = [
         *(
@@ -112,6 +104,27 @@ def draw_overview(scene: Scene, target: Target) -> Overview:
     if prefix:
         page.paragraph(f"all names begin with {prefix}", size=SMALL)
     return Overview(page.raster(), layout, tuple(c.title for c in columns), f"all {target}, {when}")
+
+
+def _write_findings(
+    page: Page,
+    target: Target,
+    parameters: Sequence[Parameter],
+    names: Sequence[str],
+    broken: Codes,
+    curves: Mapping[str, Values],
+) -> None:
+    """What is to be known before the strips are read: what is broken, dead, moving and frozen."""
+    for word, code, color in (("NaN", HOLDS_NAN, NAN), ("infinite values", HOLDS_INFINITY, INFINITE)):
+        if found := [name for name, now in zip(names, broken[:-1, -1], strict=True) if now == code]:
+            page.facts([(f"{word} in {_some(found)}", color)])
+    matrices = np.array([len(parameter.shape) > 1 for parameter in parameters])
+    for text in [*_dead(names, matrices, curves), *(_motion(names, matrices, curves) if target == "weights" else ())]:
+        page.paragraph(text, size=SMALL, color=INK)
+    frozen = [name for name, parameter in zip(names, parameters, strict=True) if not parameter.trainable]
+    # Of fewer rows each says so itself.
+    if frozen and len(parameters) > MAX_MIDDLE:
+        page.paragraph(f"frozen: {_some(frozen)}", size=SMALL, color=INK)
 
 
 def _curves(scene: Scene, target: Target, names: Sequence[str]) -> Mapping[str, Values]:

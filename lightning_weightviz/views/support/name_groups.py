@@ -1,4 +1,4 @@
-"""Parts of a network, told from the names of its parameters."""
+"""Parts of a network, inferred from the names of its parameters."""
 
 from __future__ import annotations
 

@@ -1,0 +1,42 @@
+"""Rows that are pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from lightning_weightviz.draw.dead import DEAD, dead_filters
+from lightning_weightviz.draw.number import shape_text
+from lightning_weightviz.draw.page import Page
+from lightning_weightviz.draw.tiles import TileLayout, draw_tiles
+from lightning_weightviz.memory import key_of
+from lightning_weightviz.snapshot import Measurement, Target
+from lightning_weightviz.views.support.scene import Scene
+from lightning_weightviz.views.support.words import (
+    describe,
+    moment,
+    plus_minus,
+    row_word,
+    value_facts,
+)
+
+
+def draw_filters(
+    page: Page, scene: Scene, target: Target, measurement: Measurement, filters: npt.NDArray[np.float32]
+) -> TileLayout:
+    """Rows that are pictures, a tile each, all in one range; those of next to no norm have a coloured edge."""
+    parameter = measurement.parameter
+    limit = scene.memory.ranges[key_of(target, parameter.name)]
+    word = row_word(parameter)
+    shape = filters.shape[1:] if filters.shape[1] > 1 else filters.shape[2:]
+    read = f", rows read as {shape_text(shape)}" if parameter.tile_inferred else f" for all {word}s"
+    meaning = f"one range{read}"
+    page.header(
+        parameter.name, describe(parameter, target), f"{moment(scene.snapshot)} · {plus_minus(limit)} · {meaning}"
+    )
+    layout = draw_tiles(page, filters, limit, scene.style.colormap, parameter.shape[0], word)
+    facts = value_facts(measurement.statistics, filters, limit)
+    if dead := int(dead_filters(filters)[: layout.shown].sum()):
+        facts.append((f"zero {word}s: {dead}", DEAD))
+    page.facts(facts)
+    return layout

@@ -1,0 +1,22 @@
+"""What time is counted in: epochs, or steps where an epoch has several snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+from lightning_weightviz.memory import Memory
+
+
+def counts_epochs(epochs: Iterable[int]) -> bool:
+    """Whether the epoch tells snapshots apart: no two are of one."""
+    seen = [int(epoch) for epoch in epochs]
+    return len(set(seen)) == len(seen)
+
+
+def time_axis(memory: Memory) -> tuple[str, npt.NDArray[np.float64]]:
+    """``epoch`` or ``step``, and the time of each snapshot."""
+    by_epoch = counts_epochs(memory.epochs)
+    return ("epoch", memory.epochs.astype(np.float64)) if by_epoch else ("step", memory.steps.astype(np.float64))
