@@ -1,8 +1,10 @@
-# Needs Python 3.10 or newer, make, and a network for the first run; all else is put into .venv and .venv-loggers.
+# Needs Python 3.10 or newer, make, and a network for the first run; all else is put into .venv, .venv-loggers and
+# .venv-oldest.
 
 PYTHON ?= python3
 VENV ?= .venv
 LOGGERS_VENV ?= .venv-loggers
+OLDEST_VENV ?= .venv-oldest
 PYTEST_ARGS ?=
 # On networks as small as those of the tests, several threads wait for each other more than they help.
 export OMP_NUM_THREADS ?= 1
@@ -11,7 +13,7 @@ BIN := $(VENV)/bin
 REQUIREMENTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-loggers docs-images docs-gallery clean
+.PHONY: help demo test test-loggers test-oldest docs-images docs-gallery clean
 .DELETE_ON_ERROR:
 
 help:  ## Say what can be made
@@ -30,6 +32,9 @@ test: $(VENV)/.test  ## Run ruff, mypy, doctests and tests
 test-loggers: $(LOGGERS_VENV)/.loggers  ## Run the tests of the sinks with every logger's package, offline
 	$(LOGGERS_VENV)/bin/python -m pytest $(PYTEST_ARGS) tests/sinks/loggers tests/sinks/test_conformance.py tests/test_imports.py
 
+test-oldest: $(OLDEST_VENV)/.oldest  ## Run the tests with the oldest versions that are supported
+	$(OLDEST_VENV)/bin/python -m pytest $(PYTEST_ARGS)
+
 docs-images: $(VENV)/.demo  ## Train the demo and write the pictures of the README to docs/images/
 	$(BIN)/python docs/make_images.py
 
@@ -37,7 +42,7 @@ docs-gallery: $(VENV)/.demo  ## Train the networks of the gallery and write docs
 	$(BIN)/python -m docs.make_gallery
 
 clean:  ## Remove the environments and what the demo wrote
-	rm -rf $(VENV) $(LOGGERS_VENV) demo
+	rm -rf $(VENV) $(LOGGERS_VENV) $(OLDEST_VENV) demo
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=...")'
@@ -57,4 +62,11 @@ $(LOGGERS_VENV)/.loggers: $(VENV)/.test
 	$(BIN)/python -m venv --clear $(LOGGERS_VENV)
 	echo "import site; site.addsitedir('$$($(BIN)/python $(SITE))')" > "$$($(LOGGERS_VENV)/bin/python $(SITE))/below.pth"
 	$(LOGGERS_VENV)/bin/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[loggers]'
+	@touch $@
+
+# The oldest versions of everything need an environment of their own.
+$(OLDEST_VENV)/.oldest: pyproject.toml constraints-oldest.txt
+	@echo 'installing into $(OLDEST_VENV): the first time takes minutes and 6 GB'
+	$(PYTHON) -m venv $(OLDEST_VENV)
+	$(OLDEST_VENV)/bin/python -m pip install --disable-pip-version-check --quiet -c constraints-oldest.txt -e '.[test]'
 	@touch $@

@@ -1,4 +1,18 @@
-"""See how a network's weights are learned: one callback for PyTorch Lightning, any logger."""
+"""See how a network's weights are learned: one callback for PyTorch Lightning, any logger.
+
+The way of one snapshot, room by room (``docs/architecture.md`` has it file by file)::
+
+    callback.py environment.py visualizer.py figure.py settings.py    the doors
+    model/      which weights there are, what each is, how it is read
+    measure/    tensors in, numpy out, one copy, no wait
+    snapshot/   the border: what has left the device
+    memory/     what is kept from snapshot to snapshot, in bounded space
+    alerts.py   rules: what is wrong, and with which parameter
+    views/      a scene in, artifacts out; draw/ puts numpy into pixels
+    artifacts.py  the border between views and sinks
+    sinks/      artifacts to loggers
+    run/        threads, time, errors, checkpoints; registry.py registers views, statistics, rules and sinks
+"""
 
 from lightning_weightviz.alerts import WeightAlert
 from lightning_weightviz.callback import WeightVisualizationCallback

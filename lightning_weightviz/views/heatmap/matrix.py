@@ -15,7 +15,7 @@ from lightning_weightviz.draw.page import CONTENT, MARGIN, WIDTH, Page
 from lightning_weightviz.draw.panel import BETWEEN_PANELS, WIDE, Panel, PanelLayout, draw_panels
 from lightning_weightviz.draw.text import SMALL
 from lightning_weightviz.memory import extra_key, key_of
-from lightning_weightviz.snapshot import Measurement, Target
+from lightning_weightviz.snapshot import Measurement, Parameter, Target
 from lightning_weightviz.views.heatmap.cells import cells_of, pool_rms
 from lightning_weightviz.views.heatmap.entries import draw_ranking
 from lightning_weightviz.views.support.scene import Scene
@@ -30,6 +30,8 @@ from lightning_weightviz.views.support.words import (
 )
 
 _TALLEST_BESIDE = 300
+MOST_NUMBERED = 16
+"""Up to so many matrices lie apart, each with its number."""
 
 
 def draw_parameter(
@@ -59,7 +61,7 @@ def draw_parameter(
         column_words=columns,
         row_norms=pool_norms(picture.row_norms, height),
         column_norms=pool_norms(picture.column_norms, width),
-        blocks=[block.split()[0] for block in parameter.blocks],
+        blocks=_block_letters(parameter),
         heads=parameter.heads,
         width=CONTENT - WIDE - BETWEEN_PANELS if beside else CONTENT,
         tallest=_TALLEST_BESIDE if beside else TALLEST_MATRIX,
@@ -77,9 +79,18 @@ def draw_parameter(
         page.y = max(page.y, bottom)
     if parameter.blocks:
         page.paragraph(" · ".join(parameter.blocks), size=SMALL)
-    page.facts(
-        [*value_facts(measurement.statistics, values, limit), *dead_facts(matrix, unused_words(parameter), pooled)]
-    )
+    facts = [*value_facts(measurement.statistics, values, limit), *dead_facts(matrix, unused_words(parameter), pooled)]
+    # A unit that is dead in one of several matrices leaves no mark in the strips, which run through all of them.
+    if parameter.stacked > 1 and (dead := measurement.statistics["dead_units"]) > 0:
+        facts.append((f"dead units: {dead:.0f}", None))
+    page.facts(facts)
     if picture.rank is not None:
         draw_ranking(page, picture.rank, parameter.padding_index)
     return layout, {} if rms_layout is None else {"rms": rms_layout}
+
+
+def _block_letters(parameter: Parameter) -> list[str]:
+    """What stands beside each block: a gate's letter, or the number of a matrix among several."""
+    if 1 < parameter.stacked <= MOST_NUMBERED:
+        return [str(index) for index in range(parameter.stacked)]
+    return [block.split()[0] for block in parameter.blocks]

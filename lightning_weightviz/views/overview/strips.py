@@ -159,10 +159,17 @@ def _plan(top: int, rows: Sequence[Row], columns: int, times: int) -> tuple[Stri
             top += height
     texts = [block.name for block in blocks] or [row.name + _behind(row, parts) for row in rows]
     needed = max(text_width(text, SMALL, bold=True) for text in [*texts, rows[-1].below, "colours"])
+    if parts <= MAX_TALL:
+        needed = max(needed, *(text_width(_below(row), SMALL) for row in rows))
     left = MARGIN + min(names_width(len(rows)), round(needed) + 6) + BETWEEN_COLUMNS + (14 if blocks else 0)
     width = (WIDTH - MARGIN - left + BETWEEN_COLUMNS) // columns - BETWEEN_COLUMNS
     lefts = tuple(left + (width + BETWEEN_COLUMNS) * index for index in range(columns))
     return StripLayout(lefts, (*tops, tops[-1] + height + TEXT + 14), (width, height), per_line, times), blocks
+
+
+def _below(row: Row) -> str:
+    """The second line of a row that has room for one."""
+    return " · ".join(filter(None, (row.below, row.note)))
 
 
 def _behind(row: Row, parts: int) -> str:
@@ -226,7 +233,7 @@ def _write_two(page: Page, row: Row, top: int) -> None:
     page.text(
         MARGIN,
         top + STRIP / 2,
-        fit(" · ".join(filter(None, (row.below, row.note))), NAMES, SMALL),
+        fit(_below(row), NAMES, SMALL),
         size=SMALL,
         color=GREY,
         anchor="lm",
