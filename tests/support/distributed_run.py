@@ -11,6 +11,7 @@ from torch import nn
 from torch.distributed.fsdp import fully_shard
 
 from lightning_weightviz import WeightVisualizationCallback
+from lightning_weightviz.views import VIEWS
 from tests.support.training import Classifier, batches, trainer
 
 
@@ -37,7 +38,7 @@ def main(kind: str, folder: Path) -> None:
     torch.set_num_threads(1)
     model = Classifier() if kind == "ddp" else Sharded()
     strategy = DDPStrategy(process_group_backend="gloo") if kind == "ddp" else ModelParallelStrategy()
-    callback = WeightVisualizationCallback(targets=("weights", "gradients", "updates"))
+    callback = WeightVisualizationCallback(targets=("weights", "gradients", "updates"), views=tuple(VIEWS))
     running = trainer(folder, callback, strategy=strategy, devices=2)
     running.fit(model, batches(), batches() if kind == "fsdp2" else None)
     weight = model.fc1.weight.detach()

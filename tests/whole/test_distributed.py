@@ -31,6 +31,9 @@ def test_two_processes_write_one_true_record(tmp_path: Path, kind: str) -> None:
     steps = steps_of(written, "Images", "weights.heatmap/fc1.weight")
     assert len(steps) == 4
     assert len(list((tmp_path / "run").glob("events*"))) == 1
+    # Every view, and so the head and the layers up to it, which every rank must read alike.
+    assert steps_of(written, "Images", "classes/weights") == steps
+    assert len(steps_of(written, "Images", "weights.drift/fc1.weight")) == 3
     rms = written.Scalars("weights.rms/fc1.weight")[-1].value
     assert rms == pytest.approx(weight.square().mean().sqrt().item(), rel=2e-5)
     histogram = written.Histograms("weights.histogram/fc1.weight")[-1].histogram_value

@@ -1,0 +1,92 @@
+"""The observer asks each question of a model once per snapshot, and finds its way while the model changes."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from lightning_weightviz.model import observer, sharding
+from lightning_weightviz.model.observer import Observer, Wanted
+from lightning_weightviz.model.targets import Measuring
+
+
+def network() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 4))
+
+
+def test_every_question_is_asked_once_per_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: Counter[str] = Counter()
+
+    def counting(module: Any, name: str) -> None:
+        answer = getattr(module, name)
+
+        def counted(*arguments: Any, **named: Any) -> Any:
+            asked[name] += 1
+            return answer(*arguments, **named)
+
+        monkeypatch.setattr(module, name, counted)
+
+    looking = Observer(network(), Wanted(measuring=Measuring(("weights", "updates"))))
+    assert looking.take() is not None
+    counting(sharding, "settle")
+    for name in ("places_in", "select", "value_of", "head_source", "fitting_names"):
+        counting(observer, name)
+    taken = looking.take()
+    assert taken is not None and set(taken.result()) == {"weights", "updates"}
+    assert asked == {"settle": 1, "places_in": 1, "value_of": 4, "head_source": 1, "fitting_names": 2}
+
+
+def test_results_are_of_the_moment_when_they_were_taken() -> None:
+    model = network()
+    looking = Observer(model, Wanted())
+    taken = looking.take()
+    with torch.no_grad():
+        next(model.parameters()).fill_(7)
+    assert taken is not None
+    assert taken.result()["weights"].measurements["0.weight"].statistics["absmax"] < 1
+
+
+def test_what_a_selection_knew_goes_on_when_it_is_renewed() -> None:
+    model = network()
+    looking = Observer(model, Wanted())
+    looking.take()
+    model.append(nn.Linear(4, 4))
+    with torch.no_grad():
+        next(model.parameters()).mul_(2)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        taken = looking.take()
+    assert [str(one.message) for one in told] == [
+        "the model has changed; parameters that are gone: none; new: 3.bias, 3.weight"
+    ]
+    assert taken is not None
+    found = taken.result()["weights"].measurements
+    assert found["0.weight"].statistics["relative_change"] == pytest.approx(1.0)
+    assert found["3.weight"].parameter.kind == "head" and found["2.weight"].parameter.kind == "linear"
+
+
+def test_what_is_frozen_in_mid_run_is_known_at_the_next_snapshot() -> None:
+    model = network()
+    looking = Observer(model, Wanted())
+    looking.take()
+    model[0].requires_grad_(False)
+    taken = looking.take()
+    assert taken is not None
+    trained = {name: one.parameter.trainable for name, one in taken.result()["weights"].measurements.items()}
+    assert trained == {"0.weight": False, "0.bias": False, "2.weight": True, "2.bias": True}
+
+
+def test_a_state_that_cannot_be_read_changes_nothing() -> None:
+    looking = Observer(network(), Wanted())
+    looking.take()
+    before = looking.state_dict()["weights"]
+    with pytest.raises(KeyError):
+        looking.load_state_dict({"weights": {"names": ["0.weight"]}})
+    after = looking.state_dict()["weights"]
+    assert torch.equal(before["start"], after["start"]) and before["names"] == after["names"]
