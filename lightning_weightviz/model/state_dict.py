@@ -46,8 +46,10 @@ def module_of(state: Mapping[str, Any]) -> nn.Module:
     for prefix, group in groups.items():
         module = _at(root, prefix, group) if prefix else root
         for attribute, tensor in group.items():
+            # A state dict does not say what is frozen, so nothing is said to be.
+            trainable = tensor.is_floating_point() or tensor.is_complex()
             if attribute not in ("running_mean", "running_var", "num_batches_tracked"):
-                module._parameters[attribute] = nn.Parameter(tensor.detach(), requires_grad=False)
+                module._parameters[attribute] = nn.Parameter(tensor.detach(), requires_grad=trainable)
     return root
 
 

@@ -66,7 +66,7 @@ def draw_kernels(
     page.facts(
         [
             *value_facts(measurement.statistics, None, 0.0),
-            *_dead(unused_words(parameter), (rows, columns), norms.shape != picture.shape),
+            *_dead(unused_words(parameter, target), (rows, columns), norms.shape != picture.shape),
         ]
     )
     words = "norm: how strongly one channel acts on another · sum: its sign · by position: rms of all kernels"

@@ -79,7 +79,8 @@ def draw_parameter(
         page.y = max(page.y, bottom)
     if parameter.blocks:
         page.paragraph(" · ".join(parameter.blocks), size=SMALL)
-    facts = [*value_facts(measurement.statistics, values, limit), *dead_facts(matrix, unused_words(parameter), pooled)]
+    words = unused_words(parameter, target)
+    facts = [*value_facts(measurement.statistics, values, limit), *dead_facts(matrix, words, pooled)]
     # A unit that is dead in one of several matrices leaves no mark in the strips, which run through all of them.
     if parameter.stacked > 1 and (dead := measurement.statistics["dead_units"]) > 0:
         facts.append((f"dead units: {dead:.0f}", None))

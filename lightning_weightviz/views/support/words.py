@@ -31,8 +31,10 @@ def row_word(parameter: Parameter) -> str:
     return "filter" if parameter.tile is None else "unit"
 
 
-def unused_words(parameter: Parameter) -> tuple[str, str]:
-    """What rows and what columns of zeros are: outputs that are dead, or inputs that no output uses."""
+def unused_words(parameter: Parameter, target: Target) -> tuple[str, str]:
+    """What rows and what columns of zeros are: of weights, outputs that are dead, or inputs that no output uses."""
+    if target != "weights":
+        return "zero rows", "zero columns"
     if parameter.units_axis == 1:
         return "unused inputs", "zero columns"
     return "zero rows", "unused inputs"
