@@ -37,7 +37,7 @@ class Meter:
     Args:
         parameters: What each is; values come in this order.
         image_size: Pictures have at most this many cells an axis.
-        statistics: Those that will be read; None: all. What is dear is left out where it is not among them:
+        statistics: Those that will be read; None: all. Expensive ones are skipped where they are not among them:
             ``stable_rank`` and ``spectral_norm``; of large parameters ``kurtosis``, and the sort that makes ``median``
             exact.
         means: Whether pictures hold means too, from which changes are told.

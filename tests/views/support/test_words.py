@@ -35,8 +35,9 @@ def test_outputs_are_where_the_units_are(kind: Any, words: str) -> None:
     parameter = replace(LINEAR, kind=kind)
     assert axis_words(parameter) == (f"output {words} 0…29", f"input {words} 0…19")
     assert axis_words(replace(parameter, units_axis=1)) == (f"input {words} 0…29", f"output {words} 0…19")
-    assert unused_words(parameter) == ("zero rows", "unused inputs")
-    assert unused_words(replace(parameter, units_axis=1)) == ("unused inputs", "zero columns")
+    assert unused_words(parameter, "weights") == ("zero rows", "unused inputs")
+    assert unused_words(replace(parameter, units_axis=1), "weights") == ("unused inputs", "zero columns")
+    assert unused_words(parameter, "gradients") == ("zero rows", "zero columns")
 
 
 def overview(sight: Scene, frozen: bool) -> np.ndarray[Any, Any]:
