@@ -146,7 +146,6 @@ def _select(module: nn.Module, layer: str | None, settings: Settings) -> Selecti
         head=settings.head,
         input_shape=settings.input_shape,
         class_names=settings.class_names,
-        with_heads="classes" in settings.views,
     )
     if not selection.sites:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in selection.skipped.items())
@@ -156,14 +155,16 @@ def _select(module: nn.Module, layer: str | None, settings: Settings) -> Selecti
         warnings.warn(
             f"{drawn} of {len(selection.sites)} parameters are drawn; name a layer, or set max_layers", stacklevel=3
         )
-    check_class_names(settings.class_names, selection.heads)
+    if "classes" in settings.views:
+        check_class_names(settings.class_names, selection.heads)
     return selection
 
 
 def _draw(selection: Selection, settings: Settings) -> list[Image]:
     """The pages of the views, in their order."""
     names = settings.class_names
-    heads = [head_source(head, fitting_names(names, head)) for head in selection.heads]
+    found = selection.heads if "classes" in settings.views else ()
+    heads = [head_source(head, fitting_names(names, head)) for head in found]
     meter = Meter([site.parameter for site in selection.sites], image_size=settings.image_size)
     values = [value_of(site.place) for site in selection.sites]
     measured = meter.measure(values, [head for head in heads if head is not None]).result()

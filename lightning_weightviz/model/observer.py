@@ -73,7 +73,8 @@ class Observer:
         self._last: Deferred[dict[Target, Measured]] | None = None
         self._traces = self.awaits_trace = False
         self.selection = self._select()
-        check_class_names(wanted.class_names, self.selection.heads, model)
+        if wanted.classes:
+            check_class_names(wanted.class_names, self.selection.heads, model)
         self._targets = self._new_targets()
 
     @property
@@ -104,8 +105,9 @@ class Observer:
             self._reselect()
         tensors = self._read()
         self._wait()
-        heads = [source for head in self.selection.heads if (source := head_source(head, self._names_of(head)))]
-        self._last = self._targets.measure(self.tensors, tensors, heads)
+        heads = self.selection.heads if self._wanted.classes else ()
+        sources = [source for head in heads if (source := head_source(head, self._names_of(head)))]
+        self._last = self._targets.measure(self.tensors, tensors, sources)
         return self._last
 
     def follow(self) -> None:
@@ -121,7 +123,7 @@ class Observer:
 
     def await_trace(self) -> None:
         """The training's loss will be there to tell which layers give the classes, unless the user names one."""
-        self._traces = self.awaits_trace = self._wanted.classes and self._wanted.head is None
+        self._traces = self.awaits_trace = self._wanted.head is None
 
     def learn(self, loss: Tensor) -> None:
         """Reads from the graph of a loss which layers give the classes."""
@@ -144,6 +146,8 @@ class Observer:
         if self._trace is None:
             self._trace = Trace((), is_clear=False)
             self._reselect()
+        if not self._wanted.classes:
+            return
         check_class_names(self._wanted.class_names, self.selection.heads)
         if not self.selection.heads and not self._trace.is_clear:
             warnings.warn(
@@ -254,7 +258,6 @@ class Observer:
             class_names=wanted.class_names,
             trace=self._trace,
             unreadable=self._unreadable,
-            with_heads=wanted.classes,
         )
         if skipped := {name: why for name, why in selection.skipped.items() if name not in self._reported}:
             self._reported |= skipped.keys()

@@ -52,7 +52,6 @@ def select(
     class_names: Sequence[str] | None = None,
     trace: Trace | None = None,
     unreadable: Mapping[str, str] | None = None,
-    with_heads: bool = True,
 ) -> Selection:
     """Finds the parameters to show.
 
@@ -66,7 +65,6 @@ def select(
         class_names: Of the user, as evidence of the head.
         trace: Of the training's loss, as evidence of the head.
         unreadable: Names of parameters that failed to be read, and why.
-        with_heads: Whether to look for heads.
 
     Raises:
         ArgumentError: `head` is not a parameter of the model, or not one whose rows can be classes.
@@ -76,9 +74,7 @@ def select(
     """
     places = places_in(model)
     names = [name for place in places for name in place.aliases]
-    heads: tuple[HeadSite, ...] = ()
-    if with_heads:
-        heads = find_heads(model, name=head, input_shape=input_shape, class_names=class_names, trace=trace)
+    heads = find_heads(model, name=head, input_shape=input_shape, class_names=class_names, trace=trace)
     warn_of_unmatched("layers", layers or (), names)
     warn_of_unmatched("exclude", exclude, names)
 

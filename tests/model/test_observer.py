@@ -90,3 +90,11 @@ def test_a_state_that_cannot_be_read_changes_nothing() -> None:
         looking.load_state_dict({"weights": {"names": ["0.weight"]}})
     after = looking.state_dict()["weights"]
     assert torch.equal(before["start"], after["start"]) and before["names"] == after["names"]
+
+
+def test_a_head_is_said_to_be_one_also_where_its_classes_are_not_shown() -> None:
+    looking = Observer(network(), Wanted(classes=False, class_names=["of", "another", "number"]))
+    taken = looking.take()
+    assert taken is not None
+    found = taken.result()["weights"]
+    assert found.measurements["2.weight"].parameter.kind == "head" and found.heads == ()

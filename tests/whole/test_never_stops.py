@@ -47,8 +47,8 @@ class Stepping(Chain):
         return self._wrap(super().configure_optimizers())
 
 
-class Lookahead(torch.optim.Optimizer):
-    """A wrapper that never calls the constructor of its base, so that it has no hooks."""
+class Around:
+    """What is enough of an optimizer for Lightning, around another one."""
 
     def __init__(self, inner: torch.optim.Optimizer) -> None:
         self.inner = inner
@@ -67,26 +67,12 @@ class Lookahead(torch.optim.Optimizer):
         self.inner.load_state_dict(state_dict)
 
 
-class Plain:
-    """Anything that is enough of an optimizer for Lightning, and can be referred to by nobody weakly."""
+class Lookahead(Around, torch.optim.Optimizer):
+    """A wrapper that never calls the constructor of PyTorch's class, so that it has no hooks."""
 
-    __slots__ = ("__dict__",)
 
-    def __init__(self, inner: torch.optim.Optimizer) -> None:
-        self.inner = inner
-        self.param_groups, self.state, self.defaults = inner.param_groups, inner.state, inner.defaults
-
-    def step(self, closure: Any = None) -> Any:
-        return self.inner.step(closure)
-
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        self.inner.zero_grad(set_to_none)
-
-    def state_dict(self) -> Any:
-        return self.inner.state_dict()
-
-    def load_state_dict(self, state_dict: Any) -> None:
-        self.inner.load_state_dict(state_dict)
+class Plain(Around):
+    """No optimizer of PyTorch's at all."""
 
 
 @pytest.mark.parametrize("wrap", [Lookahead, Plain])

@@ -59,13 +59,20 @@ def draw_norms(head: ClassRows, when: str, colormap: str) -> NormBars:
     mean = float(head.norms.mean())
     facts: list[Fact] = []
     if count > 2 and mean > 0 and np.isfinite(mean):
-        facts.append((f"norm: mean {number(mean)}, spread {percent(float(head.norms.std()) / mean)} of it", None))
+        facts.append((f"norm: mean {number(mean)}, spread {percent(norm_spread(head))} of it", None))
     if not head.single:
         answer = "is predicted" if head.multi_label else "wins"
         facts.append((f"a longer row or a higher bias: the class {answer} more easily", None))
     if facts:
         page.facts(facts)
     return NormBars(page.raster(), bars, top)
+
+
+def norm_spread(head: ClassRows) -> float:
+    """Standard deviation of the norms over their mean; NaN where that is 0 or not finite."""
+    mean = float(head.norms.mean())
+    # In units of the mean, as the squares of the largest norms are none.
+    return float((head.norms / mean).std()) if 0 < mean < np.inf else float("nan")
 
 
 def _named_bars(page: Page, head: ClassRows, colormap: str) -> tuple[tuple[Box, ...], float]:

@@ -17,7 +17,7 @@ from lightning_weightviz.memory import key_of, range_for, templates_key
 from lightning_weightviz.snapshot import ClassPairs, ClassRows
 from lightning_weightviz.views import Scene, view
 from lightning_weightviz.views.classes.cosine import draw_cosine
-from lightning_weightviz.views.classes.norms import draw_norms
+from lightning_weightviz.views.classes.norms import draw_norms, norm_spread
 from lightning_weightviz.views.classes.templates import draw_templates
 from lightning_weightviz.views.support.words import cell_meaning, indexed, moment, one_line, plus_minus
 
@@ -130,9 +130,8 @@ def _scalars(head: ClassRows, pairs: ClassPairs | None, suffix: str) -> Iterator
                 yield Scalar(f"classes.norm{suffix}/{name}", float(norm))
     if len(head.class_names) < 3:
         return
-    mean = float(head.norms.mean())
     for name, value in (
-        ("norm_spread", float(head.norms.std()) / mean if 0 < mean < math.inf else math.nan),
+        ("norm_spread", norm_spread(head)),
         ("cosine_spread", math.nan if pairs is None else pairs.cosine_spread),
         ("simplex_distance", math.nan if pairs is None else pairs.simplex_distance),
     ):
