@@ -78,6 +78,7 @@ def find_heads(
     input_shape: tuple[int, int, int] | None = None,
     class_names: Sequence[str] | None = None,
     trace: Trace | None = None,
+    guess: bool = True,
 ) -> tuple[HeadSite, ...]:
     """The layers whose rows are the classes, at most `MOST_HEADS`; none where nothing says that there are some.
 
@@ -86,8 +87,9 @@ def find_heads(
         name: Of the weight, by the user: it alone.
         input_shape: Of the input, for templates of the classes.
         class_names: Told by the user: a layer with as many rows comes before others.
-        trace: What the training's own loss tells. None: not known; the modules are asked then, and if they say nothing
-            the last Linear or 1×1 convolution is taken, of the trained ones.
+        trace: What the training's own loss tells. None: not known; the modules are asked then.
+        guess: Whether to take the last trained Linear or 1×1 convolution where nothing else is known. Never where there
+            is a trace.
 
     Raises:
         ArgumentError: `name` is not a parameter of the model, or not one whose rows can be classes.
@@ -101,7 +103,7 @@ def find_heads(
             # Who names the classes has some, also where the loss is one of values.
             chosen = [(one, None) for one in _fitting(candidates, {len(class_names)})]
     else:
-        chosen = [(one, None) for one in _declared(model, candidates, class_names, guess=trace is None)]
+        chosen = [(one, None) for one in _declared(model, candidates, class_names, guess=guess and trace is None)]
     labels = _says_labels(model)
     return tuple(
         _site(model, one, input_shape, multi_label=labels if answers is None else answers == "labels")

@@ -124,6 +124,7 @@ class Observer:
     def await_trace(self) -> None:
         """The training's loss will be there to tell which layers give the classes, unless the user names one."""
         self._traces = self.awaits_trace = self._wanted.head is None
+        self._reselect()
 
     def learn(self, loss: Tensor) -> None:
         """Reads from the graph of a loss which layers give the classes."""
@@ -257,6 +258,7 @@ class Observer:
             input_shape=wanted.input_shape,
             class_names=wanted.class_names,
             trace=self._trace,
+            guess=not self._traces,
             unreadable=self._unreadable,
         )
         if skipped := {name: why for name, why in selection.skipped.items() if name not in self._reported}:

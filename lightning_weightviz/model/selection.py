@@ -51,6 +51,7 @@ def select(
     input_shape: tuple[int, int, int] | None = None,
     class_names: Sequence[str] | None = None,
     trace: Trace | None = None,
+    guess: bool = True,
     unreadable: Mapping[str, str] | None = None,
 ) -> Selection:
     """Finds the parameters to show.
@@ -64,6 +65,7 @@ def select(
         input_shape: Of the input, for templates of the classes.
         class_names: Of the user, as evidence of the head.
         trace: Of the training's loss, as evidence of the head.
+        guess: Whether to guess the head where there is no evidence.
         unreadable: Names of parameters that failed to be read, and why.
 
     Raises:
@@ -74,7 +76,7 @@ def select(
     """
     places = places_in(model)
     names = [name for place in places for name in place.aliases]
-    heads = find_heads(model, name=head, input_shape=input_shape, class_names=class_names, trace=trace)
+    heads = find_heads(model, name=head, input_shape=input_shape, class_names=class_names, trace=trace, guess=guess)
     warn_of_unmatched("layers", layers or (), names)
     warn_of_unmatched("exclude", exclude, names)
 
