@@ -88,7 +88,8 @@ def visualize_weights(
 
     Returns:
         A figure of 100 dpi with one axes per page, labelled with its tag, for instance ``weights.heatmap/fc1.weight``;
-        saved at that resolution it holds the pages pixel by pixel. It is not registered with pyplot.
+        saved at that resolution it holds the pages pixel by pixel (with matplotlib 3.11 or newer). It is not registered
+        with pyplot.
 
     Raises:
         TypeError: An argument has the wrong type.
