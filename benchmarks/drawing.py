@@ -22,7 +22,7 @@ from torch import nn
 from lightning_weightviz.artifacts import Raster
 from lightning_weightviz.measure import Meter
 from lightning_weightviz.memory import History
-from lightning_weightviz.model.selection import select
+from lightning_weightviz.model.selection import Choice, select
 from lightning_weightviz.snapshot import Snapshot
 from lightning_weightviz.views import Scene, Style
 from lightning_weightviz.views.heatmap.view import draw_heatmap
@@ -33,7 +33,7 @@ SIDES = (64, 256, 4096)
 def scene_of(side: int) -> Scene:
     """The first snapshot of a square Linear layer between two others."""
     model = nn.Sequential(nn.Linear(3, side), nn.Linear(side, side), nn.Linear(side, 2))
-    sites = select(model, layers=["1.weight"]).sites
+    sites = select(model, Choice(layers=["1.weight"])).sites
     measured = Meter([site.parameter for site in sites]).measure([site.tensor for site in sites]).result()
     snapshot = Snapshot(0, 0, 0, True, {"weights": measured.measurements}, {"weights": measured.totals})
     return Scene(snapshot, History().remember(snapshot), Style())

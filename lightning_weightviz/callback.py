@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
-import itertools
 import warnings
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import fields
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
@@ -20,6 +18,7 @@ from lightning_weightviz.model.class_names import class_names_of
 from lightning_weightviz.model.optimizer_step import StepForecast, WatchedStep, loss_scale, parameters_of
 from lightning_weightviz.run.errors import ArgumentError, Tolerance
 from lightning_weightviz.run.schedule import Schedule
+from lightning_weightviz.run.state_key import StateKey
 from lightning_weightviz.settings import DEFAULT_STATISTICS, DEFAULT_VIEWS, OnAlert, Settings
 from lightning_weightviz.visualizer import WeightVisualizer
 
@@ -33,7 +32,6 @@ else:
 
 
 _Hook = TypeVar("_Hook", bound=Callable[..., None])
-_SERIALS = itertools.count()
 
 
 def _tolerant(hook: _Hook) -> _Hook:
@@ -165,8 +163,7 @@ class WeightVisualizationCallback(Callback):
         self._left_out = False
         self._watched: dict[int, WatchedStep] = {}
         self._owners: tuple[weakref.ref[Any], weakref.ref[Any]] | None = None
-        self._order: int | None = None
-        self._serial: int | None = None
+        self._key = StateKey(self._generate_state_key, self._settings, Settings())
 
     def _new_schedule(self) -> Schedule:
         settings = self._settings
@@ -175,17 +172,7 @@ class WeightVisualizationCallback(Callback):
     @property
     def state_key(self) -> str:
         """Differs between instances: by their arguments, then by their order among the Trainer's callbacks."""
-        if self._order is None:
-            # The Trainer asks before it can tell the order, to see that all keys differ.
-            self._serial = next(_SERIALS) if self._serial is None else self._serial
-            return f"{self._key}#new{self._serial}"
-        return f"{self._key}#{self._order}" if self._order else self._key
-
-    @property
-    def _key(self) -> str:
-        given = {name.name: _plain(getattr(self._settings, name.name)) for name in fields(Settings)}
-        usual = {name.name: _plain(getattr(_USUAL, name.name)) for name in fields(Settings)}
-        return self._generate_state_key(**{name: value for name, value in given.items() if value != usual[name]})
+        return str(self._key)
 
     @property
     def _key_of_0_1(self) -> str:
@@ -196,8 +183,7 @@ class WeightVisualizationCallback(Callback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Learns which of the Trainer's callbacks of these arguments this is, for `state_key`."""
         callbacks = trainer.callbacks  # type: ignore[attr-defined]
-        alike = [one for one in callbacks if type(one) is type(self) and one._key == self._key]
-        self._order = next((order for order, one in enumerate(alike) if one is self), 0)
+        self._key.place_among(one._key for one in callbacks if isinstance(one, WeightVisualizationCallback))
 
     @_tolerant
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -376,7 +362,7 @@ class WeightVisualizationCallback(Callback):
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy, or what another process gets, knows the arguments: a thread and loggers cannot be copied."""
-        return {**vars(self), "_visualizer": None, "_watched": {}, "_owners": None, "_serial": None}
+        return {**vars(self), "_visualizer": None, "_watched": {}, "_owners": None}
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs: tensors and primitives, so that it loads with ``weights_only=True``."""
@@ -403,16 +389,6 @@ class WeightVisualizationCallback(Callback):
         states = checkpoint.get("callbacks", {})
         if self.state_key not in states and self._key_of_0_1 in states:
             self.load_state_dict(states[self._key_of_0_1])
-
-
-_USUAL = Settings()
-
-
-def _plain(value: Any) -> Any:
-    """An argument as a key can hold it: objects by their class, as an address is another one in each process."""
-    if isinstance(value, (list, tuple)):
-        return tuple(_plain(one) for one in value)
-    return value if isinstance(value, (str, int, float, type(None))) else type(value).__name__
 
 
 def _logger_step(trainer: Trainer) -> int:

@@ -139,15 +139,7 @@ def _select(module: nn.Module, layer: str | None, settings: Settings) -> Selecti
         more = f", … and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
         there = ", ".join(names[:SHOWN_NAMES]) + more
         raise ValueError(f"layer: no parameter is called {layer!r}; there are: {there}.{hint}")
-    selection = select(
-        module,
-        layers=settings.layers,
-        exclude=settings.exclude,
-        max_layers=settings.max_layers,
-        head=settings.head,
-        input_shape=settings.input_shape,
-        class_names=settings.class_names,
-    )
+    selection = select(module, settings.choice)
     if not selection.sites:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in selection.skipped.items())
         raise ValueError(f"no parameter is left to show{f': {reasons}' if reasons else ''}")

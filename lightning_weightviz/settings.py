@@ -13,7 +13,7 @@ from matplotlib import colormaps
 
 from lightning_weightviz.measure import STATISTICS
 from lightning_weightviz.memory import ColorRange
-from lightning_weightviz.model.observer import Wanted
+from lightning_weightviz.model.selection import Choice
 from lightning_weightviz.model.targets import Measuring
 from lightning_weightviz.snapshot import Target
 from lightning_weightviz.views import VIEWS, Style
@@ -109,23 +109,26 @@ class Settings:
         return any(VIEWS[name].needs_start for name in self.views)
 
     @property
-    def wanted(self) -> Wanted:
-        """What the observer needs of it."""
-        return Wanted(
+    def choice(self) -> Choice:
+        """Which parameters the user wants to see."""
+        return Choice(
             layers=self.layers,
             exclude=self.exclude,
             max_layers=self.max_layers,
             head=self.head,
             input_shape=self.input_shape,
             class_names=self.class_names,
-            classes="classes" in self.views,
-            measuring=Measuring(
-                targets=tuple(self.targets),
-                image_size=self.image_size,
-                statistics=tuple(self.statistics),
-                means=self.needs_start,
-                background=self.background,
-            ),
+        )
+
+    @property
+    def measuring(self) -> Measuring:
+        """What is measured of them."""
+        return Measuring(
+            targets=tuple(self.targets),
+            image_size=self.image_size,
+            statistics=tuple(self.statistics),
+            means=self.needs_start,
+            background=self.background,
         )
 
     @property

@@ -99,7 +99,9 @@ class WeightVisualizer:
         self.settings = settings or Settings(**arguments)
         self._writes = writes
         self._tolerance = Tolerance(passing=(alerts.WeightAlert, ArgumentError))
-        self._observer = Observer(model, self.settings.wanted)
+        self._observer = Observer(
+            model, self.settings.choice, self.settings.measuring, classes="classes" in self.settings.views
+        )
         self._history = self._new_history()
         # Two threads, as a checkpoint waits for what is measured, but not for what is drawn.
         self._measuring = Worker[_Seen](background=self.settings.background)

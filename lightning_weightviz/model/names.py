@@ -33,7 +33,7 @@ def matches(name: str, glob: str) -> bool:
     return fnmatchcase(name, glob) or fnmatchcase(name, f"{glob}.*")
 
 
-def wanted(aliases: Sequence[str], layers: Sequence[str] | None, exclude: Sequence[str]) -> bool:
+def is_chosen(aliases: Sequence[str], layers: Sequence[str] | None, exclude: Sequence[str]) -> bool:
     """Whether a parameter of these names is asked for; None asks for all."""
     asked = layers is None or any(matches(name, glob) for name in aliases for glob in layers)
     return asked and not any(matches(name, glob) for name in aliases for glob in exclude)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor, nn
@@ -15,7 +14,7 @@ from lightning_weightviz.model import sharding
 from lightning_weightviz.model.class_head import HeadSite, head_source
 from lightning_weightviz.model.class_names import check_class_names, fitting_names
 from lightning_weightviz.model.evidence import Trace, trace
-from lightning_weightviz.model.selection import Selection, fingerprint_of, select
+from lightning_weightviz.model.selection import Choice, Selection, fingerprint_of, select
 from lightning_weightviz.model.sites import Site, places_in
 from lightning_weightviz.model.targets import Measuring, Targets
 from lightning_weightviz.model.values import value_of
@@ -23,49 +22,28 @@ from lightning_weightviz.run.deferred import Deferred
 from lightning_weightviz.snapshot import Target
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What to look at.
-
-    Attributes:
-        layers: As of `select`, and so the next four.
-        exclude: Globs.
-        max_layers: How many parameters get pictures.
-        head: Name of the weight whose rows are the classes.
-        input_shape: (channels, height, width) of the input.
-        class_names: Given by the user.
-        classes: Whether the head is shown at all.
-        measuring: What is measured.
-    """
-
-    layers: Sequence[str] | None = None
-    exclude: Sequence[str] = ()
-    max_layers: int = 12
-    head: str | None = None
-    input_shape: tuple[int, int, int] | None = None
-    class_names: Sequence[str] | None = None
-    classes: bool = True
-    measuring: Measuring = field(default_factory=Measuring)
-
-
 class Observer:
     """Looks at a model again and again.
 
     Args:
         model: Any module; it may change between two looks.
-        wanted: What to look at.
+        choice: What to look at.
+        measuring: What is measured.
+        classes: Whether the layers of the classes are shown at all.
 
     Raises:
-        ArgumentError: `wanted` names a head that is none, or class names that fit no head.
+        ArgumentError: `choice` names a head that is none, or class names that fit no head.
 
     Attributes:
         selection: What is shown, as of the last look.
         awaits_trace: Whether the training's loss is still to tell which layers give the classes.
     """
 
-    def __init__(self, model: nn.Module, wanted: Wanted) -> None:
+    def __init__(self, model: nn.Module, choice: Choice, measuring: Measuring, *, classes: bool = True) -> None:
         self._model = model
-        self._wanted = wanted
+        self._choice = choice
+        self._measuring = measuring
+        self._classes = classes
         self._suggested_names: Sequence[str] | None = None
         self._trace: Trace | None = None
         self._unreadable: dict[str, str] = {}
@@ -73,8 +51,8 @@ class Observer:
         self._last: Deferred[dict[Target, Measured]] | None = None
         self._traces = self.awaits_trace = False
         self.selection = self._select()
-        if wanted.classes:
-            check_class_names(wanted.class_names, self.selection.heads, model)
+        if classes:
+            check_class_names(choice.class_names, self.selection.heads, model)
         self._targets = self._new_targets()
 
     @property
@@ -105,7 +83,7 @@ class Observer:
             self._reselect()
         tensors = self._read()
         self._wait()
-        heads = self.selection.heads if self._wanted.classes else ()
+        heads = self.selection.heads if self._classes else ()
         sources = [source for head in heads if (source := head_source(head, self._names_of(head)))]
         self._last = self._targets.measure(self.tensors, tensors, sources)
         return self._last
@@ -123,7 +101,7 @@ class Observer:
 
     def await_trace(self) -> None:
         """The training's loss will be there to tell which layers give the classes, unless the user names one."""
-        self._traces = self.awaits_trace = self._wanted.head is None
+        self._traces = self.awaits_trace = self._choice.head is None
         self._reselect()
 
     def learn(self, loss: Tensor) -> None:
@@ -147,9 +125,9 @@ class Observer:
         if self._trace is None:
             self._trace = Trace((), is_clear=False)
             self._reselect()
-        if not self._wanted.classes:
+        if not self._classes:
             return
-        check_class_names(self._wanted.class_names, self.selection.heads)
+        check_class_names(self._choice.class_names, self.selection.heads)
         if not self.selection.heads and not self._trace.is_clear:
             warnings.warn(
                 "no layer of classes was found, so no class views are drawn: pass head= with the name of its weight, "
@@ -164,7 +142,7 @@ class Observer:
     @property
     def wants_class_names(self) -> bool:
         """Whether there may be classes that the user has not named."""
-        return self._wanted.classes and self._wanted.class_names is None
+        return self._classes and self._choice.class_names is None
 
     def observe_gradients(self, parameters: Sequence[Tensor] | None, scale: float) -> None:
         """Keeps a copy of the gradients of these parameters, or of all, divided by `scale`, for the next `take`."""
@@ -244,19 +222,13 @@ class Observer:
                 self._last.result()
 
     def _names_of(self, head: HeadSite) -> tuple[str, ...] | None:
-        own = fitting_names(self._wanted.class_names, head)
-        return own or (fitting_names(self._suggested_names, head) if self._wanted.class_names is None else None)
+        own = fitting_names(self._choice.class_names, head)
+        return own or (fitting_names(self._suggested_names, head) if self._choice.class_names is None else None)
 
     def _select(self) -> Selection:
-        wanted = self._wanted
         selection = select(
             self._model,
-            layers=wanted.layers,
-            exclude=wanted.exclude,
-            max_layers=wanted.max_layers,
-            head=wanted.head,
-            input_shape=wanted.input_shape,
-            class_names=wanted.class_names,
+            self._choice,
             trace=self._trace,
             guess=not self._traces,
             unreadable=self._unreadable,
@@ -283,7 +255,7 @@ class Observer:
             warnings.warn(f"the model has changed; parameters that are gone: {gone}; new: {came}", stacklevel=2)
 
     def _new_targets(self, before: Targets | None = None) -> Targets:
-        targets = Targets([site.parameter for site in self.selection.sites], self._wanted.measuring)
+        targets = Targets([site.parameter for site in self.selection.sites], self._measuring)
         if before is not None:
             targets.take_over(before)
         return targets

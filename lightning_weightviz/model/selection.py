@@ -12,9 +12,33 @@ from lightning_weightviz.model import sharding
 from lightning_weightviz.model.class_head import HeadSite, find_heads
 from lightning_weightviz.model.evidence import Trace
 from lightning_weightviz.model.layer_kinds import as_images, images_layer, parameter_of
-from lightning_weightviz.model.names import wanted, warn_of_unmatched
+from lightning_weightviz.model.names import is_chosen, warn_of_unmatched
 from lightning_weightviz.model.sites import Place, Site, places_in
 from lightning_weightviz.model.values import reason_to_skip
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the user wants to see.
+
+    Attributes:
+        layers: Globs over parameter names; a module's name stands for all its parameters. None: all.
+        exclude: The same, of what to leave out.
+        max_layers: How many parameters get pictures.
+        head: Name of the weight whose rows are the classes. None: found, see `find_heads`.
+        input_shape: (channels, height, width) of the input, for templates of the classes.
+        class_names: Names of the classes, as evidence of the head.
+    """
+
+    layers: Sequence[str] | None = None
+    exclude: Sequence[str] = ()
+    max_layers: int = 12
+    head: str | None = None
+    input_shape: tuple[int, int, int] | None = None
+    class_names: Sequence[str] | None = None
+
+
+EVERYTHING = Choice()
 
 
 @dataclass(frozen=True)
@@ -43,13 +67,8 @@ class Selection:
 
 def select(
     model: nn.Module,
+    choice: Choice = EVERYTHING,
     *,
-    layers: Sequence[str] | None = None,
-    exclude: Sequence[str] = (),
-    max_layers: int = 12,
-    head: str | None = None,
-    input_shape: tuple[int, int, int] | None = None,
-    class_names: Sequence[str] | None = None,
     trace: Trace | None = None,
     guess: bool = True,
     unreadable: Mapping[str, str] | None = None,
@@ -58,34 +77,36 @@ def select(
 
     Args:
         model: Any module.
-        layers: Globs over parameter names; a module's name stands for all its parameters. None: all.
-        exclude: The same, of what to leave out.
-        max_layers: How many get pictures.
-        head: Name of the weight whose rows are the classes. None: found, see `find_heads`.
-        input_shape: Of the input, for templates of the classes.
-        class_names: Of the user, as evidence of the head.
+        choice: What the user wants to see.
         trace: Of the training's loss, as evidence of the head.
         guess: Whether to guess the head where there is no evidence.
         unreadable: Names of parameters that failed to be read, and why.
 
     Raises:
-        ArgumentError: `head` is not a parameter of the model, or not one whose rows can be classes.
+        ArgumentError: its head is not a parameter of the model, or not one whose rows can be classes.
 
     Warns:
         UserWarning: A glob matches nothing.
     """
     places = places_in(model)
     names = [name for place in places for name in place.aliases]
-    heads = find_heads(model, name=head, input_shape=input_shape, class_names=class_names, trace=trace, guess=guess)
-    warn_of_unmatched("layers", layers or (), names)
-    warn_of_unmatched("exclude", exclude, names)
+    heads = find_heads(
+        model,
+        name=choice.head,
+        input_shape=choice.input_shape,
+        class_names=choice.class_names,
+        trace=trace,
+        guess=guess,
+    )
+    warn_of_unmatched("layers", choice.layers or (), names)
+    warn_of_unmatched("exclude", choice.exclude, names)
 
-    images = images_layer(model, input_shape)
+    images = images_layer(model, choice.input_shape)
     flattened = sharding.is_flattened(model)
     sites: list[Site] = []
     skipped: dict[str, str] = {}
     for place in places:
-        if not wanted(place.aliases, layers, exclude):
+        if not is_chosen(place.aliases, choice.layers, choice.exclude):
             continue
         reason = (
             "its layers are flattened by FullyShardedDataParallel; use fully_shard (ModelParallelStrategy)"
@@ -102,10 +123,10 @@ def select(
             skipped[place.name] = reason
             continue
         if place.module is images and place.attribute == "weight":
-            parameter = as_images(parameter, input_shape)
+            parameter = as_images(parameter, choice.input_shape)
         sites.append(Site(place, parameter))
     waiting = frozenset(place.name for place in places if is_lazy(place.tensor))
-    return Selection(tuple(_mark_pictured(sites, max_layers)), heads, skipped, waiting, fingerprint_of(places))
+    return Selection(tuple(_mark_pictured(sites, choice.max_layers)), heads, skipped, waiting, fingerprint_of(places))
 
 
 def fingerprint_of(places: Sequence[Place]) -> tuple[object, ...]:

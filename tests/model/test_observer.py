@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from lightning_weightviz.model import observer, sharding
-from lightning_weightviz.model.observer import Observer, Wanted
+from lightning_weightviz.model.observer import Observer
+from lightning_weightviz.model.selection import Choice
 from lightning_weightviz.model.targets import Measuring
 
 
@@ -32,7 +33,7 @@ def test_every_question_is_asked_once_per_snapshot(monkeypatch: pytest.MonkeyPat
 
         monkeypatch.setattr(module, name, counted)
 
-    looking = Observer(network(), Wanted(measuring=Measuring(("weights", "updates"))))
+    looking = Observer(network(), Choice(), Measuring(("weights", "updates")))
     assert looking.take() is not None
     counting(sharding, "settle")
     for name in ("places_in", "select", "value_of", "head_source", "fitting_names"):
@@ -44,7 +45,7 @@ def test_every_question_is_asked_once_per_snapshot(monkeypatch: pytest.MonkeyPat
 
 def test_results_are_of_the_moment_when_they_were_taken() -> None:
     model = network()
-    looking = Observer(model, Wanted())
+    looking = Observer(model, Choice(), Measuring())
     taken = looking.take()
     with torch.no_grad():
         next(model.parameters()).fill_(7)
@@ -54,7 +55,7 @@ def test_results_are_of_the_moment_when_they_were_taken() -> None:
 
 def test_what_a_selection_knew_goes_on_when_it_is_renewed() -> None:
     model = network()
-    looking = Observer(model, Wanted())
+    looking = Observer(model, Choice(), Measuring())
     looking.take()
     model.append(nn.Linear(4, 4))
     with torch.no_grad():
@@ -73,7 +74,7 @@ def test_what_a_selection_knew_goes_on_when_it_is_renewed() -> None:
 
 def test_what_is_frozen_in_mid_run_is_known_at_the_next_snapshot() -> None:
     model = network()
-    looking = Observer(model, Wanted())
+    looking = Observer(model, Choice(), Measuring())
     looking.take()
     model[0].requires_grad_(False)
     taken = looking.take()
@@ -83,7 +84,7 @@ def test_what_is_frozen_in_mid_run_is_known_at_the_next_snapshot() -> None:
 
 
 def test_a_state_that_cannot_be_read_changes_nothing() -> None:
-    looking = Observer(network(), Wanted())
+    looking = Observer(network(), Choice(), Measuring())
     looking.take()
     before = looking.state_dict()["weights"]
     with pytest.raises(KeyError):
@@ -93,7 +94,7 @@ def test_a_state_that_cannot_be_read_changes_nothing() -> None:
 
 
 def test_a_head_is_said_to_be_one_also_where_its_classes_are_not_shown() -> None:
-    looking = Observer(network(), Wanted(classes=False, class_names=["of", "another", "number"]))
+    looking = Observer(network(), Choice(class_names=["of", "another", "number"]), Measuring(), classes=False)
     taken = looking.take()
     assert taken is not None
     found = taken.result()["weights"]

@@ -10,11 +10,11 @@ from torch import nn
 from torchmetrics.classification import MultilabelAccuracy
 
 from lightning_weightviz.model.class_head import HeadSite
-from lightning_weightviz.model.selection import Selection, select
+from lightning_weightviz.model.selection import Choice, Selection, select
 
 
 def head_of(model: nn.Module, **options: Any) -> HeadSite:
-    (head,) = select(model, **options).heads
+    (head,) = select(model, Choice(**options)).heads
     return head
 
 
@@ -37,13 +37,13 @@ def test_all_parameters_in_the_order_of_the_network() -> None:
 
 def test_globs_and_module_names_and_exclusion() -> None:
     model = nn.ModuleDict({"fc1": nn.Linear(4, 4), "fc2": nn.Linear(4, 4), "fc10": nn.Linear(4, 4)})
-    assert names(select(model, layers=["fc1"])) == ["fc1.weight", "fc1.bias"]
-    assert names(select(model, layers=["*.weight"], exclude=["fc2"])) == ["fc1.weight", "fc10.weight"]
+    assert names(select(model, Choice(layers=["fc1"]))) == ["fc1.weight", "fc1.bias"]
+    assert names(select(model, Choice(layers=["*.weight"], exclude=["fc2"]))) == ["fc1.weight", "fc10.weight"]
 
 
 def test_a_glob_that_matches_nothing_names_what_there_is() -> None:
     with pytest.warns(UserWarning, match=r"layers: 'fc' matches no parameter; there are: 0\.weight, 0\.bias"):
-        assert names(select(mlp(), layers=["fc"])) == []
+        assert names(select(mlp(), Choice(layers=["fc"]))) == []
 
 
 def test_kinds_come_from_the_owning_module() -> None:
@@ -121,10 +121,10 @@ def test_rows_of_a_first_linear_on_pictures_are_pictures(width: int, tile: tuple
 def test_the_shape_of_the_input_can_be_given_and_must_fit() -> None:
     model = nn.Sequential(nn.Linear(192, 16), nn.Linear(16, 10))
     assert select(model).sites[0].parameter.layout == "matrix"
-    given = select(model, input_shape=(3, 8, 8)).sites[0].parameter
+    given = select(model, Choice(input_shape=(3, 8, 8))).sites[0].parameter
     assert (given.layout, given.tile, given.tile_inferred) == ("filters", (3, 8, 8), False)
     with pytest.warns(UserWarning, match="input_shape"):
-        assert select(model, input_shape=(1, 28, 28)).sites[0].parameter.layout == "matrix"
+        assert select(model, Choice(input_shape=(1, 28, 28))).sites[0].parameter.layout == "matrix"
     words = nn.Sequential(nn.Embedding(50, 784), nn.Linear(784, 10))
     assert select(words).sites[1].parameter.layout == "matrix"
 
@@ -156,7 +156,7 @@ def test_tied_weights_are_shown_once_with_their_aliases() -> None:
     (site,) = select(model).sites
     assert site.parameter.name == "embedding.weight"
     assert site.parameter.aliases == ("head.weight",)
-    assert names(select(model, layers=["head.weight"])) == ["embedding.weight"]
+    assert names(select(model, Choice(layers=["head.weight"]))) == ["embedding.weight"]
 
 
 def test_wrappers_leave_no_trace_in_names() -> None:
@@ -169,10 +169,10 @@ def test_wrappers_leave_no_trace_in_names() -> None:
 
 def test_pictures_go_to_matrices_from_first_to_last_then_to_vectors() -> None:
     model = nn.Sequential(*(nn.Linear(4, 4) for _ in range(20)))
-    pictured = [site.parameter.name for site in select(model, max_layers=5).sites if site.parameter.pictured]
+    pictured = [site.parameter.name for site in select(model, Choice(max_layers=5)).sites if site.parameter.pictured]
     assert pictured == ["0.weight", "5.weight", "10.weight", "14.weight", "19.weight"]
-    assert all(site.parameter.pictured for site in select(mlp(), max_layers=4).sites)
-    assert not any(site.parameter.pictured for site in select(mlp(), max_layers=0).sites)
+    assert all(site.parameter.pictured for site in select(mlp(), Choice(max_layers=4)).sites)
+    assert not any(site.parameter.pictured for site in select(mlp(), Choice(max_layers=0)).sites)
 
 
 def test_parameters_without_readable_values_are_skipped_with_their_reason() -> None:
@@ -216,9 +216,9 @@ def test_the_head_can_be_named() -> None:
     model = nn.ModuleDict({"classify": nn.Linear(8, 4), "reconstruct": nn.Linear(8, 16)})
     assert head_of(model, head="classify.weight").classes == 4
     with pytest.raises(ValueError, match=r"'classify'.*not a parameter.*classify\.weight, reconstruct\.weight"):
-        select(model, head="classify")
+        select(model, Choice(head="classify"))
     with pytest.raises(ValueError, match=r"classify\.bias.*rows"):
-        select(model, head="classify.bias")
+        select(model, Choice(head="classify.bias"))
 
 
 def test_a_chain_of_linear_layers_leads_back_to_the_input() -> None:

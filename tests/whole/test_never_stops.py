@@ -333,10 +333,10 @@ def test_keys_differ_by_every_argument() -> None:
         "report": True, "prefix": "a", "sinks": [Collected()],
     }  # fmt: skip
     callbacks = [WeightVisualizationCallback(**{name: value}) for name, value in arguments.items()]
-    keys = [callback._key for callback in [WeightVisualizationCallback(), *callbacks]]
+    keys = [callback._key.of_arguments for callback in [WeightVisualizationCallback(), *callbacks]]
     assert len(set(keys)) == 1 + len(arguments)
     again = WeightVisualizationCallback(sinks=[Collected()])
-    assert again._key == keys[-1]
+    assert again._key.of_arguments == keys[-1]
 
 
 HOOKS = ("take", "learn", "stop_waiting", "before_step", "after_step", "state_dict", "rest")

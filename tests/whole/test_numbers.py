@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 
 from lightning_weightviz import WeightVisualizationCallback
 from lightning_weightviz.artifacts import Histogram, Image, Scalar
-from lightning_weightviz.model.selection import select
+from lightning_weightviz.model.selection import Choice, select
 from lightning_weightviz.visualizer import WeightVisualizer
 from tests.test_callback import Chain, Collected, fit
 from tests.whole.test_never_stops import told
@@ -153,7 +153,7 @@ def test_what_no_optimizer_moves_has_a_ratio_of_0_and_what_has_no_gradient_no_pi
 def test_frozen_parameters_are_marked_and_pictured_last() -> None:
     frozen = [nn.Linear(4, 4).requires_grad_(False) for _ in range(20)]
     model = nn.Sequential(*frozen, nn.Linear(4, 4), nn.Linear(4, 3))
-    parameters = [site.parameter for site in select(model, max_layers=3).sites]
+    parameters = [site.parameter for site in select(model, Choice(max_layers=3)).sites]
     assert [one.name for one in parameters if one.pictured] == ["0.weight", "20.weight", "21.weight"]
     assert [one.trainable for one in parameters] == [False] * 40 + [True] * 4
     kept = shown(model, max_layers=3)
