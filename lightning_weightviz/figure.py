@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import io
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from lightning_weightviz.measure import Meter
 from lightning_weightviz.memory import ColorRange, History
 from lightning_weightviz.model.class_head import head_source
 from lightning_weightviz.model.class_names import check_class_names, fitting_names
+from lightning_weightviz.model.files import read_checkpoint
 from lightning_weightviz.model.names import matches
 from lightning_weightviz.model.selection import Selection, select
 from lightning_weightviz.model.sites import parameter_names
@@ -52,7 +54,7 @@ class _Place:
 
 
 def visualize_weights(
-    model: nn.Module | Mapping[str, Any],
+    model: nn.Module | Mapping[str, Any] | str | os.PathLike[str],
     layer: str | None = None,
     *,
     exclude: Sequence[str] = (),
@@ -71,7 +73,9 @@ def visualize_weights(
     the model nor the random state changes.
 
     Args:
-        model: A module, a LightningModule, a state dict, or a checkpoint that holds one under ``state_dict``.
+        model: A module, a LightningModule, a state dict, a checkpoint that holds one under ``state_dict``, or the path
+            of a file: ``.ckpt``, ``.pt``, ``.pth``, ``.safetensors`` or ``model.safetensors.index.json``. Nothing that
+            a file holds is run.
         layer: A parameter's name, a module's name, which stands for all its parameters, or a glob over names, for
             instance ``"fc1"``, ``"fc1.weight"`` or ``"encoder.*.weight"``. None: all.
         exclude: Globs of parameters to exclude.
@@ -93,8 +97,9 @@ def visualize_weights(
 
     Raises:
         TypeError: An argument has the wrong type.
-        ValueError: No parameter matches `layer`, none that match can be shown, or an argument has a value that is not
-            allowed.
+        ValueError: No parameter matches `layer`, none that match can be shown, an argument has a value that is not
+            allowed, or the file is damaged or holds objects that only running its code could build.
+        FileNotFoundError: There is no such file.
 
     Warns:
         UserWarning: More than `max_layers` parameters match.
@@ -106,8 +111,6 @@ def visualize_weights(
     """
     if not (layer is None or isinstance(layer, str)):
         raise TypeError(f"layer must be a parameter's name, a module's name, a glob or None, got {layer!r}")
-    if not isinstance(model, (nn.Module, Mapping)):
-        raise TypeError(f"model must be a torch.nn.Module or a state dict, got {type(model).__name__}")
     settings = Settings(
         layers=None if layer is None else [layer],
         exclude=exclude,
@@ -120,11 +123,21 @@ def visualize_weights(
         class_names=class_names,
         head=head,
     )
-    module = model if isinstance(model, nn.Module) else module_of(model)
-    pages = _draw(_select(module, layer, settings), settings)
+    pages = _draw(_select(_module(model), layer, settings), settings)
     if not pages:
         raise ValueError(f"views {', '.join(map(repr, settings.views))} make no picture of this model at one moment")
     return _figure(pages)
+
+
+def _module(model: object) -> nn.Module:
+    """What was given, as modules."""
+    if isinstance(model, nn.Module):
+        return model
+    if isinstance(model, (str, os.PathLike)):
+        return module_of(read_checkpoint(model).tensors)
+    if isinstance(model, Mapping):
+        return module_of(model)
+    raise TypeError(f"model must be a torch.nn.Module, a state dict or the path of a file, got {type(model).__name__}")
 
 
 def _select(module: nn.Module, layer: str | None, settings: Settings) -> Selection:

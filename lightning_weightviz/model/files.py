@@ -1,0 +1,152 @@
+"""Weights in files: read without running anything that they hold, and mapped rather than copied."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import re
+import warnings
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from torch import Tensor
+
+TORCH_SUFFIXES = (".ckpt", ".pt", ".pth")
+INDEX_SUFFIX = ".safetensors.index.json"
+SUFFIXES = (*TORCH_SUFFIXES, ".safetensors", INDEX_SUFFIX)
+
+WRAPPERS = ("state_dict", "model_state_dict", "model")
+"""Under which of its keys a checkpoint holds the state dict: Lightning's, then those that training loops use."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a file holds.
+
+    Attributes:
+        path: Of the file.
+        tensors: The weights by name, mapped from the file where its format allows.
+        step: Optimizer steps taken; None where the file does not say.
+        epoch: Epochs begun, from 0; None where the file does not say.
+    """
+
+    path: Path
+    tensors: Mapping[str, Tensor]
+    step: int | None = None
+    epoch: int | None = None
+
+
+def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
+    """Opens a file of weights. Nothing in it is run.
+
+    Args:
+        path: A ``.ckpt``, ``.pt``, ``.pth`` or ``.safetensors`` file, or the index of a model in several files
+            (``model.safetensors.index.json``).
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is no file of weights, is damaged, or holds objects that only running its code could build. The
+            message names the file and the reason.
+        ImportError: A package is needed to read it, and is not installed.
+    """
+    path = Path(path)
+    _check(path)
+    checkpoint = _reader(path)(path)
+    if not checkpoint.tensors:
+        raise ValueError(f"{path}: it holds no weights")
+    return checkpoint
+
+
+def _check(path: Path) -> None:
+    if path.is_dir():
+        raise ValueError(f"{path}: it is a directory; name a file in it")
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: there is no such file")
+    if path.stat().st_size == 0:
+        raise ValueError(f"{path}: it is empty")
+
+
+def _reader(path: Path) -> Callable[[Path], Checkpoint]:
+    name = path.name.lower()
+    if name.endswith(TORCH_SUFFIXES):
+        return _read_torch
+    if name.endswith(".safetensors"):
+        return _read_safetensors
+    if name.endswith(INDEX_SUFFIX):
+        return _read_index
+    raise ValueError(f"{path}: the name must end in one of {', '.join(SUFFIXES)}")
+
+
+def _read_torch(path: Path) -> Checkpoint:
+    try:
+        with warnings.catch_warnings():
+            # Torch warns of what it refuses next.
+            warnings.simplefilter("ignore")
+            # Files from before PyTorch 1.6 are no zip and cannot be mapped.
+            loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except Exception as error:
+        _refuse(path, error)
+    if not isinstance(loaded, Mapping):
+        raise ValueError(f"{path}: it must hold a state dict or a checkpoint with one, got {type(loaded).__name__}")
+    wrapped = next((loaded[key] for key in WRAPPERS if isinstance(loaded.get(key), Mapping)), loaded)
+    return Checkpoint(path, _tensors(path, wrapped), _count(loaded, "global_step", "step"), _count(loaded, "epoch"))
+
+
+def _refuse(path: Path, error: Exception) -> NoReturn:
+    """Says in a line why torch did not read a file."""
+    text = str(error)
+    if "TorchScript" in text:
+        raise ValueError(f"{path}: it is a TorchScript archive, which is code; save the state dict instead") from error
+    if isinstance(error, pickle.UnpicklingError) and "Unsupported operand" not in text:
+        held = re.search(r"GLOBAL (\S+)", text)
+        name = held[1] if held else "objects"
+        raise ValueError(f"{path}: it holds {name}, which only running code could build, so it was not read") from error
+    raise ValueError(f"{path}: it is damaged, or was not written by torch.save ({type(error).__name__})") from error
+
+
+def _tensors(path: Path, state: Mapping[Any, Any]) -> dict[str, Tensor]:
+    for name, value in state.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            raise ValueError(f"{path}: a state dict must hold tensors by name, got {name!r}: {type(value).__name__}")
+    return dict(state)
+
+
+def _count(loaded: Mapping[Any, Any], *keys: str) -> int | None:
+    found = (loaded.get(key) for key in keys)
+    return next((one for one in found if isinstance(one, int) and not isinstance(one, bool) and one >= 0), None)
+
+
+def _read_safetensors(path: Path) -> Checkpoint:
+    try:
+        from safetensors import safe_open
+    except ImportError as error:
+        raise ImportError(f"{path}: reading it needs safetensors: pip install 'lightning-weightviz[files]'") from error
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            return Checkpoint(path, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118  # no mapping
+    except Exception as error:
+        raise ValueError(f"{path}: it is damaged, or no safetensors file ({error})") from error
+
+
+def _read_index(path: Path) -> Checkpoint:
+    try:
+        files = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
+        shards = sorted(set(files.values()), key=str)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path}: it is no index of safetensors files: there is no weight_map") from error
+    tensors: dict[str, Tensor] = {}
+    for shard in shards:
+        # An index names files beside it; one that names others is not to be trusted.
+        if not isinstance(shard, str) or Path(shard).name != shard or not shard.endswith(".safetensors"):
+            raise ValueError(f"{path}: it names {shard!r}, which is not a safetensors file in its folder")
+        _check(path.with_name(shard))
+        tensors |= _read_safetensors(path.with_name(shard)).tensors
+    missing = sorted(files.keys() - tensors.keys())
+    if missing:
+        raise ValueError(f"{path}: its files do not hold {', '.join(missing[:3])}{', …' if len(missing) > 3 else ''}")
+    return Checkpoint(path, {name: tensors[name] for name in files})
