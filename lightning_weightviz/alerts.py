@@ -128,7 +128,8 @@ def check(snapshot: Snapshot) -> Checked:
 
 
 def _sentence(name: str, parameter: str, wrong: str, snapshot: Snapshot) -> str:
-    return f"{parameter}: {wrong} (alert {name!r}, epoch {snapshot.epoch}, step {snapshot.step})"
+    when = "" if snapshot.timeless else f", epoch {snapshot.epoch}, step {snapshot.step}"
+    return f"{parameter}: {wrong} (alert {name!r}{when})"
 
 
 def scalars(alerts: list[Alert]) -> Iterator[Scalar]:

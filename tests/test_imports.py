@@ -32,8 +32,9 @@ FORBIDDEN = {
     "measure": {"matplotlib", "PIL", *LIGHTNING},
     "model": {"matplotlib", "PIL", *LIGHTNING},
     "run": {"matplotlib", "PIL", *LIGHTNING},
+    "command": {"matplotlib", "PIL", *LIGHTNING},
 }
-DOORS = {"callback", "environment", "visualizer", "figure", "settings"}
+DOORS = {"callback", "environment", "visualizer", "figure", "settings", "__main__"}
 # Which other rooms a room may import; the doors may import all.
 ALLOWED = {
     "artifacts": set[str](),
@@ -48,6 +49,7 @@ ALLOWED = {
     "measure": {"snapshot", "registry", "run"},
     "model": {"snapshot", "measure", "run"},
     "alerts": {"snapshot", "artifacts", "registry"},
+    "command": {"alerts", "measure", "model", "snapshot"},
     "settings": {"measure", "memory", "model", "snapshot", "views"},
 }
 # Who may import the two at the top; `__init__` gives them their public names.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
+import mmap
 import os
 import pickle
 import re
@@ -33,12 +35,19 @@ class Checkpoint:
         tensors: The weights by name, mapped from the file where its format allows.
         step: Optimizer steps taken; None where the file does not say.
         epoch: Epochs begun, from 0; None where the file does not say.
+        files: All files that hold tensors.
     """
 
     path: Path
     tensors: Mapping[str, Tensor]
     step: int | None = None
     epoch: int | None = None
+    files: tuple[Path, ...] = ()
+
+    def release(self) -> None:
+        """Lets what was read of the mapped files leave memory; it is read again when it is asked for."""
+        for file in self.files or (self.path,):
+            release_mapped(file)
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
@@ -149,4 +158,19 @@ def _read_index(path: Path) -> Checkpoint:
     missing = sorted(files.keys() - tensors.keys())
     if missing:
         raise ValueError(f"{path}: its files do not hold {', '.join(missing[:3])}{', …' if len(missing) > 3 else ''}")
-    return Checkpoint(path, {name: tensors[name] for name in files})
+    return Checkpoint(path, {name: tensors[name] for name in files}, files=tuple(path.with_name(one) for one in shards))
+
+
+def release_mapped(path: Path) -> None:
+    """Lets the pages of a mapped file leave this process's memory; does nothing on systems other than Linux."""
+    maps = Path("/proc/self/maps")
+    if not maps.exists():
+        return
+    name = str(path.resolve())
+    libc = ctypes.CDLL(None)
+    for line in maps.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+        addresses, permissions, *_, mapped = [*line.split(maxsplit=5), ""][:6]
+        # Pages that could have been written would be lost.
+        if mapped == name and "p" in permissions:
+            start, end = (int(address, 16) for address in addresses.split("-"))
+            libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), mmap.MADV_DONTNEED)

@@ -51,8 +51,11 @@ class FileSink:
 
     def write(self, batch: Batch) -> None:
         """Writes scalars in one call of the logger, then files: those also where the logger raises."""
+        # The writer of CSV in Python 3.10, and thus CSVLogger, raises at a null character.
         scalars = {
-            unicode_tag(artifact.tag): artifact.value for artifact in batch.artifacts if isinstance(artifact, Scalar)
+            unicode_tag(artifact.tag).replace("\0", r"\x00"): artifact.value
+            for artifact in batch.artifacts
+            if isinstance(artifact, Scalar)
         }
         try:
             # First, as a CSVLogger that finds its folder in use warns and removes the metrics in it.

@@ -1,0 +1,108 @@
+"""The commands, what they print and their exit codes: 0 fine, 1 something is wrong (--strict), 2 bad input."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+from lightning_weightviz.command.inspection import Inspection, inspection_of, measure_each, sites_of
+from lightning_weightviz.model.files import SUFFIXES, read_checkpoint
+from lightning_weightviz.snapshot import Measurement
+
+_Item = TypeVar("_Item")
+
+application = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@application.callback()
+def weightviz() -> None:
+    """Looks at the weights in files, and runs nothing that they hold."""
+
+
+@application.command()
+def inspect(
+    checkpoint: Annotated[Path, typer.Argument(help=f"A file whose name ends in {', '.join(SUFFIXES)}.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if something is wrong.")] = False,
+) -> None:
+    """Prints a table of the parameters, and what is wrong with them."""
+    with _bad_input():
+        opened = read_checkpoint(checkpoint)
+        sites, skipped = sites_of(opened)
+        measured = list(_progress(measure_each(opened, sites), "measuring", len(sites)))
+    inspection = inspection_of(opened, measured, skipped)
+    if as_json:
+        print(json.dumps(inspection.as_json(), indent=2))
+    else:
+        _print(inspection)
+    if strict and inspection.alerts:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _bad_input() -> Iterator[None]:
+    """Says what is wrong with a file in one line, without a traceback."""
+    try:
+        yield
+    except (OSError, ValueError, TypeError, ImportError) as error:
+        print(f"weightviz: {_visible(str(error))}", file=sys.stderr)
+        raise typer.Exit(2) from None
+
+
+def _progress(items: Iterator[_Item], what: str, total: int) -> Iterator[_Item]:
+    """A bar on stderr, where that is a terminal."""
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        yield from bar.track(items, total=total, description=what)
+
+
+def _print(inspection: Inspection) -> None:
+    checkpoint = inspection.checkpoint
+    # What comes from the file is text and never markup; a pipe has no width, so nothing is cut there.
+    console = Console(width=None if sys.stdout.isatty() else 200, markup=False, highlight=False, soft_wrap=True)
+    when = [f"{name} {value}" for name, value in (("epoch", checkpoint.epoch), ("step", checkpoint.step)) if value]
+    console.print(_visible(", ".join([checkpoint.path.name, *when])))
+    table = Table(box=None, pad_edge=False)
+    for column in ("parameter", "shape", "dtype", "rms", "|max|", "zeros", "NaN", "Inf", "stable rank", "dead units"):
+        table.add_column(column, justify="left" if column in ("parameter", "shape", "dtype") else "right", no_wrap=True)
+    for measurement in inspection.measurements:
+        table.add_row(*(Text(_visible(cell)) for cell in _cells(measurement)))
+    console.print(table)
+    for name, reason in inspection.skipped.items():
+        console.print(_visible(f"not shown: {name}: {reason}"))
+    for alert in inspection.alerts:
+        console.print(_visible(f"wrong: {alert.message}"))
+    if not inspection.alerts:
+        console.print("nothing wrong was found")
+
+
+def _cells(measurement: Measurement) -> Sequence[str]:
+    parameter, numbers = measurement.parameter, measurement.statistics
+    dead = "" if math.isnan(numbers["dead_units"]) else f"{numbers['dead_units']:.0f} of {parameter.units}"
+    return (
+        parameter.name,
+        "×".join(map(str, parameter.shape)) or "one number",
+        parameter.dtype,
+        f"{numbers['rms']:.3g}",
+        f"{numbers['absmax']:.3g}",
+        f"{numbers['zero_fraction']:.1%}",
+        f"{numbers['nan_count']:.0f}",
+        f"{numbers['inf_count']:.0f}",
+        "" if math.isnan(numbers["stable_rank"]) else f"{numbers['stable_rank']:.1f}",
+        dead,
+    )
+
+
+def _visible(text: str) -> str:
+    """Text in one line: what would move the cursor or colour the terminal is written as an escape."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)

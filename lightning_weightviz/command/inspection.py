@@ -1,0 +1,90 @@
+"""What a file of weights holds: numbers of each parameter and what is wrong, with one tensor at a time in memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lightning_weightviz.alerts import Alert, check
+from lightning_weightviz.measure import Meter
+from lightning_weightviz.model.files import Checkpoint
+from lightning_weightviz.model.selection import Choice, select
+from lightning_weightviz.model.sites import Site
+from lightning_weightviz.model.state_dict import module_of
+from lightning_weightviz.model.values import value_of
+from lightning_weightviz.snapshot import Measurement, Snapshot
+
+COLUMNS = ("rms", "absmax", "zero_fraction", "nan_count", "inf_count", "stable_rank", "dead_units")
+"""The statistics that are told of each parameter."""
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was found.
+
+    Attributes:
+        checkpoint: The file.
+        measurements: Of each parameter that was measured, in the order of the file.
+        skipped: Why others were not, by name.
+        alerts: What is wrong.
+    """
+
+    checkpoint: Checkpoint
+    measurements: tuple[Measurement, ...]
+    skipped: dict[str, str]
+    alerts: tuple[Alert, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """As JSON holds it: numbers that are not finite, or not defined, are null."""
+        return {
+            "file": str(self.checkpoint.path),
+            "step": self.checkpoint.step,
+            "epoch": self.checkpoint.epoch,
+            "parameters": [_row(one) for one in self.measurements],
+            "skipped": self.skipped,
+            "alerts": [{"rule": one.rule, "parameter": one.parameter, "message": one.message} for one in self.alerts],
+        }
+
+
+def sites_of(checkpoint: Checkpoint) -> tuple[tuple[Site, ...], dict[str, str]]:
+    """The parameters of a file that can be measured, and why the others cannot."""
+    selection = select(module_of(checkpoint.tensors), Choice(max_layers=0), guess=False)
+    return selection.sites, selection.skipped
+
+
+def measure_each(checkpoint: Checkpoint, sites: Iterable[Site]) -> Iterator[Measurement]:
+    """Measures one parameter after the other, and lets each leave memory before the next is read."""
+    for site in sites:
+        meter = Meter([site.parameter], statistics=COLUMNS)
+        measured = meter.measure([value_of(site.place)]).result()
+        checkpoint.release()
+        yield replace(measured.measurements[site.parameter.name], picture=None)
+
+
+def inspection_of(checkpoint: Checkpoint, measurements: Iterable[Measurement], skipped: dict[str, str]) -> Inspection:
+    """Judges what was measured."""
+    found = tuple(measurements)
+    snapshot = Snapshot(
+        step=checkpoint.step or 0,
+        epoch=checkpoint.epoch or 0,
+        ordinal=0,
+        initial=False,
+        targets={"weights": {one.parameter.name: one for one in found}},
+        totals={},
+        timeless=True,
+    )
+    return Inspection(checkpoint, found, skipped, tuple(check(snapshot).alerts))
+
+
+def _row(measurement: Measurement) -> dict[str, Any]:
+    parameter, statistics = measurement.parameter, measurement.statistics
+    numbers = {name: _number(name, statistics[name]) for name in COLUMNS}
+    return {"name": parameter.name, "shape": list(parameter.shape), "dtype": parameter.dtype, **numbers}
+
+
+def _number(name: str, value: float) -> float | int | None:
+    if not math.isfinite(value):
+        return None
+    return int(value) if name in ("nan_count", "inf_count", "dead_units") else value
