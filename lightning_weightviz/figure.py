@@ -6,7 +6,7 @@ import difflib
 import io
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from lightning_weightviz.measure import Meter
 from lightning_weightviz.memory import ColorRange, History
 from lightning_weightviz.model.class_head import head_source
 from lightning_weightviz.model.class_names import check_class_names, fitting_names
+from lightning_weightviz.model.evidence import Trace
+from lightning_weightviz.model.keras_model import is_keras_model, mirror_of_model
 from lightning_weightviz.model.names import matches
 from lightning_weightviz.model.selection import Selection, select
 from lightning_weightviz.model.sites import parameter_names
@@ -52,7 +54,7 @@ class _Place:
 
 
 def visualize_weights(
-    model: nn.Module | Mapping[str, Any],
+    model: nn.Module | Mapping[str, Any] | Any,
     layer: str | None = None,
     *,
     exclude: Sequence[str] = (),
@@ -71,7 +73,8 @@ def visualize_weights(
     the model nor the random state changes.
 
     Args:
-        model: A module, a LightningModule, a state dict, or a checkpoint that holds one under ``state_dict``.
+        model: A module, a LightningModule, a state dict, a checkpoint that holds one under ``state_dict``, or a Keras 3
+            model of any backend.
         layer: A parameter's name, a module's name, which stands for all its parameters, or a glob over names, for
             instance ``"fc1"``, ``"fc1.weight"`` or ``"encoder.*.weight"``. None: all.
         exclude: Globs of parameters to exclude.
@@ -106,8 +109,8 @@ def visualize_weights(
     """
     if not (layer is None or isinstance(layer, str)):
         raise TypeError(f"layer must be a parameter's name, a module's name, a glob or None, got {layer!r}")
-    if not isinstance(model, (nn.Module, Mapping)):
-        raise TypeError(f"model must be a torch.nn.Module or a state dict, got {type(model).__name__}")
+    if not isinstance(model, (nn.Module, Mapping)) and not is_keras_model(model):
+        raise TypeError(f"model must be a torch.nn.Module, a state dict or a Keras model, got {type(model).__name__}")
     settings = Settings(
         layers=None if layer is None else [layer],
         exclude=exclude,
@@ -120,14 +123,23 @@ def visualize_weights(
         class_names=class_names,
         head=head,
     )
-    module = model if isinstance(model, nn.Module) else module_of(model)
-    pages = _draw(_select(module, layer, settings), settings)
+    module, trace, settings = _read(model, settings)
+    pages = _draw(_select(module, layer, settings, trace), settings)
     if not pages:
         raise ValueError(f"views {', '.join(map(repr, settings.views))} make no picture of this model at one moment")
     return _figure(pages)
 
 
-def _select(module: nn.Module, layer: str | None, settings: Settings) -> Selection:
+def _read(model: Any, settings: Settings) -> tuple[nn.Module, Trace | None, Settings]:
+    """The modules of what was given, the evidence of its head, and the settings with the input's shape where it says it."""
+    # Keras' layers are modules themselves where PyTorch computes them.
+    if is_keras_model(model):
+        mirrored = mirror_of_model(model, settings.input_shape)
+        return mirrored.module, mirrored.trace, replace(settings, input_shape=mirrored.input_shape)
+    return model if isinstance(model, nn.Module) else module_of(model), None, settings
+
+
+def _select(module: nn.Module, layer: str | None, settings: Settings, trace: Trace | None) -> Selection:
     """What to draw, or an error that lists what there is."""
     names = parameter_names(module)
     if not names:
@@ -139,7 +151,7 @@ def _select(module: nn.Module, layer: str | None, settings: Settings) -> Selecti
         more = f", … and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
         there = ", ".join(names[:SHOWN_NAMES]) + more
         raise ValueError(f"layer: no parameter is called {layer!r}; there are: {there}.{hint}")
-    selection = select(module, settings.choice)
+    selection = select(module, settings.choice, trace=trace)
     if not selection.sites:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in selection.skipped.items())
         raise ValueError(f"no parameter is left to show{f': {reasons}' if reasons else ''}")

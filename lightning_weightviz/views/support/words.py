@@ -37,6 +37,8 @@ def unused_words(parameter: Parameter, target: Target) -> tuple[str, str]:
         return "zero rows", "zero columns"
     if parameter.units_axis == 1:
         return "unused inputs", "zero columns"
+    if parameter.is_transposed:
+        return "zero units", "unused inputs"
     return "zero rows", "unused inputs"
 
 
@@ -53,8 +55,8 @@ def _shape(parameter: Parameter) -> str:
     """The shape, and how it is drawn where it has more than two dimensions: ``3 × 64×32`` of stacked matrices."""
     if parameter.stacked > 1:
         return f"{parameter.stacked} × {shape_text(parameter.shape[1:])}"
-    text = shape_text(parameter.shape)
-    if parameter.layout == "matrix" and len(parameter.shape) > 2 and math.prod(parameter.shape[2:]) > 1:
+    text = shape_text(parameter.own_shape)
+    if parameter.layout == "matrix" and len(parameter.own_shape) > 2 and math.prod(parameter.own_shape[2:]) > 1:
         text += f" flattened to {shape_text(parameter.matrix_shape)}"
     return text
 
@@ -94,7 +96,9 @@ def axis_words(parameter: Parameter) -> tuple[str, str]:
     if parameter.kind == "conv" and parameter.layout == "filters":
         column_word += " × kernel position"
     heads = f", {parameter.heads} heads" if parameter.heads > 1 else ""
-    return indexed("row" if heads else row_word, rows) + heads, indexed(column_word, columns)
+    # Rows of the picture are not those that the user counts.
+    of_rows, of_columns = (" (a column of it)", " (a row of it)") if parameter.is_transposed else ("", "")
+    return indexed("row" if heads else row_word, rows) + heads + of_rows, indexed(column_word, columns) + of_columns
 
 
 def indexed(word: str, length: int) -> str:
