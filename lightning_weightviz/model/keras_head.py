@@ -1,4 +1,4 @@
-"""Which layers of a Keras model give its answers, and whether these are classes: from its graph and its compiled loss."""
+"""Which layers of a Keras model give its answers, and whether these are classes: by its graph and compiled loss."""
 
 from __future__ import annotations
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-import torch
 from torch import Tensor, nn
 
 from lightning_weightviz.model.mirror import Kept, Mirror
@@ -19,16 +18,19 @@ GATES: Mapping[str, tuple[str, ...]] = {
 }
 """What the equal stretches of outputs of a recurrent cell are, in Keras' order."""
 
-_NORMS: Mapping[str, type[nn.Module]] = {
+_WITH_POSITIONS = {"BaseConv", "BaseConvTranspose", "BaseDepthwiseConv", "BaseSeparableConv", "ConvLSTMCell"}
+_CONVOLUTIONS: Mapping[int, type[nn.Module]] = {3: nn.Conv1d, 4: nn.Conv2d, 5: nn.Conv3d}
+_TRANSPOSED: Mapping[int, type[nn.Module]] = {3: nn.ConvTranspose1d, 4: nn.ConvTranspose2d, 5: nn.ConvTranspose3d}
+_OTHERS: Mapping[str, type[nn.Module]] = {
+    "Embedding": nn.Embedding,
     "BatchNormalization": nn.BatchNorm1d,
     "LayerNormalization": nn.LayerNorm,
+    "GroupNormalization": nn.GroupNorm,
     "RMSNormalization": nn.RMSNorm,
-    "GroupNormalization": nn.LayerNorm,
+    "LSTMCell": nn.LSTMCell,
+    "GRUCell": nn.GRUCell,
+    "SimpleRNNCell": nn.RNNCell,
 }
-_CELLS: Mapping[str, type[nn.Module]] = {"LSTMCell": nn.LSTMCell, "GRUCell": nn.GRUCell, "SimpleRNNCell": nn.RNNCell}
-_CONVOLUTIONS = {"BaseConv", "BaseDepthwiseConv", "BaseSeparableConv", "ConvLSTMCell"}
-_BY_RANK: Mapping[int, type[nn.Module]] = {3: nn.Conv1d, 4: nn.Conv2d, 5: nn.Conv3d}
-_TRANSPOSED: Mapping[int, type[nn.Module]] = {3: nn.ConvTranspose1d, 4: nn.ConvTranspose2d, 5: nn.ConvTranspose3d}
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class KerasLayer:
     @property
     def is_convolution(self) -> bool:
         """Whether its kernels have positions."""
-        return bool(self.classes & (_CONVOLUTIONS | {"BaseConvTranspose"}))
+        return bool(self.classes & _WITH_POSITIONS)
 
     @property
     def gates(self) -> tuple[str, ...]:
@@ -68,17 +70,15 @@ def mirror_of(layer: KerasLayer, variables: Mapping[str, Tensor]) -> Mirror:
         variables: Its own, by Keras' names and in Keras' order of axes.
     """
     arranged = {name: _arranged(layer, name, tensor) for name, tensor in variables.items()}
-    base, sizes = _like(layer, {name: tensor for name, (tensor, _) in arranged.items()})
-    with torch.device("meta"):
-        mirror = _class(layer.name, base)(*sizes)
-    # It was made for its class and its sizes; what it holds is Keras'.
-    mirror._parameters.clear()
-    mirror._buffers.clear()
-    mirror.kept = {name: kept for name, (_, kept) in arranged.items() if kept is not None}
-    if layer.groups > 1:
-        mirror.groups = layer.groups
-    for name, (tensor, _) in arranged.items():
+    mirror = _class(layer.name, _like(layer, {name: tensor.ndim for name, (tensor, _) in arranged.items()}))()
+    for name, (tensor, kept) in arranged.items():
         mirror._parameters[name] = nn.Parameter(tensor, requires_grad=False)
+        if kept is not None:
+            mirror.kept[name] = kept
+    if isinstance(mirror, nn.Linear):
+        mirror.out_features, mirror.in_features = arranged["kernel"][0].shape
+    elif layer.is_convolution:
+        mirror.groups = layer.groups
     return mirror
 
 
@@ -131,23 +131,12 @@ def _class(name: str, base: type[nn.Module]) -> type[Mirror]:
     return type(name, (Mirror, base), {})
 
 
-def _like(layer: KerasLayer, arranged: Mapping[str, Tensor]) -> tuple[type[nn.Module], tuple[object, ...]]:
-    """The class of PyTorch's that does the same, and the sizes to make one; a plain module where none does."""
-    shapes = {name: tuple(tensor.shape) for name, tensor in arranged.items()}
-    kernel = next((shapes[name] for name in ("kernel", "depthwise_kernel") if name in shapes), ())
-    recurrent = shapes.get("recurrent_kernel", ())
-    if len(kernel) == 2 and layer.classes & {"Dense", "EinsumDense"} and not layer.in_attention:
-        return nn.Linear, (kernel[1], kernel[0], "bias" in shapes)
-    if len(kernel) in _BY_RANK and layer.is_convolution:
-        if "BaseConvTranspose" in layer.classes:
-            return _TRANSPOSED[len(kernel)], (kernel[0], kernel[1], kernel[2:])
-        return _BY_RANK[len(kernel)], (kernel[1], kernel[0], kernel[2:])
-    if len(shapes.get("embeddings", ())) == 2 and "Embedding" in layer.classes:
-        return nn.Embedding, shapes["embeddings"]
-    for name, base in _NORMS.items():
-        if name in layer.classes and shapes:
-            return base, (max(shapes.values(), key=math.prod)[0],)
-    for name, base in _CELLS.items():
-        if name in layer.classes and len(kernel) == len(recurrent) == 2:
-            return base, (kernel[1], recurrent[1])
-    return nn.Module, ()
+def _like(layer: KerasLayer, dims: Mapping[str, int]) -> type[nn.Module]:
+    """The class of PyTorch's that does the same with variables of so many axes; a plain module where none does."""
+    kernel = dims.get("kernel", dims.get("depthwise_kernel", 0))
+    if kernel == 2 and layer.classes & {"Dense", "EinsumDense"} and not layer.in_attention:
+        return nn.Linear
+    if layer.is_convolution:
+        by_dims = _TRANSPOSED if "BaseConvTranspose" in layer.classes else _CONVOLUTIONS
+        return by_dims.get(kernel, nn.Module)
+    return next((base for name, base in _OTHERS.items() if name in layer.classes), nn.Module)

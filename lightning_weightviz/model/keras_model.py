@@ -6,7 +6,7 @@ Keras is never imported here: who has a model of its has imported it.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,7 +59,7 @@ def mirror_of_model(model: Any, input_shape: tuple[int, int, int] | None = None)
     """
     reader = _Reader()
     module = reader.read(model)
-    if not any(True for _ in module.parameters()) and any(not layer.built for layer in _with_all_below(model)):
+    if not model.built or (not _has_weights(module) and any(not one.built for one in model._flatten_layers())):
         raise ValueError(
             f"the Keras model {model.name!r} has no weights yet, as it is not built: "
             "call it on some data, or model.build(input_shape), before its weights are shown"
@@ -95,7 +95,7 @@ class _Reader:
             if below is layer or any(below is one for one in above):
                 continue
             child = self.read(below, (*above, layer))
-            if any(True for _ in child.parameters()):
+            if _has_weights(child):
                 mirror._modules[_free(_safe(below.name), {**mirror._modules, **own})] = child
         return mirror
 
@@ -140,9 +140,8 @@ def _own_variables(layer: Any) -> dict[str, Any]:
     return found
 
 
-def _with_all_below(layer: Any) -> Iterator[Any]:
-    yield layer
-    yield from layer._flatten_layers(include_self=False)
+def _has_weights(module: nn.Module) -> bool:
+    return next(module.parameters(), None) is not None
 
 
 def _safe(name: str) -> str:

@@ -29,11 +29,21 @@ class Kept:
 class Mirror(nn.Module):
     """A layer with another framework's names and PyTorch's order of axes.
 
+    Its class is one of PyTorch's too, which says what it does. It is made without that one's values and is never called.
+
     Attributes:
         kept: Of the parameters whose axes were put in another order, by attribute.
     """
 
-    kept: dict[str, Kept]
+    def __init__(self) -> None:
+        # PyTorch's own would draw random values, and import what it compiles them with.
+        nn.Module.__init__(self)
+        self.kept: dict[str, Kept] = {}
+
+    def extra_repr(self) -> str:
+        """Its parameters and their shapes."""
+        own = {name: tensor.shape for name, tensor in self._parameters.items() if tensor is not None}
+        return ", ".join(f"{name}={tuple(shape)}" for name, shape in own.items())
 
 
 def kept_of(module: nn.Module, attribute: str) -> Kept | None:

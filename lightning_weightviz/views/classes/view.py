@@ -87,6 +87,7 @@ def draw_weights(scene: Scene, head: ClassRows) -> tuple[Raster, MatrixLayout]:
         row_norms = np.concatenate([row_norms, np.full((1, 2), head.norms.sum(), np.float32)])
         difference = f"{head.class_names[1]} − {head.class_names[0]}"
         names.append(difference if text_width(difference, SMALL) <= LABEL_WIDTH else "second − first")
+    own = head.name.rpartition(".")[2]
     page = Page()
     cells = cell_meaning(head.picture.shape, (min(count, len(values)), values.shape[1]))
     line = f"{moment(scene.snapshot)} · {plus_minus(limit)} · {cells}"
@@ -95,8 +96,8 @@ def draw_weights(scene: Scene, head: ClassRows) -> tuple[Raster, MatrixLayout]:
         values=values,
         limit=limit,
         colormap=scene.style.colormap,
-        row_words=indexed("class", count) + (" (a column of it)" if head.in_columns else ""),
-        column_words=indexed("input unit", head.width) + (" (a row of it)" if head.in_columns else ""),
+        row_words=indexed("class", count) + (f" ({own} column)" if head.in_columns else ""),
+        column_words=indexed("input unit", head.width) + (f" ({own} row)" if head.in_columns else ""),
         row_norms=row_norms,
         column_norms=pool_norms(head.picture.column_norms, COLUMNS),
         row_labels=tuple(enumerate(names)),

@@ -97,7 +97,8 @@ def axis_words(parameter: Parameter) -> tuple[str, str]:
         column_word += " × kernel position"
     heads = f", {parameter.heads} heads" if parameter.heads > 1 else ""
     # Rows of the picture are not those that the user counts.
-    of_rows, of_columns = (" (a column of it)", " (a row of it)") if parameter.is_transposed else ("", "")
+    own = parameter.name.rpartition(".")[2]
+    of_rows, of_columns = (f" ({own} column)", f" ({own} row)") if parameter.is_transposed else ("", "")
     return indexed("row" if heads else row_word, rows) + heads + of_rows, indexed(column_word, columns) + of_columns
 
 
