@@ -131,7 +131,7 @@ def visualize_weights(
 
 
 def _read(model: Any, settings: Settings) -> tuple[nn.Module, Trace | None, Settings]:
-    """The modules of what was given, the evidence of its head, and the settings with the input's shape where it says it."""
+    """The modules of what was given, the evidence of its head, and the settings, with the input's shape if told."""
     # Keras' layers are modules themselves where PyTorch computes them.
     if is_keras_model(model):
         mirrored = mirror_of_model(model, settings.input_shape)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 from torch import Tensor, nn
 
@@ -70,13 +70,14 @@ def mirror_of(layer: KerasLayer, variables: Mapping[str, Tensor]) -> Mirror:
         variables: Its own, by Keras' names and in Keras' order of axes.
     """
     arranged = {name: _arranged(layer, name, tensor) for name, tensor in variables.items()}
-    mirror = _class(layer.name, _like(layer, {name: tensor.ndim for name, (tensor, _) in arranged.items()}))()
+    base = _like(layer, {name: tensor.ndim for name, (tensor, _) in arranged.items()})
+    mirror = _class(layer.name, base)()  # type: ignore[arg-type]  # classes can be hashed
     for name, (tensor, kept) in arranged.items():
         mirror._parameters[name] = nn.Parameter(tensor, requires_grad=False)
         if kept is not None:
             mirror.kept[name] = kept
     if isinstance(mirror, nn.Linear):
-        mirror.out_features, mirror.in_features = arranged["kernel"][0].shape
+        mirror.out_features, mirror.in_features = arranged["kernel"][0].shape[:2]
     elif layer.is_convolution:
         mirror.groups = layer.groups
     return mirror
@@ -121,11 +122,11 @@ def _einsum(layer: KerasLayer, name: str, tensor: Tensor) -> tuple[Tensor, Kept 
     matrix = tensor.permute(*(axes.index(axis) for axis in (*outer, *inner)))
     rows, columns = (math.prod(size[axis] for axis in group) for group in (outer, inner))
     heads = size[outer[0]] if layer.in_attention and len(outer) > 1 else 1
-    kind = "attention" if layer.in_attention else None
-    return matrix.reshape(rows, columns), Kept(tuple(tensor.shape), kind, heads=heads)
+    kept = Kept(tuple(tensor.shape), "attention" if layer.in_attention else None, heads=heads)
+    return matrix.reshape(rows, columns), kept
 
 
-@lru_cache
+@cache
 def _class(name: str, base: type[nn.Module]) -> type[Mirror]:
     """A class of Keras' name that is one of PyTorch's too."""
     return type(name, (Mirror, base), {})

@@ -60,4 +60,5 @@ def as_channels_first(module: nn.Module, shape: tuple[int, int, int] | None) -> 
 
 
 def _channels_last() -> bool:
-    return sys.modules["keras"].config.image_data_format() == "channels_last"
+    order: str = sys.modules["keras"].config.image_data_format()
+    return order == "channels_last"

@@ -76,8 +76,9 @@ def as_images(parameter: Parameter, input_shape: tuple[int, int, int] | None) ->
 
 def _kind(module: nn.Module, attribute: str) -> Kind:
     kept = kept_of(module, attribute)
-    told = None if kept is None else kept.kind
-    kind: Kind = told or next((kind for types, kind in _KINDS if isinstance(module, types)), "other")
+    kind: Kind = next((kind for types, kind in _KINDS if isinstance(module, types)), "other")
+    if kept is not None and kept.kind is not None:
+        kind = kept.kind
     return "bias" if kind != "norm" and "bias" in attribute else kind
 
 

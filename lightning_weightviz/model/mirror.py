@@ -29,11 +29,14 @@ class Kept:
 class Mirror(nn.Module):
     """A layer with another framework's names and PyTorch's order of axes.
 
-    Its class is one of PyTorch's too, which says what it does. It is made without that one's values and is never called.
+    Its class is one of PyTorch's too, which says what it does. It is made without that one's values, and never called.
 
     Attributes:
         kept: Of the parameters whose axes were put in another order, by attribute.
+        groups: Of a convolution.
     """
+
+    groups: int = 1
 
     def __init__(self) -> None:
         # PyTorch's own would draw random values, and import what it compiles them with.

@@ -37,6 +37,8 @@ def unused_words(parameter: Parameter, target: Target) -> tuple[str, str]:
         return "zero rows", "zero columns"
     if parameter.units_axis == 1:
         return "unused inputs", "zero columns"
+    if parameter.kind == "bias":
+        return "zero rows", "zero columns"
     if parameter.is_transposed:
         return "zero units", "unused inputs"
     return "zero rows", "unused inputs"
@@ -56,7 +58,11 @@ def _shape(parameter: Parameter) -> str:
     if parameter.stacked > 1:
         return f"{parameter.stacked} × {shape_text(parameter.shape[1:])}"
     text = shape_text(parameter.own_shape)
-    if parameter.layout == "matrix" and len(parameter.own_shape) > 2 and math.prod(parameter.own_shape[2:]) > 1:
+    if parameter.layout != "matrix" or len(parameter.own_shape) < 3:
+        return text
+    if parameter.kept_shape:
+        return f"{text} drawn as {shape_text(parameter.matrix_shape)}"
+    if math.prod(parameter.shape[2:]) > 1:
         text += f" flattened to {shape_text(parameter.matrix_shape)}"
     return text
 
@@ -88,6 +94,8 @@ def axis_words(parameter: Parameter) -> tuple[str, str]:
     if parameter.layout == "vector":
         blocks = f": {', '.join(parameter.blocks)}" if parameter.blocks else ""
         return "", indexed("index", columns) + blocks
+    if parameter.kind == "bias" and parameter.is_transposed and parameter.blocks:
+        return indexed("gate unit", rows), "0 added to the input's part, 1 to the state's"
     row_word, column_word = _AXES.get(parameter.kind, ("row", "column"))
     if parameter.stacked > 1:
         row_word, column_word = f"row of {parameter.stacked} matrices", "column"
