@@ -81,8 +81,8 @@ class _Reader:
     mirrors: dict[int, Mirror] = field(default_factory=dict)
     variables: dict[int, tuple[Mirror, str]] = field(default_factory=dict)
 
-    def read(self, layer: Any, above: tuple[Any, ...] = ()) -> Mirror:
-        """The mirror of a layer, with those of the layers in it that have weights."""
+    def read(self, layer: Any, above: Any = None) -> Mirror:
+        """The mirror of a layer, which the one above holds, with those of the layers in it that have weights."""
         if id(layer) in self.mirrors:
             return self.mirrors[id(layer)]
         own = _own_variables(layer)
@@ -91,10 +91,7 @@ class _Reader:
         for name, variable in own.items():
             self._adopt(mirror, name, variable)
         for below in layer._layers:
-            # A layer may know the one that holds it.
-            if below is layer or any(below is one for one in above):
-                continue
-            child = self.read(below, (*above, layer))
+            child = self.read(below, layer)
             if _has_weights(child):
                 mirror._modules[_free(_safe(below.name), {**mirror._modules, **own})] = child
         return mirror
@@ -113,14 +110,14 @@ class _Reader:
         parameter.requires_grad_(bool(variable.trainable) and (parameter.is_floating_point() or parameter.is_complex()))
 
 
-def _described(layer: Any, above: tuple[Any, ...]) -> KerasLayer:
+def _described(layer: Any, above: Any) -> KerasLayer:
     equation, groups = getattr(layer, "equation", ""), getattr(layer, "groups", 1)
     return KerasLayer(
         name=type(layer).__name__,
         classes=_classes(layer),
         equation=equation if isinstance(equation, str) else "",
         groups=groups if isinstance(groups, int) else 1,
-        in_attention=bool(above) and not _ATTENTION.isdisjoint(_classes(above[-1])),
+        in_attention=not _ATTENTION.isdisjoint(_classes(above)),
     )
 
 
