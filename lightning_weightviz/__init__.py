@@ -14,10 +14,27 @@ The way of one snapshot, room by room (``docs/architecture.md`` has it file by f
     run/        threads, time, errors, checkpoints; registry.py registers views, statistics, rules and sinks
 """
 
+from typing import TYPE_CHECKING, Any
+
 from lightning_weightviz.alerts import WeightAlert
-from lightning_weightviz.callback import WeightVisualizationCallback
 from lightning_weightviz.figure import visualize_weights
 from lightning_weightviz.sinks import register_sink
 from lightning_weightviz.visualizer import WeightVisualizer
 
+if TYPE_CHECKING:
+    from lightning_weightviz.callback import WeightVisualizationCallback
+
 __all__ = ["WeightAlert", "WeightVisualizationCallback", "WeightVisualizer", "register_sink", "visualize_weights"]
+
+
+def __getattr__(name: str) -> Any:
+    # Lightning is imported with the callback alone: below TensorFlow, what it imports (Triton) can end the process.
+    if name == "WeightVisualizationCallback":
+        from lightning_weightviz.callback import WeightVisualizationCallback
+
+        return WeightVisualizationCallback
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -7,7 +7,7 @@ import io
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,9 @@ from lightning_weightviz.measure import Meter
 from lightning_weightviz.memory import ColorRange, History
 from lightning_weightviz.model.class_head import head_source
 from lightning_weightviz.model.class_names import check_class_names, fitting_names
+from lightning_weightviz.model.evidence import Trace
 from lightning_weightviz.model.files import read_checkpoint
+from lightning_weightviz.model.keras_model import is_keras_model, mirror_of_model
 from lightning_weightviz.model.names import matches
 from lightning_weightviz.model.selection import Selection, select
 from lightning_weightviz.model.sites import parameter_names
@@ -54,7 +56,7 @@ class _Place:
 
 
 def visualize_weights(
-    model: nn.Module | Mapping[str, Any] | str | os.PathLike[str],
+    model: nn.Module | Mapping[str, Any] | str | os.PathLike[str] | Any,
     layer: str | None = None,
     *,
     exclude: Sequence[str] = (),
@@ -73,9 +75,9 @@ def visualize_weights(
     the model nor the random state changes.
 
     Args:
-        model: A module, a LightningModule, a state dict, a checkpoint that holds one under ``state_dict``, or the path
-            of a file: ``.ckpt``, ``.pt``, ``.pth``, ``.safetensors`` or ``model.safetensors.index.json``. Nothing that
-            a file holds is run.
+        model: A module, a LightningModule, a state dict, a checkpoint that holds one under ``state_dict``, a Keras 3
+            model of any backend, or the path of a file: ``.ckpt``, ``.pt``, ``.pth``, ``.safetensors`` or
+            ``model.safetensors.index.json``. Nothing that a file holds is run.
         layer: A parameter's name, a module's name, which stands for all its parameters, or a glob over names, for
             instance ``"fc1"``, ``"fc1.weight"`` or ``"encoder.*.weight"``. None: all.
         exclude: Globs of parameters to exclude.
@@ -123,24 +125,32 @@ def visualize_weights(
         class_names=class_names,
         head=head,
     )
-    pages = _draw(_select(_module(model), layer, settings), settings)
+    module, trace, settings = _read(model, settings)
+    pages = _draw(_select(module, layer, settings, trace), settings)
     if not pages:
         raise ValueError(f"views {', '.join(map(repr, settings.views))} make no picture of this model at one moment")
     return _figure(pages)
 
 
-def _module(model: object) -> nn.Module:
-    """What was given, as modules."""
+def _read(model: Any, settings: Settings) -> tuple[nn.Module, Trace | None, Settings]:
+    """The modules of what was given, the evidence of its head, and the settings, with the input's shape if told."""
+    # Keras' layers are modules themselves where PyTorch computes them.
+    if is_keras_model(model):
+        mirrored = mirror_of_model(model, settings.input_shape)
+        return mirrored.module, mirrored.trace, replace(settings, input_shape=mirrored.input_shape)
     if isinstance(model, nn.Module):
-        return model
+        return model, None, settings
     if isinstance(model, (str, os.PathLike)):
-        return module_of(read_checkpoint(model).tensors)
+        return module_of(read_checkpoint(model).tensors), None, settings
     if isinstance(model, Mapping):
-        return module_of(model)
-    raise TypeError(f"model must be a torch.nn.Module, a state dict or the path of a file, got {type(model).__name__}")
+        return module_of(model), None, settings
+    raise TypeError(
+        "model must be a torch.nn.Module, a state dict, a Keras model or the path of a file, "
+        f"got {type(model).__name__}"
+    )
 
 
-def _select(module: nn.Module, layer: str | None, settings: Settings) -> Selection:
+def _select(module: nn.Module, layer: str | None, settings: Settings, trace: Trace | None) -> Selection:
     """What to draw, or an error that lists what there is."""
     names = parameter_names(module)
     if not names:
@@ -152,7 +162,7 @@ def _select(module: nn.Module, layer: str | None, settings: Settings) -> Selecti
         more = f", … and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
         there = ", ".join(names[:SHOWN_NAMES]) + more
         raise ValueError(f"layer: no parameter is called {layer!r}; there are: {there}.{hint}")
-    selection = select(module, settings.choice)
+    selection = select(module, settings.choice, trace=trace)
     if not selection.sites:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in selection.skipped.items())
         raise ValueError(f"no parameter is left to show{f': {reasons}' if reasons else ''}")

@@ -23,6 +23,7 @@ class HeadSource:
         input_shape: (channels, height, width) or None.
         input_shape_given: Whether the user gave it.
         multi_label: Whether each output is an answer by itself.
+        in_columns: Whether the user's own weight is (d, C).
     """
 
     name: str
@@ -33,6 +34,7 @@ class HeadSource:
     input_shape: tuple[int, int, int] | None = None
     input_shape_given: bool = False
     multi_label: bool = False
+    in_columns: bool = False
 
     @property
     def has_templates(self) -> bool:

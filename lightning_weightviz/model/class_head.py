@@ -13,6 +13,7 @@ from torch.nn.modules.conv import _ConvNd
 from lightning_weightviz.measure import HeadSource
 from lightning_weightviz.model.evidence import Answers, Trace
 from lightning_weightviz.model.layer_kinds import IMAGE_SHAPES
+from lightning_weightviz.model.mirror import kept_of, weight_name
 from lightning_weightviz.model.names import clean_name, joined
 from lightning_weightviz.model.reparametrization import is_parametrized, weight_in_use
 from lightning_weightviz.model.sites import attribute_of, own_parameters, weighted_modules
@@ -126,11 +127,12 @@ def head_source(head: HeadSite, class_names: Sequence[str] | None) -> HeadSource
         input_shape=head.input_shape,
         input_shape_given=head.input_shape_given,
         multi_label=head.multi_label,
+        in_columns=kept_of(head.module, head.attribute) is not None,
     )
 
 
 def _weights(chain: Sequence[tuple[str, nn.Linear]]) -> list[tuple[str, Tensor]]:
-    return [(name, own_parameters(module)["weight"]) for name, module in chain]
+    return [(name, own_parameters(module)[weight_name(module)]) for name, module in chain]
 
 
 def _site(
@@ -152,18 +154,19 @@ def _site(
 
 def _candidates(model: nn.Module) -> list[_Candidate]:
     """Linear layers and 1×1 convolutions, in the order of their registration."""
-    modules = ((path, module) for path, module in model.named_modules() if _can_be_head(module))
-    found = (_candidate(path, module, "weight") for path, module in modules)
+    modules = ((path, module) for path, module in model.named_modules() if can_be_head(module))
+    found = (_candidate(path, module, weight_name(module)) for path, module in modules)
     return [one for one in found if one is not None]
 
 
-def _can_be_head(module: nn.Module) -> bool:
+def can_be_head(module: nn.Module) -> bool:
+    """Whether a layer's rows can be classes: a Linear, or a convolution that looks at single positions."""
     # The projection inside an attention layer is a Linear too, but nothing comes out of the network there.
     if isinstance(module, nn.Linear):
         return type(module).__name__ != "NonDynamicallyQuantizableLinear"
     if not isinstance(module, _ConvNd) or attribute_of(module, "groups", 1) != 1:
         return False
-    weight = weight_in_use(module)
+    weight = weight_in_use(module, weight_name(module))
     return weight is not None and set(weight.shape[2:]) == {1}
 
 
@@ -267,7 +270,7 @@ def _chain(model: nn.Module, head: nn.Module) -> tuple[tuple[str, nn.Linear], ..
     """The Linear layers up to the head, where all that has weights is Linear and each feeds the next."""
     chain: list[tuple[str, nn.Linear]] = []
     for path, module in weighted_modules(model):
-        if not isinstance(module, nn.Linear) or "weight" not in own_parameters(module):
+        if not isinstance(module, nn.Linear) or weight_name(module) not in own_parameters(module):
             return ()
         if chain and chain[-1][1].out_features != module.in_features:
             return ()

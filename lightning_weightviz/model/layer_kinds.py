@@ -10,6 +10,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.parameter import is_lazy
 
+from lightning_weightviz.model.mirror import kept_of, weight_name
 from lightning_weightviz.model.sites import Place, attribute_of, own_parameters, weighted_modules
 from lightning_weightviz.snapshot import Kind, Layout, Parameter
 
@@ -43,7 +44,7 @@ def parameter_of(place: Place, *, is_head: bool = False) -> Parameter:
         is_head: Whether its rows are the classes.
     """
     module, attribute, tensor = place.module, place.attribute, place.tensor
-    shape = drawn_shape(tensor)
+    shape, kept = drawn_shape(tensor), kept_of(module, attribute)
     return Parameter(
         name=place.name,
         aliases=place.aliases[1:],
@@ -52,12 +53,13 @@ def parameter_of(place: Place, *, is_head: bool = False) -> Parameter:
         shape=shape,
         dtype=str(tensor.dtype).removeprefix("torch."),
         layout=_layout(module, shape),
-        blocks=_blocks(module, attribute),
-        heads=_heads(module, attribute),
+        blocks=_blocks(module, attribute) if kept is None else kept.blocks,
+        heads=_heads(module, attribute) if kept is None else kept.heads,
         padding_index=_padding_index(module),
         trainable=tensor.requires_grad,
         stacked=_stacked(module, shape),
         units_axis=_units_axis(module, attribute, shape),
+        kept_shape=() if kept is None else kept.shape,
     )
 
 
@@ -73,7 +75,10 @@ def as_images(parameter: Parameter, input_shape: tuple[int, int, int] | None) ->
 
 
 def _kind(module: nn.Module, attribute: str) -> Kind:
+    kept = kept_of(module, attribute)
     kind: Kind = next((kind for types, kind in _KINDS if isinstance(module, types)), "other")
+    if kept is not None and kept.kind is not None:
+        kind = kept.kind
     return "bias" if kind != "norm" and "bias" in attribute else kind
 
 
@@ -117,6 +122,8 @@ def _units_axis(module: nn.Module, attribute: str, shape: tuple[int, ...]) -> in
         return 0
     if isinstance(module, _ConvTransposeNd):
         return 1
+    if kept_of(module, attribute) is not None:
+        return 0
     if _stacked(module, shape) > 1:
         # A bias of one value per output tells; without it, inputs come first, as batched products take them.
         bias = own_parameters(module).get(f"{attribute.removesuffix('_weight')}_bias")
@@ -128,7 +135,7 @@ def _units_axis(module: nn.Module, attribute: str, shape: tuple[int, ...]) -> in
 def images_layer(model: nn.Module, input_shape: tuple[int, int, int] | None) -> nn.Module | None:
     """The first layer, where it is a Linear whose input is a picture, of the shape given or of a usual one."""
     first = next((module for _, module in weighted_modules(model) if not isinstance(module, NORMS)), None)
-    weight = own_parameters(first).get("weight") if isinstance(first, nn.Linear) else None
+    weight = own_parameters(first).get(weight_name(first)) if isinstance(first, nn.Linear) else None
     if weight is None or is_lazy(weight) or weight.is_complex() or weight.ndim != 2:
         return None
     shape = input_shape or IMAGE_SHAPES.get(weight.shape[1])

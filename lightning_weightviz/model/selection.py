@@ -12,6 +12,7 @@ from lightning_weightviz.model import sharding
 from lightning_weightviz.model.class_head import HeadSite, find_heads
 from lightning_weightviz.model.evidence import Trace
 from lightning_weightviz.model.layer_kinds import as_images, images_layer, parameter_of
+from lightning_weightviz.model.mirror import weight_name
 from lightning_weightviz.model.names import is_chosen, warn_of_unmatched
 from lightning_weightviz.model.sites import Place, Site, places_in
 from lightning_weightviz.model.values import reason_to_skip
@@ -122,7 +123,7 @@ def select(
             reason = f"asking its layer raised {type(error).__name__}: {error}"
             skipped[place.name] = reason
             continue
-        if place.module is images and place.attribute == "weight":
+        if place.module is images and place.attribute == weight_name(images):
             parameter = as_images(parameter, choice.input_shape)
         sites.append(Site(place, parameter))
     waiting = frozenset(place.name for place in places if is_lazy(place.tensor))

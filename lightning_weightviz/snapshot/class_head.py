@@ -31,6 +31,7 @@ class ClassRows:
         template_shape_given: Whether `templates` has the shape that the user gave, or an inferred one.
         single: One output that decides between two classes (sigmoid): nothing to centre.
         multi_label: Each output is an answer by itself (sigmoid): rows are not centred, and there is no frame.
+        in_columns: Whether the user's own weight is (d, C), with a class in each column.
     """
 
     name: str
@@ -44,6 +45,18 @@ class ClassRows:
     template_shape_given: bool = False
     single: bool = False
     multi_label: bool = False
+    in_columns: bool = False
+
+    @property
+    def own_shape(self) -> tuple[int, int]:
+        """Of the weight, as the user knows it."""
+        count = len(self.class_names)
+        return (self.width, count) if self.in_columns else (count, self.width)
+
+    @property
+    def line(self) -> str:
+        """What holds a class in the user's own weight."""
+        return "column" if self.in_columns else "row"
 
 
 @dataclass(frozen=True)

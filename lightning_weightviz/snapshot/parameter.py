@@ -40,6 +40,8 @@ class Parameter:
             product of these axes, which at least two more follow. Each is measured by itself, and they are drawn one
             below the other.
         units_axis: Which axis of a matrix are the outputs, whose norms say which are dead: 0 rows, 1 columns.
+        kept_shape: In the user's own model, where its axes are in another order than here, as those of a Keras kernel
+            (inputs, outputs) are. Empty: as `shape`. It tells nothing of the order where its sizes are equal.
     """
 
     name: str
@@ -58,6 +60,21 @@ class Parameter:
     trainable: bool = True
     stacked: int = 1
     units_axis: int = 0
+    kept_shape: tuple[int, ...] = ()
+
+    @property
+    def own_shape(self) -> tuple[int, ...]:
+        """The shape that the user knows it by.
+
+        >>> Parameter("fc1.kernel", "linear", "Dense", (128, 784), "float32", "matrix", kept_shape=(784, 128)).own_shape
+        (784, 128)
+        """
+        return self.kept_shape or self.shape
+
+    @property
+    def is_transposed(self) -> bool:
+        """Whether its rows are the columns of the user's own matrix."""
+        return len(self.shape) == len(self.kept_shape) == 2
 
     @property
     def matrix_shape(self) -> tuple[int, int]:

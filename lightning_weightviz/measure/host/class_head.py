@@ -54,6 +54,7 @@ def rows_of(source: HeadSource, arrays: Arrays, picture: Picture) -> ClassRows:
         template_shape_given=source.input_shape_given,
         single=count == 1,
         multi_label=source.multi_label,
+        in_columns=source.in_columns,
     )
 
 

@@ -55,7 +55,7 @@ def draw_cosine(head: ClassRows, pairs: ClassPairs, when: str, colormap: str) ->
         facts.append(f"spread {number(pairs.cosine_spread)}")
     if ideal is not None:
         facts.append(f"ideal −1/{count - 1} = {number(ideal, digits=2)}")
-    page.header("class cosine", f"{head.name} {shape_text((count, head.width))}", " · ".join(facts))
+    page.header("class cosine", f"{head.name} {shape_text(head.own_shape)}", " · ".join(facts))
 
     plan = _plan(head, pairs)
     cells = paint_cosine(head, pairs, plan.side, colormap)
@@ -75,7 +75,7 @@ def draw_cosine(head: ClassRows, pairs: ClassPairs, when: str, colormap: str) ->
         block = f"{-(-count // len(cells.rows))}²"
         page.paragraph(f"a cell holds up to {block} pairs and shows the farthest from 0", size=SMALL)
     _draw_pairs(page, plan, box)
-    rows = "rows as they are: multi-label" if head.multi_label else "rows centred, as softmax does"
+    rows = f"{head.line}s as they are: multi-label" if head.multi_label else f"{head.line}s centred, as softmax does"
     page.paragraph(f"+1: two classes look for the same, −1: for opposites ({rows})", size=SMALL)
     return CosineMap(page.raster(), box, factor)
 

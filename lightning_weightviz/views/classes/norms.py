@@ -46,9 +46,9 @@ def draw_norms(head: ClassRows, when: str, colormap: str) -> NormBars:
     """Draws the norm of each centred row and, signed, each bias: named bars, or sorted curves for many classes."""
     count = len(head.class_names)
     page = Page()
-    centred = "rows as they are: multi-label" if head.multi_label else "rows centred over the classes"
-    rows = "its row" if head.single else centred
-    page.header("class norms", f"{head.name} {shape_text((count, head.width))}", f"{when} · {rows}")
+    centred = "as they are: multi-label" if head.multi_label else "centred over the classes"
+    rows = f"its {head.line}" if head.single else f"{head.line}s {centred}"
+    page.header("class norms", f"{head.name} {shape_text(head.own_shape)}", f"{when} · {rows}")
     if head.single:
         page.paragraph("one output: positive = second class", size=SMALL)
     if count <= MAX_BARS:
@@ -62,7 +62,7 @@ def draw_norms(head: ClassRows, when: str, colormap: str) -> NormBars:
         facts.append((f"norm: mean {number(mean)}, spread {percent(norm_spread(head))} of it", None))
     if not head.single:
         answer = "is predicted" if head.multi_label else "wins"
-        facts.append((f"a longer row or a higher bias: the class {answer} more easily", None))
+        facts.append((f"a longer {head.line} or a higher bias: the class {answer} more easily", None))
     if facts:
         page.facts(facts)
     return NormBars(page.raster(), bars, top)

@@ -51,7 +51,7 @@ def classes(scene: Scene) -> Iterator[Artifact]:
     """
     for index, (head, pairs) in enumerate(zip(scene.snapshot.heads, scene.pairs, strict=True)):
         # Of several heads the first keeps the tags that it would have alone.
-        suffix = f"/{head.name.removesuffix('.weight')}" if index else ""
+        suffix = f"/{head.name.removesuffix('.weight').removesuffix('.kernel')}" if index else ""
         yield from _of_head(scene, head, pairs.result(), templates_key(index, head), suffix)
 
 
@@ -87,23 +87,24 @@ def draw_weights(scene: Scene, head: ClassRows) -> tuple[Raster, MatrixLayout]:
         row_norms = np.concatenate([row_norms, np.full((1, 2), head.norms.sum(), np.float32)])
         difference = f"{head.class_names[1]} − {head.class_names[0]}"
         names.append(difference if text_width(difference, SMALL) <= LABEL_WIDTH else "second − first")
+    own = head.name.rpartition(".")[2]
     page = Page()
     cells = cell_meaning(head.picture.shape, (min(count, len(values)), values.shape[1]))
     line = f"{moment(scene.snapshot)} · {plus_minus(limit)} · {cells}"
-    page.header("class weights", f"{head.name} {shape_text((count, head.width))}", line)
+    page.header("class weights", f"{head.name} {shape_text(head.own_shape)}", line)
     matrix = Matrix(
         values=values,
         limit=limit,
         colormap=scene.style.colormap,
-        row_words=indexed("class", count),
-        column_words=indexed("input unit", head.width),
+        row_words=indexed("class", count) + (f" ({own} column)" if head.in_columns else ""),
+        column_words=indexed("input unit", head.width) + (f" ({own} row)" if head.in_columns else ""),
         row_norms=row_norms,
         column_norms=pool_norms(head.picture.column_norms, COLUMNS),
         row_labels=tuple(enumerate(names)),
         lowest=max(LOWEST, LABEL_HEIGHT * len(names)),
     )
     layout = draw_matrix(page, matrix)
-    if dead := dead_facts(matrix, ("zero rows", "unused inputs")):
+    if dead := dead_facts(matrix, (f"zero {head.line}s", "unused inputs")):
         page.facts(dead)
     page.paragraph(_words(head, with_difference), size=SMALL)
     return page.raster(), layout
@@ -117,8 +118,8 @@ def _words(head: ClassRows, with_difference: bool) -> str:
     if len(head.class_names) == 2 and not head.multi_label:
         shown = "" if with_difference else ", not drawn here as a cell holds several weights"
         return (
-            f"two classes: only the difference of the rows decides{shown}. "
-            "Centred, the rows are mirror images: their cosine is always −1."
+            f"two classes: only the difference of the {head.line}s decides{shown}. "
+            f"Centred, the {head.line}s are mirror images: their cosine is always −1."
         )
     return "positive: the unit speaks for the class, negative: against it"
 

@@ -29,7 +29,8 @@ def draw_filters(
     limit = scene.memory.ranges[key_of(target, parameter.name)]
     word = row_word(parameter)
     shape = filters.shape[1:] if filters.shape[1] > 1 else filters.shape[2:]
-    read = f", rows read as {shape_text(shape)}" if parameter.tile_inferred else f" for all {word}s"
+    line = "columns" if parameter.is_transposed else "rows"
+    read = f", {line} read as {shape_text(shape)}" if parameter.tile_inferred else f" for all {word}s"
     meaning = f"one range{read}"
     page.header(
         parameter.name, describe(parameter, target), f"{moment(scene.snapshot)} · {plus_minus(limit)} · {meaning}"

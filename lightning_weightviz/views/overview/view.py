@@ -94,7 +94,7 @@ def draw_overview(scene: Scene, target: Target) -> Overview:
     page.y += 8
     rows = [
         *(
-            Row(name, shape_text(p.shape), "" if p.trainable else FROZEN)
+            Row(name, shape_text(p.own_shape), "" if p.trainable else FROZEN)
             for name, p in zip(names, parameters, strict=True)
         ),
         Row(TOTAL, f"{size:,}"),

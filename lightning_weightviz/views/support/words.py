@@ -37,6 +37,10 @@ def unused_words(parameter: Parameter, target: Target) -> tuple[str, str]:
         return "zero rows", "zero columns"
     if parameter.units_axis == 1:
         return "unused inputs", "zero columns"
+    if parameter.kind == "bias":
+        return "zero rows", "zero columns"
+    if parameter.is_transposed:
+        return "zero units", "unused inputs"
     return "zero rows", "unused inputs"
 
 
@@ -53,8 +57,12 @@ def _shape(parameter: Parameter) -> str:
     """The shape, and how it is drawn where it has more than two dimensions: ``3 × 64×32`` of stacked matrices."""
     if parameter.stacked > 1:
         return f"{parameter.stacked} × {shape_text(parameter.shape[1:])}"
-    text = shape_text(parameter.shape)
-    if parameter.layout == "matrix" and len(parameter.shape) > 2 and math.prod(parameter.shape[2:]) > 1:
+    text = shape_text(parameter.own_shape)
+    if parameter.layout != "matrix" or len(parameter.own_shape) < 3:
+        return text
+    if parameter.kept_shape:
+        return f"{text} drawn as {shape_text(parameter.matrix_shape)}"
+    if math.prod(parameter.shape[2:]) > 1:
         text += f" flattened to {shape_text(parameter.matrix_shape)}"
     return text
 
@@ -86,6 +94,8 @@ def axis_words(parameter: Parameter) -> tuple[str, str]:
     if parameter.layout == "vector":
         blocks = f": {', '.join(parameter.blocks)}" if parameter.blocks else ""
         return "", indexed("index", columns) + blocks
+    if parameter.kind == "bias" and parameter.is_transposed and parameter.blocks:
+        return indexed("gate unit", rows), "0 added to the input's part, 1 to the state's"
     row_word, column_word = _AXES.get(parameter.kind, ("row", "column"))
     if parameter.stacked > 1:
         row_word, column_word = f"row of {parameter.stacked} matrices", "column"
@@ -94,7 +104,10 @@ def axis_words(parameter: Parameter) -> tuple[str, str]:
     if parameter.kind == "conv" and parameter.layout == "filters":
         column_word += " × kernel position"
     heads = f", {parameter.heads} heads" if parameter.heads > 1 else ""
-    return indexed("row" if heads else row_word, rows) + heads, indexed(column_word, columns)
+    # Rows of the picture are not those that the user counts.
+    own = parameter.name.rpartition(".")[2]
+    of_rows, of_columns = (f" ({own} column)", f" ({own} row)") if parameter.is_transposed else ("", "")
+    return indexed("row" if heads else row_word, rows) + heads + of_rows, indexed(column_word, columns) + of_columns
 
 
 def indexed(word: str, length: int) -> str:
