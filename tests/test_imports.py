@@ -229,6 +229,20 @@ def asked_for(watched: set[str], extra: str = "") -> list[str]:
     return asked
 
 
+def test_keras_is_the_users_and_lightning_comes_with_the_callback_alone() -> None:
+    """Triton, which Lightning imports, can end a process that has imported TensorFlow."""
+    code = (
+        "import sys, lightning_weightviz as lw\n"
+        "watched = {'lightning', 'pytorch_lightning', 'keras', 'triton', 'torchvision'}\n"
+        "assert not watched & sys.modules.keys(), watched & sys.modules.keys()\n"
+        "assert set(lw.__all__) <= set(dir(lw)) and lw.WeightVisualizationCallback.__name__ in lw.__all__"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not any(found.package == "keras" for path in FILES for found in read(path))
+
+
 def test_import_asks_for_no_optional_package_and_bears_a_broken_torchvision() -> None:
     assert asked_for({*OPTIONAL_LOGGERS, "torchvision", "matplotlib.pyplot"}) == []
 

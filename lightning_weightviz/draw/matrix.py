@@ -78,6 +78,7 @@ class Matrix:
         column_words: What the columns are.
         row_norms: float32, (h, 2): smallest and largest norm of the rows in each row of cells.
         column_norms: float32, (w, 2).
+        norm_words: What the norms of the rows and those of the columns are called.
         row_labels: Rows and the texts to the left of them; left out where they would take the map's width.
         missing: bool, (h,): rows of which nothing is known.
         tallest: Height of the map in pixels that it may not pass.
@@ -95,6 +96,7 @@ class Matrix:
     column_words: str
     row_norms: Norms | None = None
     column_norms: Norms | None = None
+    norm_words: tuple[str, str] = ("row norm", "column norm")
     row_labels: Sequence[tuple[float, str]] = ()
     missing: npt.NDArray[np.bool_] | None = None
     tallest: int = TALLEST_MATRIX
@@ -213,7 +215,8 @@ def draw_matrix(page: Page, matrix: Matrix) -> MatrixLayout:
     if matrix.row_norms is not None and matrix.column_norms is not None:
         words = cells.left + text_width(f"↓ {matrix.row_words}", SMALL)
         right = MARGIN + matrix.width
-        layout = _draw_strips(page, layout, matrix.row_norms, matrix.column_norms, bar.left - 3 * NEAR, (words, right))
+        norms = (matrix.row_norms, matrix.column_norms)
+        layout = _draw_strips(page, layout, norms, matrix.norm_words, bar.left - 3 * NEAR, (words, right))
     page.text(cells.left, page.y, f"→ {matrix.column_words}", size=SMALL, color=GREY)
     page.y += round(1.5 * SMALL)
     return layout
@@ -251,9 +254,15 @@ def _mark_heads(page: Page, layout: MatrixLayout, rows: int, parts: int) -> None
 
 
 def _draw_strips(
-    page: Page, layout: MatrixLayout, row_norms: Norms, column_norms: Norms, right: int, free: tuple[float, float]
+    page: Page,
+    layout: MatrixLayout,
+    norms: tuple[Norms, Norms],
+    words: tuple[str, str],
+    right: int,
+    free: tuple[float, float],
 ) -> MatrixLayout:
     """The strips, the row strip up to `right`; above it `free` pixels, from and to, hold its scale."""
+    row_norms, column_norms = norms
     cells, (vertical, horizontal) = layout.cells, layout.factor
     row_strip = Box(cells.right + NEAR + 1, cells.top, right, cells.bottom)
     column_strip = Box(cells.left, cells.bottom + NEAR + 1, cells.right, cells.bottom + NEAR + 1 + STRIP + 6)
@@ -268,13 +277,13 @@ def _draw_strips(
     page.paste(upright, column_strip.left, column_strip.top, scale=(1, horizontal))
 
     scale = f"0 to {number(row_top)}"
-    for text in (f"row norm {scale}", f"norm {scale}", scale):
+    for text in (f"{words[0]} {scale}", f"norm {scale}", scale):
         x: float = min(row_strip.left, free[1] - text_width(text, SMALL))
         if x > free[0] + 2 * NEAR:
             page.text(x, cells.top - round(1.4 * SMALL), text, size=SMALL, color=GREY)
             break
     x = column_strip.right + 2 * NEAR
-    page.text(x, column_strip.top - 3, "column norm", size=SMALL, color=GREY)
+    page.text(x, column_strip.top - 3, words[1], size=SMALL, color=GREY)
     page.text(x, column_strip.bottom + 3, f"0 to {number(column_top)}", size=SMALL, color=GREY, anchor="ld")
     page.y = column_strip.bottom + 2 * NEAR
     return replace(layout, row_strip=row_strip, column_strip=column_strip, strip_tops=(row_top, column_top))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import keras  # first, as whoever draws a Keras model has imported it
 import numpy as np
@@ -27,15 +28,20 @@ model.fit(pictures, y, epochs=2, verbose=0)
 
 before = [np.array(weight) for weight in model.get_weights()]
 variables = [[id(variable), variable.trainable] for variable in model.variables]
-seed = np.random.get_state()[1].copy()
+random: Any = np.random.get_state()
 figure = visualize_weights(model, "fc1")
 classes = visualize_weights(model, views=("classes",))
 matrix = visualize_weights(model, "fc2.kernel")
 after = [np.array(weight) for weight in model.get_weights()]
 assert all(a.dtype == b.dtype and a.tobytes() == b.tobytes() for a, b in zip(before, after, strict=True))
 assert variables == [[id(variable), variable.trainable] for variable in model.variables]
-assert (seed == np.random.get_state()[1]).all()
+now: Any = np.random.get_state()
+assert (random[1] == now[1]).all() and random[2] == now[2]
 
-pages = {str(axes.get_label()): axes.images[0].get_array() for f in (figure, classes, matrix) for axes in f.axes}
-weights = {f"{layer.name}.{v.name}": np.array(v.numpy(), "float32") for layer in layers for v in layer.weights}
-np.savez(sys.argv[1], **{f"page:{tag}": page for tag, page in pages.items()}, **weights)
+saved: dict[str, Any] = {}
+for axes in [*figure.axes, *classes.axes, *matrix.axes]:
+    saved[f"page:{axes.get_label()}"] = axes.images[0].get_array()
+for layer in layers:
+    for variable in layer.weights:
+        saved[f"{layer.name}.{variable.name}"] = np.array(variable.numpy(), "float32")
+np.savez(sys.argv[1], **saved)

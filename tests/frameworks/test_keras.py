@@ -30,17 +30,22 @@ def installed(backend: str, *more: str) -> Any:
     )
 
 
-def run(backend: str, folder: Path, *arguments: str) -> Arrays:
-    """What a process with this backend saved."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+def start(backend: str, program: str, *arguments: str, **environment: str) -> None:
+    """Runs a program of this folder to its end."""
+    given = {"PYTHONPATH": str(ROOT), "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(
-        [sys.executable, Path(__file__).with_name("keras_run.py"), folder / "saved.npz", *arguments],
-        env=environment,
+        [sys.executable, Path(__file__).with_name(program), *arguments],
+        env={**os.environ, **given, **environment},
         capture_output=True,
         text=True,
         timeout=600,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def run(backend: str, folder: Path, *arguments: str) -> Arrays:
+    """What a process with this backend saved."""
+    start(backend, "keras_run.py", str(folder / "saved.npz"), *arguments)
     with np.load(folder / "saved.npz") as saved:
         return dict(saved)
 
@@ -85,3 +90,8 @@ def test_half_precision(backend: str, dtype: str, tmp_path: Path) -> None:
     figure = visualize_weights(twin(saved), "fc1.weight")
     page = np.asarray(figure.axes[0].images[0].get_array())
     np.testing.assert_array_equal(saved["page:weights.heatmap/fc1.kernel"][HEADER:], page[HEADER:])
+
+
+@pytest.mark.parametrize("backend", [installed("jax")])
+def test_a_kernel_that_is_split_over_devices(backend: str) -> None:
+    start(backend, "jax_sharded_run.py", XLA_FLAGS="--xla_force_host_platform_device_count=2")

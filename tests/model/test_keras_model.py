@@ -11,9 +11,11 @@ import torch
 from torch import nn
 
 from lightning_weightviz import visualize_weights
+from lightning_weightviz.measure import Meter
 from lightning_weightviz.model.keras_model import Mirrored, is_keras_model, mirror_of_model
 from lightning_weightviz.model.selection import Choice, Selection, select
 from lightning_weightviz.snapshot import Parameter
+from lightning_weightviz.views.support.words import axis_words, describe, norm_words, unused_words
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 keras: Any = pytest.importorskip("keras", reason="keras is not installed")
@@ -56,7 +58,8 @@ def values(mirrored: Mirrored, name: str) -> np.ndarray[Any, Any]:
 
 def test_only_keras_own_are_keras_models() -> None:
     assert is_keras_model(mlp()) and is_keras_model(layers.Dense(3))
-    assert not any(is_keras_model(thing) for thing in (nn.Linear(2, 2), {}, "model.keras", None, keras))
+    others: list[object] = [nn.Linear(2, 2), {}, "model.keras", None, keras]
+    assert not any(is_keras_model(thing) for thing in others)
 
 
 def test_a_model_is_drawn_like_pytorchs_with_the_weights_transposed() -> None:
@@ -273,3 +276,23 @@ def test_the_model_and_the_random_state_stay_as_they_are() -> None:
     assert torch.equal(random, torch.get_rng_state())
     assert needs == [parameter.requires_grad for parameter in model.parameters()]
     assert all(np.array_equal(state[v.path], np.array(v)) for v in model.variables)
+
+
+def test_captions_tell_keras_shape_and_what_its_rows_and_columns_are() -> None:
+    dense = parameters(mlp())["fc2.kernel"]
+    assert describe(dense) == "Dense head 16×10"
+    assert axis_words(dense) == ("output 0…9 (kernel column)", "input unit 0…15 (kernel row)")
+    assert unused_words(dense, "weights") == ("zero units", "unused inputs")
+    assert norm_words(dense) == ("unit norm", "input norm")
+    attention = functional(lambda x: layers.MultiHeadAttention(4, 8, name="mha")(x, x), 7, 12)
+    assert describe(parameters(attention)["mha.query.kernel"]) == "EinsumDense 12×4×8 drawn as 32×12"
+
+
+def test_dead_units_are_columns_of_the_kernel() -> None:
+    model = mlp()
+    kernel, bias = model.get_layer("fc2").get_weights()
+    kernel[:, [3, 7]] = 0
+    model.get_layer("fc2").set_weights([kernel, bias])
+    site = next(site for site in selection(model).sites if site.parameter.name == "fc2.kernel")
+    (measurement,) = Meter([site.parameter]).measure([site.tensor]).result().measurements.values()
+    assert measurement.statistics["dead_units"] == 2

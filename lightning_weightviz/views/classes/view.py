@@ -100,11 +100,12 @@ def draw_weights(scene: Scene, head: ClassRows) -> tuple[Raster, MatrixLayout]:
         column_words=indexed("input unit", head.width) + (f" ({own} row)" if head.in_columns else ""),
         row_norms=row_norms,
         column_norms=pool_norms(head.picture.column_norms, COLUMNS),
+        norm_words=("class norm", "input norm") if head.in_columns else ("row norm", "column norm"),
         row_labels=tuple(enumerate(names)),
         lowest=max(LOWEST, LABEL_HEIGHT * len(names)),
     )
     layout = draw_matrix(page, matrix)
-    if dead := dead_facts(matrix, (f"zero {head.line}s", "unused inputs")):
+    if dead := dead_facts(matrix, ("zero classes" if head.in_columns else "zero rows", "unused inputs")):
         page.facts(dead)
     page.paragraph(_words(head, with_difference), size=SMALL)
     return page.raster(), layout

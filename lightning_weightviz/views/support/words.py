@@ -31,6 +31,13 @@ def row_word(parameter: Parameter) -> str:
     return "filter" if parameter.tile is None else "unit"
 
 
+def norm_words(parameter: Parameter) -> tuple[str, str]:
+    """What the norms of rows and columns are called: those of the user's own matrix lie the other way round."""
+    if parameter.is_transposed and parameter.kind != "bias":
+        return "unit norm", "input norm"
+    return "row norm", "column norm"
+
+
 def unused_words(parameter: Parameter, target: Target) -> tuple[str, str]:
     """What rows and what columns of zeros are: of weights, outputs that are dead, or inputs that no output uses."""
     if target != "weights":
