@@ -1,9 +1,10 @@
-# Needs Python 3.10 or newer, make, and a network for the first run; all else is put into .venv, .venv-loggers and
-# .venv-oldest.
+# Needs Python 3.10 or newer, make, and a network for the first run; all else is put into .venv, .venv-loggers,
+# .venv-frameworks and .venv-oldest.
 
 PYTHON ?= python3
 VENV ?= .venv
 LOGGERS_VENV ?= .venv-loggers
+FRAMEWORKS_VENV ?= .venv-frameworks
 OLDEST_VENV ?= .venv-oldest
 PYTEST_ARGS ?=
 # On networks as small as those of the tests, several threads wait for each other more than they help.
@@ -13,7 +14,7 @@ BIN := $(VENV)/bin
 REQUIREMENTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-loggers test-oldest docs-images docs-gallery clean
+.PHONY: help demo test test-loggers test-frameworks test-oldest docs-images docs-gallery clean
 .DELETE_ON_ERROR:
 
 help:  ## Say what can be made
@@ -36,6 +37,9 @@ test: $(VENV)/.test  ## Run ruff, mypy, doctests and tests
 test-loggers: $(LOGGERS_VENV)/.loggers  ## Run the tests of the sinks with every logger's package, offline
 	$(LOGGERS_VENV)/bin/python -m pytest $(PYTEST_ARGS) tests/sinks/loggers tests/sinks/test_conformance.py tests/test_imports.py
 
+test-frameworks: $(FRAMEWORKS_VENV)/.frameworks  ## Run the tests with Keras on TensorFlow, JAX and PyTorch
+	$(FRAMEWORKS_VENV)/bin/python -m pytest $(PYTEST_ARGS) tests/frameworks tests/model/test_keras_model.py
+
 test-oldest: $(OLDEST_VENV)/.oldest  ## Run the tests with the oldest versions that are supported
 	$(OLDEST_VENV)/bin/python -m pytest $(PYTEST_ARGS)
 
@@ -46,7 +50,7 @@ docs-gallery: $(VENV)/.demo  ## Train the networks of the gallery and write docs
 	$(BIN)/python -m docs.make_gallery
 
 clean:  ## Remove the environments and what the demo wrote
-	rm -rf $(VENV) $(LOGGERS_VENV) $(OLDEST_VENV) demo
+	rm -rf $(VENV) $(LOGGERS_VENV) $(FRAMEWORKS_VENV) $(OLDEST_VENV) demo
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=...")'
@@ -58,14 +62,16 @@ $(VENV)/.demo $(VENV)/.test: $(VENV)/.%: $(REQUIREMENTS) | $(BIN)/python
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[$*]'
 	@touch $@
 
-# Loggers' packages bring other versions of what .venv has, so they get an environment of their own, on top of .venv:
-# PyTorch is not installed a second time.
+# Loggers' packages and other frameworks bring other versions of what .venv has, so each get an environment of their
+# own, on top of .venv: PyTorch is not installed a second time.
 SITE := -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])'
-$(LOGGERS_VENV)/.loggers: $(VENV)/.test
-	@echo 'installing into $(LOGGERS_VENV): the first time takes a minute'
-	$(BIN)/python -m venv --clear $(LOGGERS_VENV)
-	echo "import site; site.addsitedir('$$($(BIN)/python $(SITE))')" > "$$($(LOGGERS_VENV)/bin/python $(SITE))/below.pth"
-	$(LOGGERS_VENV)/bin/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[loggers]'
+$(LOGGERS_VENV)/.loggers: ABOVE = $(LOGGERS_VENV)
+$(FRAMEWORKS_VENV)/.frameworks: ABOVE = $(FRAMEWORKS_VENV)
+$(LOGGERS_VENV)/.loggers $(FRAMEWORKS_VENV)/.frameworks: $(VENV)/.test
+	@echo 'installing into $(ABOVE): the first time takes a minute'
+	$(BIN)/python -m venv --clear $(ABOVE)
+	echo "import site; site.addsitedir('$$($(BIN)/python $(SITE))')" > "$$($(ABOVE)/bin/python $(SITE))/below.pth"
+	$(ABOVE)/bin/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[$(subst .,,$(@F))]'
 	@touch $@
 
 # The oldest versions of everything need an environment of their own.
