@@ -16,6 +16,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
+from lightning_weightviz.command.comparison import Change, Unpaired, compare_each, pair
 from lightning_weightviz.command.inspection import Inspection, inspection_of, measure_each, sites_of
 from lightning_weightviz.model.files import SUFFIXES, read_checkpoint
 from lightning_weightviz.snapshot import Measurement
@@ -50,6 +51,32 @@ def inspect(
         raise typer.Exit(1)
 
 
+@application.command()
+def compare(
+    before: Annotated[Path, typer.Argument(help="The earlier file.")],
+    after: Annotated[Path, typer.Argument(help="The later file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+) -> None:
+    """Prints what changed between two files, what changed most first."""
+    with _bad_input():
+        first, second = read_checkpoint(before), read_checkpoint(after)
+        names, unpaired = pair(first, second)
+        found = list(_progress(compare_each(first, second, names), "comparing", len(names)))
+    changes = sorted(found, key=lambda change: -change.relative)
+    if as_json:
+        report = {
+            "before": str(before),
+            "after": str(after),
+            "changes": [change.as_json() for change in changes],
+            "missing": list(unpaired.missing),
+            "new": list(unpaired.new),
+            "not_compared": unpaired.others,
+        }
+        print(json.dumps(report, indent=2))
+    else:
+        _print_changes(changes, unpaired)
+
+
 @contextmanager
 def _bad_input() -> Iterator[None]:
     """Says what is wrong with a file in one line, without a traceback."""
@@ -66,15 +93,49 @@ def _progress(items: Iterator[_Item], what: str, total: int) -> Iterator[_Item]:
         yield from bar.track(items, total=total, description=what)
 
 
+def _console() -> Console:
+    """What comes from a file is text and never markup; a pipe has no width, so nothing is cut there."""
+    return Console(width=None if sys.stdout.isatty() else 200, markup=False, highlight=False, soft_wrap=True)
+
+
+def _table(words: Sequence[str], numbers: Sequence[str]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for column in (*words, *numbers):
+        table.add_column(column, justify="left" if column in words else "right", no_wrap=True)
+    return table
+
+
+def _print_changes(changes: Sequence[Change], unpaired: Unpaired) -> None:
+    console = _console()
+    table = _table(("parameter", "shape"), ("‖Δ‖/‖A‖", "angle", "not finite", "changed most"))
+    for change in changes:
+        of_each = ", ".join(f"{row} ({distance:.2g})" for row, distance in change.rows)
+        cells = (
+            change.name,
+            "×".join(map(str, change.shape)) or "one number",
+            "from 0" if math.isinf(change.relative) else f"{change.relative:.3g}",
+            "" if math.isnan(change.angle) else f"{change.angle:.3g}°",
+            str(change.unusable),
+            of_each,
+        )
+        table.add_row(*(Text(_visible(cell)) for cell in cells))
+    console.print(table)
+    console.print("changed most: rows along the first axis with ‖Δrow‖; of a vector, its elements")
+    for name in unpaired.missing:
+        console.print(_visible(f"missing: {name}"))
+    for name in unpaired.new:
+        console.print(_visible(f"new: {name}"))
+    for name, reason in unpaired.others.items():
+        console.print(_visible(f"not compared: {name}: {reason}"))
+
+
 def _print(inspection: Inspection) -> None:
     checkpoint = inspection.checkpoint
-    # What comes from the file is text and never markup; a pipe has no width, so nothing is cut there.
-    console = Console(width=None if sys.stdout.isatty() else 200, markup=False, highlight=False, soft_wrap=True)
+    console = _console()
     when = [f"{name} {value}" for name, value in (("epoch", checkpoint.epoch), ("step", checkpoint.step)) if value]
     console.print(_visible(", ".join([checkpoint.path.name, *when])))
-    table = Table(box=None, pad_edge=False)
-    for column in ("parameter", "shape", "dtype", "rms", "|max|", "zeros", "NaN", "Inf", "stable rank", "dead units"):
-        table.add_column(column, justify="left" if column in ("parameter", "shape", "dtype") else "right", no_wrap=True)
+    numbers = ("rms", "|max|", "zeros", "NaN", "Inf", "stable rank", "dead units")
+    table = _table(("parameter", "shape", "dtype"), numbers)
     for measurement in inspection.measurements:
         table.add_row(*(Text(_visible(cell)) for cell in _cells(measurement)))
     console.print(table)

@@ -1,0 +1,101 @@
+"""`weightviz compare`: what changed between two files, against numpy in float64."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from lightning_weightviz.command import comparison
+from lightning_weightviz.command.application import application
+from lightning_weightviz.command.comparison import change_of
+from tests.command.test_inspect import run
+
+
+def compared(folder: Path, before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> dict[str, Any]:
+    torch.save(before, folder / "a.pt")
+    torch.save(after, folder / "b.pt")
+    done = CliRunner().invoke(application, ["compare", str(folder / "a.pt"), str(folder / "b.pt"), "--json"])
+    assert (done.exit_code, done.stderr) == (0, "")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def state(seed: int) -> dict[str, torch.Tensor]:
+    random = torch.Generator().manual_seed(seed)
+    shapes = {"conv.weight": (8, 3, 3, 3), "fc.weight": (10, 72), "fc.bias": (10,), "scale": ()}
+    return {name: torch.randn(shape, generator=random) for name, shape in shapes.items()}
+
+
+def test_changes_are_ranked_and_true(tmp_path: Path) -> None:
+    before, after = state(0), {name: tensor.clone() for name, tensor in state(0).items()}
+    after["fc.weight"][7] += 0.5
+    after["fc.weight"][2] += 0.1
+    after["conv.weight"] *= 1.001
+    after["fc.bias"][4] = 9.0
+    found = compared(tmp_path, before, after)
+    rows = {row["name"]: row for row in found["changes"]}
+    relative = [row["relative_change"] for row in found["changes"]]
+    assert relative == sorted(relative, reverse=True) and rows.keys() == before.keys()
+    for name, row in rows.items():
+        a, b = (one[name].numpy().astype(np.float64) for one in (before, after))
+        norms = np.linalg.norm(a), np.linalg.norm(b)
+        assert row["relative_change"] == pytest.approx(np.linalg.norm(b - a) / norms[0], rel=1e-9)
+        cosine = (a * b).sum() / (norms[0] * norms[1])
+        assert row["angle"] == pytest.approx(math.degrees(math.acos(min(cosine, 1.0))), abs=1e-5)
+    assert [row["row"] for row in rows["fc.weight"]["rows"]] == [7, 2]
+    assert rows["fc.weight"]["rows"][0]["distance"] == pytest.approx(0.5 * math.sqrt(72), rel=1e-6)
+    assert [row["row"] for row in rows["fc.bias"]["rows"]] == [4]
+    assert (rows["scale"]["relative_change"], rows["scale"]["rows"]) == (0, [])
+
+
+def test_what_has_no_partner_is_listed(tmp_path: Path) -> None:
+    before = {"gone": torch.ones(2), "grown": torch.ones(2, 2), "count": torch.tensor(3), "same": torch.ones(2)}
+    after = {"grown": torch.ones(3, 2), "count": torch.tensor(4), "same": torch.ones(2), "come": torch.ones(2)}
+    found = compared(tmp_path, before, after)
+    assert (found["missing"], found["new"]) == (["gone"], ["come"])
+    assert found["not_compared"] == {
+        "grown": "its shape was 2×2 and is 3×2",
+        "count": "its dtype is torch.int64, and only floating point is compared",
+    }
+    assert [row["name"] for row in found["changes"]] == ["same"]
+
+
+def test_small_angles_large_values_zeros_and_broken_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparison, "PIECE", 7)
+    first = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]], dtype=torch.float64).repeat(1, 5)
+    turned = first.clone()
+    turned[1, 4] = 1e-9
+    change = change_of("a", first, turned)
+    assert change.angle == pytest.approx(math.degrees(1e-9 / math.sqrt(5)), rel=1e-6)
+    assert [row for row, _ in change.rows] == [1] and change.rows[0][1] == pytest.approx(1e-9)
+    assert change_of("a", first * 0, first).relative == math.inf
+    assert math.isnan(change_of("a", first * 0, first).angle)
+    assert change_of("a", first, -first).angle == pytest.approx(180)
+    broken = first.clone()
+    broken[0, 0] = torch.nan
+    change = change_of("a", broken, torch.full_like(first, torch.inf))
+    assert (change.unusable, change.distance) == (first.numel(), 0)
+    assert change_of("a", torch.zeros(0, 4), torch.zeros(0, 4)).relative == 0
+    half = torch.randn(6, 50).to(torch.bfloat16)
+    assert change_of("a", half, half + 1).before == pytest.approx(float(half.double().norm()), rel=1e-12)
+    complex_values = torch.randn(3, 4, dtype=torch.complex64)
+    assert change_of("a", complex_values, complex_values * 2).relative == pytest.approx(1)
+
+
+def test_the_table_and_a_missing_file(tmp_path: Path) -> None:
+    before = state(0)
+    torch.save(before, tmp_path / "a.pt")
+    torch.save({**before, "fc.weight": before["fc.weight"] * 1.5, "new": torch.ones(1)}, tmp_path / "b.pt")
+    done = run("compare", "a.pt", "b.pt", folder=tmp_path)
+    lines = done.stdout.splitlines()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert lines[1].split()[:3] == ["fc.weight", "10×72", "0.5"] and lines[-1] == "new: new"
+    done = run("compare", "a.pt", "c.pt", folder=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "weightviz: c.pt: there is no such file\n")
