@@ -62,7 +62,8 @@ def compare(
         first, second = read_checkpoint(before), read_checkpoint(after)
         names, unpaired = pair(first, second)
         found = list(_progress(compare_each(first, second, names), "comparing", len(names)))
-    changes = sorted(found, key=lambda change: -change.relative)
+    # What is no number any more has changed more than any distance tells.
+    changes = sorted(found, key=lambda change: (change.unusable == 0, -change.relative))
     if as_json:
         report = {
             "before": str(before),

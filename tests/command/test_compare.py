@@ -67,6 +67,13 @@ def test_what_has_no_partner_is_listed(tmp_path: Path) -> None:
     assert [row["name"] for row in found["changes"]] == ["same"]
 
 
+def test_what_broke_comes_first(tmp_path: Path) -> None:
+    before = {"grown": torch.ones(4), "broken": torch.ones(4)}
+    after = {"grown": torch.ones(4) * 9, "broken": torch.tensor([1.0, 1.0, torch.nan, 1.0])}
+    rows = compared(tmp_path, before, after)["changes"]
+    assert [(row["name"], row["not_finite"]) for row in rows] == [("broken", 1), ("grown", 0)]
+
+
 def test_small_angles_large_values_zeros_and_broken_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(comparison, "PIECE", 7)
     first = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]], dtype=torch.float64).repeat(1, 5)
