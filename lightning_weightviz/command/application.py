@@ -94,15 +94,20 @@ def _progress(items: Iterator[_Item], what: str, total: int) -> Iterator[_Item]:
         yield from bar.track(items, total=total, description=what)
 
 
+WIDTH = 200
+"""Of the tables, whatever the terminal's is: a number that is cut is worse than a line that wraps."""
+
+
 def _console() -> Console:
-    """What comes from a file is text and never markup; a pipe has no width, so nothing is cut there."""
-    return Console(width=None if sys.stdout.isatty() else 200, markup=False, highlight=False, soft_wrap=True)
+    """What comes from a file is text and never markup."""
+    return Console(width=WIDTH, markup=False, highlight=False, soft_wrap=True)
 
 
 def _table(words: Sequence[str], numbers: Sequence[str]) -> Table:
     table = Table(box=None, pad_edge=False)
     for column in (*words, *numbers):
-        table.add_column(column, justify="left" if column in words else "right", no_wrap=True)
+        # A name that is too long goes on in the next line.
+        table.add_column(column, justify="left" if column in words else "right", overflow="fold")
     return table
 
 

@@ -81,6 +81,13 @@ def test_the_table_says_what_is_wrong(broken: Path) -> None:
     assert "wrong: 1.weight: 12 of 40 units have near-zero weights (alert 'dead_units')" in lines
 
 
+def test_no_number_is_cut_in_a_narrow_terminal(broken: Path) -> None:
+    state = torch.load(broken, weights_only=True)["state_dict"]
+    torch.save({f"{'long.' * 60}{name}": tensor for name, tensor in state.items()}, broken)
+    done = CliRunner().invoke(application, ["inspect", str(broken)], env={"COLUMNS": "40"})
+    assert "…" not in done.stdout and "12 of 40" in done.stdout and "40×72" in done.stdout
+
+
 def test_strict_tells_by_the_exit_code(broken: Path, tmp_path: Path) -> None:
     torch.save(nn.Linear(4, 3).state_dict(), fine := tmp_path / "fine.pt")
     runner = CliRunner()
