@@ -49,7 +49,7 @@ ALLOWED = {
     "measure": {"snapshot", "registry", "run"},
     "model": {"snapshot", "measure", "run"},
     "alerts": {"snapshot", "artifacts", "registry"},
-    "command": {"alerts", "measure", "model", "snapshot"},
+    "command": {"alerts", "draw", "measure", "model", "snapshot"},
     "settings": {"measure", "memory", "model", "snapshot", "views"},
 }
 # Who may import the two at the top; `__init__` gives them their public names.

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from lightning_weightviz.command.comparison import Change, Unpaired, compare_each, pair
 from lightning_weightviz.command.inspection import Inspection, inspection_of, measure_each, sites_of
+from lightning_weightviz.draw.number import shape_text
 from lightning_weightviz.model.files import SUFFIXES, read_checkpoint
 from lightning_weightviz.snapshot import Measurement
 
@@ -40,8 +41,8 @@ def inspect(
     """Prints a table of the parameters, and what is wrong with them."""
     with _bad_input():
         opened = read_checkpoint(checkpoint)
-        sites, skipped = sites_of(opened)
-        measured = list(_progress(measure_each(opened, sites), "measuring", len(sites)))
+    sites, skipped = sites_of(opened)
+    measured = list(_progress(measure_each(opened, sites), "measuring", len(sites)))
     inspection = inspection_of(opened, measured, skipped)
     if as_json:
         print(json.dumps(inspection.as_json(), indent=2))
@@ -60,8 +61,8 @@ def compare(
     """Prints what changed between two files, what changed most first."""
     with _bad_input():
         first, second = read_checkpoint(before), read_checkpoint(after)
-        names, unpaired = pair(first, second)
-        found = list(_progress(compare_each(first, second, names), "comparing", len(names)))
+    names, unpaired = pair(first, second)
+    found = list(_progress(compare_each(first, second, names), "comparing", len(names)))
     # What is no number any more has changed more than any distance tells.
     changes = sorted(found, key=lambda change: (change.unusable == 0, -change.relative))
     if as_json:
@@ -83,7 +84,7 @@ def _bad_input() -> Iterator[None]:
     """Says what is wrong with a file in one line, without a traceback."""
     try:
         yield
-    except (OSError, ValueError, TypeError, ImportError) as error:
+    except (OSError, ValueError, ImportError) as error:
         print(f"weightviz: {_visible(str(error))}", file=sys.stderr)
         raise typer.Exit(2) from None
 
@@ -118,7 +119,7 @@ def _print_changes(changes: Sequence[Change], unpaired: Unpaired) -> None:
         of_each = ", ".join(f"{row} ({distance:.2g})" for row, distance in change.rows)
         cells = (
             change.name,
-            "×".join(map(str, change.shape)) or "one number",
+            shape_text(change.shape),
             "from 0" if math.isinf(change.relative) else f"{change.relative:.3g}",
             "" if math.isnan(change.angle) else f"{change.angle:.3g}°",
             str(change.unusable),
@@ -138,7 +139,8 @@ def _print_changes(changes: Sequence[Change], unpaired: Unpaired) -> None:
 def _print(inspection: Inspection) -> None:
     checkpoint = inspection.checkpoint
     console = _console()
-    when = [f"{name} {value}" for name, value in (("epoch", checkpoint.epoch), ("step", checkpoint.step)) if value]
+    counts = (("epoch", checkpoint.epoch), ("step", checkpoint.step))
+    when = [f"{name} {count}" for name, count in counts if count is not None]
     console.print(_visible(", ".join([checkpoint.path.name, *when])))
     numbers = ("rms", "|max|", "zeros", "NaN", "Inf", "stable rank", "dead units")
     table = _table(("parameter", "shape", "dtype"), numbers)
@@ -147,9 +149,11 @@ def _print(inspection: Inspection) -> None:
     console.print(table)
     for name, reason in inspection.skipped.items():
         console.print(_visible(f"not shown: {name}: {reason}"))
+    for name, error in inspection.errors.items():
+        console.print(_visible(f"the rule {name!r} failed: {error}"))
     for alert in inspection.alerts:
         console.print(_visible(f"wrong: {alert.message}"))
-    if not inspection.alerts:
+    if not inspection.alerts and not inspection.errors:
         console.print("nothing wrong was found")
 
 
@@ -158,7 +162,7 @@ def _cells(measurement: Measurement) -> Sequence[str]:
     dead = "" if math.isnan(numbers["dead_units"]) else f"{numbers['dead_units']:.0f} of {parameter.units}"
     return (
         parameter.name,
-        "×".join(map(str, parameter.shape)) or "one number",
+        shape_text(parameter.shape),
         parameter.dtype,
         f"{numbers['rms']:.3g}",
         f"{numbers['absmax']:.3g}",

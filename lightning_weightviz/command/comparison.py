@@ -10,7 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lightning_weightviz.draw.number import shape_text
 from lightning_weightviz.model.files import Checkpoint
+from lightning_weightviz.model.values import readable, reason_to_skip
 
 PIECE = 1 << 20
 """Elements of a piece: eight MiB of float64."""
@@ -84,9 +86,10 @@ def pair(first: Checkpoint, second: Checkpoint) -> tuple[tuple[str, ...], Unpair
         if after is None:
             continue
         if before.shape != after.shape:
-            others[name] = f"its shape was {_shape(before)} and is {_shape(after)}"
-        elif not all(one.is_floating_point() or one.is_complex() for one in (before, after)):
-            others[name] = f"its dtype is {after.dtype}, and only floating point is compared"
+            shapes = (shape_text(tuple(one.shape)) for one in (before, after))
+            others[name] = "its shape was {} and is {}".format(*shapes)
+        elif reason := reason_to_skip(before) or reason_to_skip(after):
+            others[name] = reason
         else:
             names.append(name)
     missing = tuple(name for name in first.tensors if name not in second.tensors)
@@ -130,7 +133,7 @@ def change_of(name: str, before: Tensor, after: Tensor) -> Change:
 
 def _rows(tensor: Tensor) -> Tensor:
     """As a matrix; complex numbers are two."""
-    real = torch.view_as_real(tensor).flatten(-2) if tensor.is_complex() else tensor
+    real = readable(tensor)
     return real.reshape(-1, 1) if real.ndim < 2 else real.flatten(1)
 
 
@@ -143,7 +146,3 @@ def _angle(first: float, second: float, distance: float) -> float:
         return math.nan
     chord = math.sqrt(max(distance**2 - (first - second) ** 2, 0.0) / (first * second))
     return math.degrees(2 * math.asin(min(chord / 2, 1.0)))
-
-
-def _shape(tensor: Tensor) -> str:
-    return "×".join(map(str, tensor.shape)) or "one number"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from lightning_weightviz.alerts import Alert, check
@@ -29,12 +29,14 @@ class Inspection:
         measurements: Of each parameter that was measured, in the order of the file.
         skipped: Why others were not, by name.
         alerts: What is wrong.
+        errors: What each rule that failed raised, by its name.
     """
 
     checkpoint: Checkpoint
     measurements: tuple[Measurement, ...]
     skipped: dict[str, str]
     alerts: tuple[Alert, ...]
+    errors: dict[str, Exception]
 
     def as_json(self) -> dict[str, Any]:
         """As JSON holds it: numbers that are not finite, or not defined, are null."""
@@ -45,6 +47,7 @@ class Inspection:
             "parameters": [_row(one) for one in self.measurements],
             "skipped": self.skipped,
             "alerts": [{"rule": one.rule, "parameter": one.parameter, "message": one.message} for one in self.alerts],
+            "errors": {name: str(error) for name, error in self.errors.items()},
         }
 
 
@@ -60,7 +63,7 @@ def measure_each(checkpoint: Checkpoint, sites: Iterable[Site]) -> Iterator[Meas
         meter = Meter([site.parameter], statistics=COLUMNS)
         measured = meter.measure([value_of(site.place)]).result()
         checkpoint.release()
-        yield replace(measured.measurements[site.parameter.name], picture=None)
+        yield measured.measurements[site.parameter.name]
 
 
 def inspection_of(checkpoint: Checkpoint, measurements: Iterable[Measurement], skipped: dict[str, str]) -> Inspection:
@@ -75,7 +78,8 @@ def inspection_of(checkpoint: Checkpoint, measurements: Iterable[Measurement], s
         totals={},
         timeless=True,
     )
-    return Inspection(checkpoint, found, skipped, tuple(check(snapshot).alerts))
+    checked = check(snapshot)
+    return Inspection(checkpoint, found, skipped, tuple(checked.alerts), checked.errors)
 
 
 def _row(measurement: Measurement) -> dict[str, Any]:

@@ -69,8 +69,11 @@ def _at(root: nn.Module, prefix: str, group: Mapping[str, Tensor]) -> nn.Module:
 
 def _owner(name: str, group: Mapping[str, Tensor]) -> nn.Module:
     """A module without values, of the class that owns parameters of these names and shapes."""
-    with torch.device("meta"):
-        made = _guess(name, group)
+    try:
+        with torch.device("meta"):
+            made = _guess(name, group)
+    except Exception:  # names of a layer on shapes that it cannot have
+        made = nn.Module()
     # It was made for its class and its sizes; what it holds is the state dict's.
     made._parameters.clear()
     made._buffers.clear()

@@ -62,7 +62,7 @@ def test_what_has_no_partner_is_listed(tmp_path: Path) -> None:
     assert (found["missing"], found["new"]) == (["gone"], ["come"])
     assert found["not_compared"] == {
         "grown": "its shape was 2×2 and is 3×2",
-        "count": "its dtype is torch.int64, and only floating point is compared",
+        "count": "its dtype is torch.int64, and only floating point is shown",
     }
     assert [row["name"] for row in found["changes"]] == ["same"]
 

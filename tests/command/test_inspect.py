@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from typer.testing import CliRunner
 
+from lightning_weightviz.alerts import RULES, Rule
 from lightning_weightviz.command.application import application
 from lightning_weightviz.model.files import read_checkpoint
 from tests.model.test_files import HOSTILE, RAN, resident
@@ -79,6 +80,44 @@ def test_the_table_says_what_is_wrong(broken: Path) -> None:
     (row,) = (line.split() for line in lines if line.startswith("1.weight"))
     assert row[:3] == ["1.weight", "40×72", "float32"] and row[-3:] == ["12", "of", "40"]
     assert "wrong: 1.weight: 12 of 40 units have near-zero weights (alert 'dead_units')" in lines
+
+
+ODD: dict[str, dict[str, torch.Tensor]] = {
+    "no name": {"": torch.ones(2, 2)},
+    "dots": {"a..b": torch.ones(2, 2)},
+    "a tensor and a layer": {"a": torch.ones(2, 2), "a.b": torch.ones(2, 2)},
+    "attention of a vector": {"x.in_proj_weight": torch.ones(6)},
+    "attention of nothing": {"x.in_proj_weight": torch.ones(0, 0)},
+    "gates of vectors": {"x.weight_ih_l0": torch.ones(4), "x.weight_hh_l0": torch.ones(4)},
+    "gates of numbers": {"x.weight_ih_l0": torch.ones(()), "x.weight_hh_l0": torch.ones(())},
+    "kernels of nothing": {"x.weight": torch.ones(2, 2, 0, 0)},
+    "sparse": {"x": torch.eye(3).to_sparse()},
+}
+
+
+@pytest.mark.parametrize("state", ODD.values(), ids=ODD)
+def test_names_on_shapes_that_no_layer_has(state: dict[str, torch.Tensor], tmp_path: Path) -> None:
+    torch.save({**state, "fc.weight": torch.ones(2, 3)}, path := tmp_path / "a.pt")
+    done = CliRunner().invoke(application, ["inspect", str(path), "--json"])
+    assert (done.exit_code, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert {row["name"] for row in found["parameters"]} | found["skipped"].keys() == {*state, "fc.weight"}
+    done = CliRunner().invoke(application, ["compare", str(path), str(path)])
+    assert done.exit_code == 0 and "fc.weight" in done.stdout
+
+
+def test_a_rule_that_fails_is_told(broken: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> str:
+        raise RuntimeError("no such rule")
+
+    monkeypatch.setitem(RULES._members, "failing", Rule(fail))
+    done = CliRunner().invoke(application, ["inspect", str(broken)])
+    assert "the rule 'failing' failed: no such rule" in done.stdout and "wrong: 0.weight" in done.stdout
+
+
+def test_a_step_of_0_is_told(tmp_path: Path) -> None:
+    torch.save({"state_dict": {"a": torch.ones(2)}, "epoch": 0, "global_step": 0}, path := tmp_path / "a.ckpt")
+    assert CliRunner().invoke(application, ["inspect", str(path)]).stdout.startswith("a.ckpt, epoch 0, step 0\n")
 
 
 def test_no_number_is_cut_in_a_narrow_terminal(broken: Path) -> None:
