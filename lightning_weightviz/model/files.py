@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
-import mmap
 import os
 import pickle
 import re
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
+
+from lightning_weightviz.model.mapped import bounded
 
 TORCH_SUFFIXES = (".ckpt", ".pt", ".pth")
 INDEX_SUFFIX = ".safetensors.index.json"
@@ -44,10 +45,9 @@ class Checkpoint:
     epoch: int | None = None
     files: tuple[Path, ...] = ()
 
-    def release(self) -> None:
-        """Lets what was read of the mapped files leave memory; it is read again when it is asked for."""
-        for file in self.files or (self.path,):
-            release_mapped(file)
+    def bounded(self) -> AbstractContextManager[None]:
+        """While it lasts, what was read of the mapped files leaves memory; it is read again when it is asked for."""
+        return bounded(self.files or (self.path,))
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
@@ -159,18 +159,3 @@ def _read_index(path: Path) -> Checkpoint:
     if missing:
         raise ValueError(f"{path}: its files do not hold {', '.join(missing[:3])}{', …' if len(missing) > 3 else ''}")
     return Checkpoint(path, {name: tensors[name] for name in files}, files=tuple(path.with_name(one) for one in shards))
-
-
-def release_mapped(path: Path) -> None:
-    """Lets the pages of a mapped file leave this process's memory; does nothing on systems other than Linux."""
-    maps = Path("/proc/self/maps")
-    if not maps.exists():
-        return
-    name = str(path.resolve())
-    libc = ctypes.CDLL(None)
-    for line in maps.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
-        addresses, permissions, *_, mapped = [*line.split(maxsplit=5), ""][:6]
-        # Pages that could have been written would be lost.
-        if mapped == name and "p" in permissions:
-            start, end = (int(address, 16) for address in addresses.split("-"))
-            libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), mmap.MADV_DONTNEED)
