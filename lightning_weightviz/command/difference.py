@@ -33,7 +33,7 @@ def draw_changes(first: Checkpoint, second: Checkpoint, changes: Sequence[Change
         for site in selection.sites:
             name = site.parameter.name
             change = differences([value_of(site.place)], [readable(first.tensors[name])])
-            measured |= Meter([site.parameter], statistics=()).measure(change).result().measurements
+            measured |= Meter([site.parameter], statistics=(), remembers=False).measure(change).result().measurements
     ordered = {name: measured[name] for name in names if name in measured}
     snapshot = Snapshot(
         step=second.step or 0,

@@ -61,7 +61,7 @@ def measure_each(checkpoint: Checkpoint, sites: Iterable[Site]) -> Iterator[Meas
     """Measures one parameter after the other, and lets what was read leave memory."""
     with checkpoint.bounded():
         for site in sites:
-            meter = Meter([site.parameter], statistics=COLUMNS)
+            meter = Meter([site.parameter], statistics=COLUMNS, remembers=False)
             yield meter.measure([value_of(site.place)]).result().measurements[site.parameter.name]
 
 

@@ -44,6 +44,8 @@ class Meter:
             ``stable_rank`` and ``spectral_norm``; of large parameters ``kurtosis``, and the sort that makes ``median``
             exact.
         means: Whether pictures hold means too, from which changes are told.
+        remembers: Whether values are kept from the start and from one snapshot to the next, to tell changes. Without
+            it ``rotation``, ``relative_change`` and ``update_ratio`` are NaN.
 
     Example:
         >>> weight = torch.tensor([[3.0, 0.0], [0.0, -4.0]])
@@ -62,13 +64,14 @@ class Meter:
         image_size: int = 256,
         statistics: Collection[str] | None = None,
         means: bool = False,
+        remembers: bool = True,
     ) -> None:
         self._parameters = tuple(parameters)
         self._image_size = image_size
         self._wanted = _wanted(STATISTICS if statistics is None else statistics, means=means)
         self._sizes = [parameter.size for parameter in parameters]
         unknown: Known = [None] * len(self._parameters)
-        self._begin(shares(self._sizes), unknown, unknown, unknown)
+        self._begin(shares(self._sizes) if remembers else [0] * len(self._sizes), unknown, unknown, unknown)
 
     def _begin(self, kept: list[int], start: Known, previous: Known, vectors: Known) -> None:
         """Goes on from what is known of each parameter."""

@@ -10,6 +10,8 @@ import numpy.typing as npt
 _TOLERANCE = 0.006
 _NEAR = 0.006
 """Shares of the largest eigenvalue that may still be to come where the iteration stops."""
+_FOUND = 0.002
+"""The residual at which none of 120 random matrices, with and without large directions, held a larger value yet."""
 _SECOND = 0.1
 """How much of the second vector goes into the next start."""
 _AHEAD = 8
@@ -57,10 +59,19 @@ def is_settled(alpha: Floats, beta: Floats) -> bool:
 
 def is_near(alpha: Floats, beta: Floats) -> bool:
     """Whether the largest eigenvalue is near enough, from what is left of its vector: the last of `beta` counts."""
-    values, vectors = np.linalg.eigh(_tridiagonal(alpha, beta))
-    residual = beta[-1] * vectors[-1, -1] / values[-1]
     # One step more would add about twice the square of the residual, and the value still to come is `_AHEAD` times it.
-    return bool(2 * residual**2 * _AHEAD <= _NEAR)
+    return 2 * _residual(alpha, beta) ** 2 * _AHEAD <= _NEAR
+
+
+def is_found(alpha: Floats, beta: Floats) -> bool:
+    """Whether the iteration has come upon an eigenvector that stands apart, from any start; arguments as `is_near`."""
+    return abs(_residual(alpha, beta)) <= _FOUND
+
+
+def _residual(alpha: Floats, beta: Floats) -> float:
+    """How far the largest vector is from being one of the whole matrix, relative to its value."""
+    values, vectors = np.linalg.eigh(_tridiagonal(alpha, beta))
+    return float(beta[-1] * vectors[-1, -1] / values[-1])
 
 
 def _tridiagonal(alpha: Floats, beta: Floats) -> Floats:

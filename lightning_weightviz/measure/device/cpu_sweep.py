@@ -149,11 +149,10 @@ def _judge(pieces: Sequence[Tensor], found: Sequence[_Found], powers: int) -> Sw
     if not (-math.inf < low and high < math.inf and PLAIN[0] < magnitude < PLAIN[1]):
         return None
     # What is smaller than a normal number is in the bucket of zeros: only zeros may be.
-    buckets = found[0].buckets
+    buckets = found[0].buckets.clone()
     for one in found[1:]:
         buckets += one.buckets
-    near_zero = int(buckets[0] + buckets[BUCKETS])
-    if near_zero and near_zero != sum(piece.numel() - int(torch.count_nonzero(widen(piece))) for piece in pieces):
+    if any(not _holds_plain_zeros(*pair) for pair in zip(pieces, found, strict=True)):
         return None
     norms = None
     if pieces[0].ndim == 2:
@@ -165,3 +164,9 @@ def _judge(pieces: Sequence[Tensor], found: Sequence[_Found], powers: int) -> Sw
             again = [one.numbers for one in _measure_all(lines, powers)]
             numbers = torch.tensor(again, dtype=torch.float64, device="cpu")
     return Swept(numbers, buckets, magnitude, norms)
+
+
+def _holds_plain_zeros(piece: Tensor, found: _Found) -> bool:
+    """Whether the buckets of zeros hold zeros alone."""
+    near_zero = int(found.buckets[0] + found.buckets[BUCKETS])
+    return near_zero == 0 or near_zero == piece.numel() - int(torch.count_nonzero(widen(piece)))

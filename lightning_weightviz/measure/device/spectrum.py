@@ -16,14 +16,16 @@ from torch import Tensor
 
 from lightning_weightviz.measure.device.abilities import looks
 from lightning_weightviz.measure.device.scaling import widen
-from lightning_weightviz.measure.tridiagonal import Ritz, is_near, is_settled
+from lightning_weightviz.measure.tridiagonal import Ritz, is_found, is_near, is_settled
 
 COLD_STEPS = 32
 """At most so many steps where nothing is known of the matrix: σ of a random 2048 x 2048 one to 0.5 %."""
 WARM_STEPS = 8
 """Steps from a vector that was good one snapshot ago, where the program may not look."""
 _FIRST_LOOK = 2
-_FIRST_COLD_LOOK = 24
+_FIRST_COLD_LOOK = 8
+_FIRST_SETTLED = 24
+"""Before, the value may rest for some steps and then go on growing."""
 _IRREGULAR = 0.05
 _NOISE = 1e-6
 _BLOCK = 1 << 24
@@ -108,7 +110,7 @@ class Lanczos:
     def _look_at(self, blocks: _Blocks, start: Tensor) -> tuple[Floats, Floats, npt.NDArray[np.float32]]:
         """The steps of one matrix, in numpy, whose small operations take a third of torch's time."""
         steps = min(COLD_STEPS, self._length)
-        first_look, is_done = (_FIRST_COLD_LOOK, is_settled) if self._start is None else (_FIRST_LOOK, is_near)
+        first_look, is_done = (_FIRST_COLD_LOOK, _is_done_cold) if self._start is None else (_FIRST_LOOK, is_near)
         basis = np.zeros((steps, self._length), np.float32)
         basis[0] = start.numpy()
         alpha, beta = np.zeros((2, steps))
@@ -159,6 +161,11 @@ class Lanczos:
     def vector(self) -> Tensor | None:
         """The best directions known, (matrices * length,), for the state; None before the first iteration."""
         return None if self._runs == 0 and self._start is None else self.start(torch.device("cpu")).reshape(-1)
+
+
+def _is_done_cold(alpha: Floats, beta: Floats) -> bool:
+    """Whether steps from an irregular vector are enough."""
+    return is_found(alpha, beta) or (len(alpha) >= _FIRST_SETTLED and is_settled(alpha, beta))
 
 
 def _orthogonal(basis: npt.NDArray[np.float32], vector: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
