@@ -162,7 +162,7 @@ def _cells(measurement: Measurement) -> Sequence[str]:
     dead = "" if math.isnan(numbers["dead_units"]) else f"{numbers['dead_units']:.0f} of {parameter.units}"
     return (
         parameter.name,
-        shape_text(parameter.shape),
+        shape_text(parameter.own_shape),
         parameter.dtype,
         f"{numbers['rms']:.3g}",
         f"{numbers['absmax']:.3g}",

@@ -1,0 +1,247 @@
+"""Models in files of Keras 3: `.keras` tells what its layers are; of `.weights.h5`, keys and shapes have to.
+
+Keras is not imported, and nothing in a file is run: a config names classes, and they stay names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from lightning_weightviz.model.keras_archive import CONFIG, open_archive
+from lightning_weightviz.model.keras_classes import (
+    ATTENTION,
+    CELL_OF,
+    PARTS,
+    Settings,
+    class_of,
+    classes_of,
+    is_known,
+    named_in,
+    snake_case,
+    weight_names,
+)
+from lightning_weightviz.model.keras_graph import Made, connect, input_shape_of, loss_of
+from lightning_weightviz.model.keras_groups import Group, groups_in
+from lightning_weightviz.model.keras_saved import SavedLayer, SavedVariable, made
+
+LISTS = ("layers", "_layer_checkpoint_dependencies")
+"""Where models keep their layers; the second as TensorFlow 2.12 did."""
+_METRIC = re.compile(r"loss|tracker|metric|accuracy|^auc")
+_NOTHING = Group("", {}, {}, True, 0)
+
+
+def read_keras(path: Path) -> SavedLayer:
+    """Reads a model from a ``.keras`` or a ``.weights.h5`` file; its values stay there until they are asked for.
+
+    Raises:
+        ValueError: The file is damaged, was not written by Keras 3, or points outside of itself.
+        ImportError: h5py is not installed.
+    """
+    archive = open_archive(path)
+    groups = groups_in(archive)
+    below = {key: one for key, one in groups.below.items() if not _is_state(key, one)}
+    groups = replace(groups, below=below)
+    try:
+        model = _Reader().layer(groups, "", archive.config or {}, True)
+    except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: its {CONFIG} is damaged: {type(error).__name__}: {error}") from error
+    if archive.config is not None:
+        settings = _settings(archive.config)
+        model.input_shape = input_shape_of(settings)
+        model.loss = loss_of(archive.config)
+        model.channels_last = _data_format(settings) != "channels_first"
+    return model
+
+
+class _Reader:
+    """Makes each layer once.
+
+    Attributes:
+        shared: Layers that are in several places, by Keras' number of them.
+    """
+
+    def __init__(self) -> None:
+        self.shared: dict[int, SavedLayer] = {}
+
+    def layer(self, group: Group, key: str, saved: Mapping[str, Any], trainable: bool, above: str = "") -> SavedLayer:
+        """The layer of a group.
+
+        Args:
+            group: What the file has of it.
+            key: Of the group.
+            saved: Its class and settings; empty where they are not known.
+            trainable: Whether what holds it is trained.
+            above: The class that holds it.
+        """
+        number = saved.get("shared_object_id")
+        if number in self.shared:
+            return self.shared[number]
+        settings, told = _settings(saved), named_in(saved)
+        # Of a class of a user's own, what it is like has to be guessed too.
+        name = told if is_known(told) else _guessed(group, key, above) or told
+        trainable = bool(settings.get("trainable", trainable))
+        called = group.name or str(settings.get("name") or "") or key.lstrip("_") or "model"
+        layer = made(told or name or "Layer")(called)
+        layer.classes, layer.groups = classes_of(name), _whole(settings.get("groups"))
+        layer.equation = _equation(group, key, settings, above)
+        if name == "EinsumDense" and not layer.equation:
+            # Which of its axes are outputs is not known.
+            layer.classes = frozenset()
+        layer.activation = _activation(settings.get("activation"))
+        if isinstance(number, int):
+            self.shared[number] = layer
+        names = weight_names(name, settings, group.variables)
+        layer.own(*(SavedVariable(names[one], group.variables[one], trainable) for one in names))
+        self._fill(layer, name, group, settings, trainable)
+        return layer
+
+    def _fill(self, layer: SavedLayer, name: str, group: Group, settings: Settings, trainable: bool) -> None:
+        """Reads the layers in a layer."""
+        rest = dict(group.below)
+        described = [one for one in settings.get("layers") or () if isinstance(one, Mapping) and "class_name" in one]
+        if described:
+            inner = next((rest.pop(one) for one in LISTS if one in rest), _NOTHING)
+            found = [Made(one, self._described(one, inner, trainable)) for one in _paired(described, inner)]
+            layer.hold(*(one.layer for one in found if not _is_operation(one.saved)))
+            connect(layer, found, settings)
+            missed = inner.below.keys() - {one.saved.get("key") for one in found}
+            layer.hold(*(self.layer(inner.below[key], key, {}, trainable, name) for key in sorted(missed)))
+        for key, part, saved in _parts(name, rest, settings):
+            child = self.layer(part, key, saved, trainable, name)
+            layer.hold(child)
+            if key == "layer":
+                layer.layer = child
+
+    def _described(self, saved: Mapping[str, Any], inner: Group, trainable: bool) -> SavedLayer:
+        key = str(saved.get("key", ""))
+        return self.layer(inner.below.get(key, _NOTHING), key, saved, trainable)
+
+
+def _paired(described: Sequence[Mapping[str, Any]], inner: Group) -> Iterator[Mapping[str, Any]]:
+    """Adds to each layer of a config the key of its group: by name; where the file has none, as Keras numbers them."""
+    by_name = {group.name: key for key, group in inner.below.items() if group.name}
+    counts: dict[str, int] = {}
+    for saved in described:
+        if _is_operation(saved):
+            yield saved
+            continue
+        base = snake_case(named_in(saved))
+        counts[base] = counts.get(base, -1) + 1
+        numbered = f"{base}_{counts[base]}" if counts[base] else base
+        name = _settings(saved).get("name")
+        yield {**saved, "key": by_name.get(str(name), "" if by_name else numbered)}
+
+
+def _parts(name: str, rest: Mapping[str, Group], settings: Settings) -> Iterator[tuple[str, Group, Mapping[str, Any]]]:
+    """What else is in a layer: key, group and description of each part, in the order of Keras' own layers."""
+    order = PARTS.get(name, ())
+    keys = sorted(rest, key=lambda key: order.index(key.lstrip("_")) if key.lstrip("_") in order else len(order))
+    for key in keys:
+        group = rest[key]
+        if _is_state(key, group):
+            continue
+        if not group.is_layer and not _looks_like_layer(key, group):
+            described = settings.get(key)
+            saved = [one for one in described if isinstance(one, Mapping)] if isinstance(described, list) else []
+            paired = {str(one["key"]): one for one in _paired(saved, group)}
+            for inner, below in group.below.items():
+                yield inner, below, paired.get(inner, {})
+            continue
+        yield key, group, _part(name, key, settings)
+
+
+def _part(name: str, key: str, settings: Settings) -> Mapping[str, Any]:
+    """What the config of a layer tells of a part of it."""
+    if key == "cell" and name in CELL_OF:
+        return {"class_name": CELL_OF[name], "config": {**settings, "name": None}}
+    described = settings.get("layer" if name == "Bidirectional" else key)
+    if name == "Bidirectional" and key == "backward_layer":
+        described = settings.get(key) or described
+    if not isinstance(described, Mapping) or "class_name" not in described:
+        return {}
+    if name != "Bidirectional":
+        return described
+    # Both are made anew of the layer that was given.
+    direction = key.partition("_")[0]
+    inner = _settings(described)
+    called = f"{direction}_{str(inner.get('name', '')).removeprefix(f'{direction}_')}"
+    return {"class_name": described["class_name"], "config": {**inner, "name": called}}
+
+
+def _looks_like_layer(key: str, group: Group) -> bool:
+    """In a file of an old version, where layers without variables have no place for them."""
+    return key not in LISTS and key != "cells" and not any(one.name for one in _all(group)) and bool(group.below)
+
+
+def _all(group: Group) -> Iterator[Group]:
+    yield group
+    for below in group.below.values():
+        yield from _all(below)
+
+
+def _is_state(key: str, group: Group) -> bool:
+    """Whether it is an optimizer's or a metric's."""
+    variables = list(group.variables.values())
+    # An optimizer begins with the steps that it took and its learning rate.
+    counts = len(variables) > 1 and not variables[0].is_floating_point() and variables[0].ndim == variables[1].ndim == 0
+    small = bool(variables) and not group.below and all(one.ndim < 2 for one in variables)
+    return key == "optimizer" or counts or (small and _METRIC.search(key) is not None)
+
+
+def _guessed(group: Group, key: str, above: str) -> str:
+    if key == "cell" and above in CELL_OF:
+        return CELL_OF[above]
+    if above in ATTENTION and key.lstrip("_") in PARTS[above]:
+        return "EinsumDense"
+    if {"query_dense", "key_dense", "value_dense"} <= {one.lstrip("_") for one in group.below}:
+        return "MultiHeadAttention"
+    return class_of(key, group.name, list(group.variables.values()))
+
+
+def _equation(group: Group, key: str, settings: Settings, above: str) -> str:
+    """Of an EinsumDense; of one in an attention layer, which its config does not tell, by its place there."""
+    given = settings.get("equation")
+    if isinstance(given, str):
+        return given
+    dims = next((one.ndim for one in group.variables.values() if one.ndim > 1), 0)
+    if above not in ATTENTION or dims < 3:
+        return ""
+    axes = "abcdefgh"[:dims]
+    inputs = axes[:2] if key.lstrip("_") == "output_dense" else axes[:1]
+    return f"x{inputs},{axes}->x{axes[len(inputs) :]}"
+
+
+def _is_operation(saved: Mapping[str, Any]) -> bool:
+    """Whether it is a function in a graph, which is no layer and has no group."""
+    return str(saved.get("module")).startswith(("keras.src.ops", "keras.ops"))
+
+
+def _settings(saved: Mapping[str, Any]) -> Settings:
+    config = saved.get("config")
+    return config if isinstance(config, Mapping) else {}
+
+
+def _activation(given: Any) -> Any:
+    """A function's name; of a layer or a class of a user's, its own."""
+    if isinstance(given, Mapping):
+        given = given.get("config") if isinstance(given.get("config"), str) else given.get("class_name")
+    return SimpleNamespace(__name__=given) if isinstance(given, str) else None
+
+
+def _whole(value: Any) -> int:
+    return value if isinstance(value, int) else 1
+
+
+def _data_format(value: Any) -> str | None:
+    """The first that a layer of a model names."""
+    if isinstance(value, Mapping):
+        given = value.get("data_format")
+        if isinstance(given, str):
+            return given
+        value = list(value.values())
+    return next((one for one in map(_data_format, value) if one), None) if isinstance(value, list) else None
