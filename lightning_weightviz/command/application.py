@@ -41,8 +41,9 @@ def inspect(
     """Prints a table of the parameters, and what is wrong with them."""
     with _bad_input():
         opened = read_checkpoint(checkpoint)
-    sites, skipped = sites_of(opened)
-    measured = list(_progress(measure_each(opened, sites), "measuring", len(sites)))
+        sites, skipped = sites_of(opened)
+        # Values may be read only now.
+        measured = list(_progress(measure_each(opened, sites), "measuring", len(sites)))
     inspection = inspection_of(opened, measured, skipped)
     if as_json:
         print(json.dumps(inspection.as_json(), indent=2))
@@ -61,8 +62,8 @@ def compare(
     """Prints what changed between two files, what changed most first."""
     with _bad_input():
         first, second = read_checkpoint(before), read_checkpoint(after)
-    names, unpaired = pair(first, second)
-    found = list(_progress(compare_each(first, second, names), "comparing", len(names)))
+        names, unpaired = pair(first, second)
+        found = list(_progress(compare_each(first, second, names), "comparing", len(names)))
     # What is no number any more has changed more than any distance tells.
     changes = sorted(found, key=lambda change: (change.unusable == 0, -change.relative))
     if as_json:

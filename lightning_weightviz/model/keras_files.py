@@ -5,8 +5,7 @@ Keras is not imported, and nothing in a file is run: a config names classes, and
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,16 +21,13 @@ from lightning_weightviz.model.keras_classes import (
     classes_of,
     is_known,
     named_in,
-    snake_case,
     weight_names,
 )
 from lightning_weightviz.model.keras_graph import Made, connect, input_shape_of, loss_of
 from lightning_weightviz.model.keras_groups import Group, groups_in
+from lightning_weightviz.model.keras_parts import LISTS, is_operation, is_state, paired, parts_of, settings_of
 from lightning_weightviz.model.keras_saved import SavedLayer, SavedVariable, made
 
-LISTS = ("layers", "_layer_checkpoint_dependencies")
-"""Where models keep their layers; the second as TensorFlow 2.12 did."""
-_METRIC = re.compile(r"loss|tracker|metric|accuracy|^auc")
 _NOTHING = Group("", {}, {}, True, 0)
 
 
@@ -44,14 +40,14 @@ def read_keras(path: Path) -> SavedLayer:
     """
     archive = open_archive(path)
     groups = groups_in(archive)
-    below = {key: one for key, one in groups.below.items() if not _is_state(key, one)}
+    below = {key: one for key, one in groups.below.items() if not is_state(key, one)}
     groups = replace(groups, below=below)
     try:
         model = _Reader().layer(groups, "", archive.config or {}, True)
     except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ValueError(f"{path}: its {CONFIG} is damaged: {type(error).__name__}: {error}") from error
     if archive.config is not None:
-        settings = _settings(archive.config)
+        settings = settings_of(archive.config)
         model.input_shape = input_shape_of(settings)
         model.loss = loss_of(archive.config)
         model.channels_last = _data_format(settings) != "channels_first"
@@ -81,7 +77,7 @@ class _Reader:
         number = saved.get("shared_object_id")
         if number in self.shared:
             return self.shared[number]
-        settings, told = _settings(saved), named_in(saved)
+        settings, told = settings_of(saved), named_in(saved)
         # Of a class of a user's own, what it is like has to be guessed too.
         name = told if is_known(told) else _guessed(group, key, above) or told
         trainable = bool(settings.get("trainable", trainable))
@@ -106,12 +102,12 @@ class _Reader:
         described = [one for one in settings.get("layers") or () if isinstance(one, Mapping) and "class_name" in one]
         if described:
             inner = next((rest.pop(one) for one in LISTS if one in rest), _NOTHING)
-            found = [Made(one, self._described(one, inner, trainable)) for one in _paired(described, inner)]
-            layer.hold(*(one.layer for one in found if not _is_operation(one.saved)))
+            found = [Made(one, self._described(one, inner, trainable)) for one in paired(described, inner)]
+            layer.hold(*(one.layer for one in found if not is_operation(one.saved)))
             connect(layer, found, settings)
             missed = inner.below.keys() - {one.saved.get("key") for one in found}
             layer.hold(*(self.layer(inner.below[key], key, {}, trainable, name) for key in sorted(missed)))
-        for key, part, saved in _parts(name, rest, settings):
+        for key, part, saved in parts_of(name, rest, settings):
             child = self.layer(part, key, saved, trainable, name)
             layer.hold(child)
             if key == "layer":
@@ -120,77 +116,6 @@ class _Reader:
     def _described(self, saved: Mapping[str, Any], inner: Group, trainable: bool) -> SavedLayer:
         key = str(saved.get("key", ""))
         return self.layer(inner.below.get(key, _NOTHING), key, saved, trainable)
-
-
-def _paired(described: Sequence[Mapping[str, Any]], inner: Group) -> Iterator[Mapping[str, Any]]:
-    """Adds to each layer of a config the key of its group: by name; where the file has none, as Keras numbers them."""
-    by_name = {group.name: key for key, group in inner.below.items() if group.name}
-    counts: dict[str, int] = {}
-    for saved in described:
-        if _is_operation(saved):
-            yield saved
-            continue
-        base = snake_case(named_in(saved))
-        counts[base] = counts.get(base, -1) + 1
-        numbered = f"{base}_{counts[base]}" if counts[base] else base
-        name = _settings(saved).get("name")
-        yield {**saved, "key": by_name.get(str(name), "" if by_name else numbered)}
-
-
-def _parts(name: str, rest: Mapping[str, Group], settings: Settings) -> Iterator[tuple[str, Group, Mapping[str, Any]]]:
-    """What else is in a layer: key, group and description of each part, in the order of Keras' own layers."""
-    order = PARTS.get(name, ())
-    keys = sorted(rest, key=lambda key: order.index(key.lstrip("_")) if key.lstrip("_") in order else len(order))
-    for key in keys:
-        group = rest[key]
-        if _is_state(key, group):
-            continue
-        if not group.is_layer and not _looks_like_layer(key, group):
-            described = settings.get(key)
-            saved = [one for one in described if isinstance(one, Mapping)] if isinstance(described, list) else []
-            paired = {str(one["key"]): one for one in _paired(saved, group)}
-            for inner, below in group.below.items():
-                yield inner, below, paired.get(inner, {})
-            continue
-        yield key, group, _part(name, key, settings)
-
-
-def _part(name: str, key: str, settings: Settings) -> Mapping[str, Any]:
-    """What the config of a layer tells of a part of it."""
-    if key == "cell" and name in CELL_OF:
-        return {"class_name": CELL_OF[name], "config": {**settings, "name": None}}
-    described = settings.get("layer" if name == "Bidirectional" else key)
-    if name == "Bidirectional" and key == "backward_layer":
-        described = settings.get(key) or described
-    if not isinstance(described, Mapping) or "class_name" not in described:
-        return {}
-    if name != "Bidirectional":
-        return described
-    # Both are made anew of the layer that was given.
-    direction = key.partition("_")[0]
-    inner = _settings(described)
-    called = f"{direction}_{str(inner.get('name', '')).removeprefix(f'{direction}_')}"
-    return {"class_name": described["class_name"], "config": {**inner, "name": called}}
-
-
-def _looks_like_layer(key: str, group: Group) -> bool:
-    """In a file of an old version, where layers without variables have no place for them."""
-    return key not in LISTS and key != "cells" and not any(one.name for one in _all(group)) and bool(group.below)
-
-
-def _all(group: Group) -> Iterator[Group]:
-    yield group
-    for below in group.below.values():
-        yield from _all(below)
-
-
-def _is_state(key: str, group: Group) -> bool:
-    """Whether it is an optimizer's or a metric's."""
-    variables = list(group.variables.values())
-    # An optimizer begins with the steps that it took and its learning rate.
-    counts = len(variables) > 1 and not variables[0].is_floating_point() and variables[0].ndim == variables[1].ndim == 0
-    small = bool(variables) and not group.below and all(one.ndim < 2 for one in variables)
-    return key == "optimizer" or counts or (small and _METRIC.search(key) is not None)
 
 
 def _guessed(group: Group, key: str, above: str) -> str:
@@ -214,16 +139,6 @@ def _equation(group: Group, key: str, settings: Settings, above: str) -> str:
     axes = "abcdefgh"[:dims]
     inputs = axes[:2] if key.lstrip("_") == "output_dense" else axes[:1]
     return f"x{inputs},{axes}->x{axes[len(inputs) :]}"
-
-
-def _is_operation(saved: Mapping[str, Any]) -> bool:
-    """Whether it is a function in a graph, which is no layer and has no group."""
-    return str(saved.get("module")).startswith(("keras.src.ops", "keras.ops"))
-
-
-def _settings(saved: Mapping[str, Any]) -> Settings:
-    config = saved.get("config")
-    return config if isinstance(config, Mapping) else {}
 
 
 def _activation(given: Any) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lightning_weightviz.model.keras_parts import settings_of
 from lightning_weightviz.model.keras_saved import History, SavedLayer
 
 
@@ -53,9 +54,9 @@ def input_shape_of(settings: Mapping[str, Any]) -> tuple[int | None, ...] | None
     names = {name for name, _, _ in _sources(settings.get("input_layers"))}
     if names:
         inputs = [one for one in layers if one.get("name") in names]
-        given = _config(inputs[0]).get("batch_shape") if len(inputs) == 1 else None
+        given = settings_of(inputs[0]).get("batch_shape") if len(inputs) == 1 else None
     else:
-        first = _config(layers[0]).get("batch_shape") if layers else None
+        first = settings_of(layers[0]).get("batch_shape") if layers else None
         given = first or settings.get("build_input_shape")
     return tuple(given) if isinstance(given, list) else None
 
@@ -88,7 +89,7 @@ def _sources(value: Any) -> Iterator[tuple[str, int, int]]:
     """Every (layer, call, output) that is named in what feeds a layer, in order."""
     if isinstance(value, Mapping):
         if value.get("class_name") == "__keras_tensor__":
-            yield from _sources(_config(value)["keras_history"])
+            yield from _sources(settings_of(value)["keras_history"])
         else:
             for one in value.values():
                 yield from _sources(one)
@@ -99,8 +100,3 @@ def _sources(value: Any) -> Iterator[tuple[str, int, int]]:
             case _:
                 for one in value:
                     yield from _sources(one)
-
-
-def _config(saved: Mapping[str, Any]) -> Mapping[str, Any]:
-    config = saved.get("config")
-    return config if isinstance(config, Mapping) else {}
