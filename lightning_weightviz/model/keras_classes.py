@@ -141,7 +141,12 @@ def _with_bias(*kernels: str) -> _Names:
             return ("bias", *kernels)
         plain = len(variables) > len(kernels) and variables[0].is_floating_point()
         biased = settings.get("use_bias", settings.get("bias_axes", plain))
-        return (*kernels, "bias") if biased else kernels
+        known = (*kernels, "bias") if biased else kernels
+        quantised = "Quantized" in str(settings.get("dtype")) or not all(
+            one.is_floating_point() for one in variables[:1]
+        )
+        # A class of a user's own that goes by Keras' name may have more; it is shown by its number.
+        return known if quantised or not settings else (*known, *[""] * (len(variables) - len(known)))
 
     return names
 

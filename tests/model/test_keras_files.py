@@ -283,6 +283,18 @@ def test_a_quantised_layer_shows_no_codes(tmp_path: Path) -> None:
     assert [sites_of(read_checkpoint(path))[0], list(read_checkpoint(path).tensors)] == [(), ["q.kernel"]]
 
 
+def test_what_a_class_of_ones_own_has_more_is_shown_by_its_number(tmp_path: Path) -> None:
+    own = {**layer("Dense", "fc", use_bias=True), "module": None, "registered_name": "Mine>Dense"}
+    tree: Tree = {"layers/dense": ("fc", numbers(8, 4), numbers(4), numbers(4, 3))}
+    absent = layer("Dense", "not_built")
+    found = shown(write_keras(tmp_path / "m.keras", sequential(own, absent), tree))
+    assert list(found) == ["fc.kernel", "fc.bias", "fc.2"]
+    float8 = {"class_name": "QuantizedFloat8DTypePolicy", "config": {}}
+    tree = {"layers/dense": ("fc", numbers(8, 4), numbers(4), np.array(1.0), numbers(16))}
+    found = shown(write_keras(tmp_path / "q.keras", sequential(layer("Dense", "fc", dtype=float8)), tree))
+    assert list(found) == ["fc.kernel", "fc.bias"]
+
+
 def test_one_tensor_at_a_time_is_in_memory(tmp_path: Path) -> None:
     tree = {f"layers/dense_{index}": (f"fc{index}", np.full((1024, 4096), index, "float32")) for index in range(12)}
     config = sequential(*(layer("Dense", f"fc{index}", use_bias=False) for index in range(12)))
