@@ -49,11 +49,26 @@ ALLOWED = {
     "measure": {"snapshot", "registry", "run"},
     "model": {"snapshot", "measure", "run"},
     "alerts": {"snapshot", "artifacts", "registry"},
-    "command": {"alerts", "draw", "measure", "model", "snapshot"},
+    "command": {
+        "alerts",
+        "artifacts",
+        "draw",
+        "measure",
+        "memory",
+        "model",
+        "settings",
+        "sinks",
+        "snapshot",
+        "views",
+        "visualizer",
+    },
     "settings": {"measure", "memory", "model", "snapshot", "views"},
 }
 # Who may import the two at the top; `__init__` gives them their public names.
-IMPORTERS = {"callback": {"__init__", "environment"}, "visualizer": {"callback", "environment", "figure", "__init__"}}
+IMPORTERS = {
+    "callback": {"__init__", "environment"},
+    "visualizer": {"callback", "environment", "figure", "__init__", "command"},
+}
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 import sys
+import warnings
 
 
 def main() -> None:
@@ -11,6 +13,12 @@ def main() -> None:
     missing = [name for name in ("typer", "rich") if importlib.util.find_spec(name) is None]
     if missing:
         sys.exit(f"weightviz needs {' and '.join(missing)}: pip install 'lightning-weightviz[command]'")
-    from lightning_weightviz.command.application import application
+    # So that what is half written is removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        from lightning_weightviz.command.application import application, tell
 
-    application()
+        warnings.showwarning = lambda message, *_: tell(str(message))
+        application()
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)

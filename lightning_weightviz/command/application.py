@@ -17,7 +17,11 @@ from rich.table import Table
 from rich.text import Text
 
 from lightning_weightviz.command.comparison import Change, Unpaired, compare_each, pair
+from lightning_weightviz.command.difference import draw_changes
 from lightning_weightviz.command.inspection import Inspection, inspection_of, measure_each, sites_of
+from lightning_weightviz.command.output import PAGE, check_output, whole_folder
+from lightning_weightviz.command.rendering import render_each, settings_of
+from lightning_weightviz.command.series import series_of
 from lightning_weightviz.draw.number import shape_text
 from lightning_weightviz.model.files import SUFFIXES, read_checkpoint
 from lightning_weightviz.snapshot import Measurement
@@ -54,18 +58,46 @@ def inspect(
 
 
 @application.command()
+def render(
+    checkpoints: Annotated[list[Path], typer.Argument(help="Files of one network, at one moment or several.")],
+    out: Annotated[Path, typer.Option("--out", help="The folder to write; what render wrote there is replaced.")],
+    layers: Annotated[
+        list[str] | None, typer.Option("--layer", help="A parameter, a module or a glob; may be given again.")
+    ] = None,
+    max_layers: Annotated[int, typer.Option(help="How many parameters get pictures.")] = 12,
+) -> None:
+    """Draws what training made of the weights: heatmaps, film strips, GIFs, statistics and a page of all."""
+    with _bad_input():
+        check_output(out)
+        series = series_of([read_checkpoint(path) for path in checkpoints])
+        settings = settings_of(series, layers or (), max_layers=max_layers)
+    for path, step in series.repeated:
+        tell(f"{path} is left out: another file is of step {step} too")
+    with _bad_input(), whole_folder(out) as folder:
+        for _ in _progress(render_each(series, settings, folder), "drawing", len(series.members)):
+            pass
+    print(out / PAGE)
+
+
+@application.command()
 def compare(
     before: Annotated[Path, typer.Argument(help="The earlier file.")],
     after: Annotated[Path, typer.Argument(help="The later file.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="A folder for pictures of what changed most.")] = None,
 ) -> None:
     """Prints what changed between two files, what changed most first."""
     with _bad_input():
+        if out is not None:
+            check_output(out)
         first, second = read_checkpoint(before), read_checkpoint(after)
         names, unpaired = pair(first, second)
         found = list(_progress(compare_each(first, second, names), "comparing", len(names)))
     # What is no number any more has changed more than any distance tells.
     changes = sorted(found, key=lambda change: (change.unusable == 0, -change.relative))
+    if out is not None:
+        with _bad_input(), whole_folder(out) as folder:
+            draw_changes(first, second, changes, folder)
     if as_json:
         report = {
             "before": str(before),
@@ -86,8 +118,13 @@ def _bad_input() -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, ImportError) as error:
-        print(f"weightviz: {_visible(str(error))}", file=sys.stderr)
+        tell(str(error))
         raise typer.Exit(2) from None
+
+
+def tell(text: str) -> None:
+    """A line on stderr."""
+    print(f"weightviz: {_visible(text)}", file=sys.stderr)
 
 
 def _progress(items: Iterator[_Item], what: str, total: int) -> Iterator[_Item]:

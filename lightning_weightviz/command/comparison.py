@@ -98,11 +98,10 @@ def pair(first: Checkpoint, second: Checkpoint) -> tuple[tuple[str, ...], Unpair
 
 
 def compare_each(first: Checkpoint, second: Checkpoint, names: tuple[str, ...]) -> Iterator[Change]:
-    """Compares one parameter after the other, and lets each leave memory before the next is read."""
-    for name in names:
-        yield change_of(name, first.tensors[name], second.tensors[name])
-        first.release()
-        second.release()
+    """Compares one parameter after the other, and lets what was read leave memory."""
+    with first.bounded(), second.bounded():
+        for name in names:
+            yield change_of(name, first.tensors[name], second.tensors[name])
 
 
 @torch.no_grad()

@@ -57,12 +57,11 @@ def sites_of(checkpoint: Checkpoint) -> tuple[tuple[Site, ...], dict[str, str]]:
 
 
 def measure_each(checkpoint: Checkpoint, sites: Iterable[Site]) -> Iterator[Measurement]:
-    """Measures one parameter after the other, and lets each leave memory before the next is read."""
-    for site in sites:
-        meter = Meter([site.parameter], statistics=COLUMNS)
-        measured = meter.measure([value_of(site.place)]).result()
-        checkpoint.release()
-        yield measured.measurements[site.parameter.name]
+    """Measures one parameter after the other, and lets what was read leave memory."""
+    with checkpoint.bounded():
+        for site in sites:
+            meter = Meter([site.parameter], statistics=COLUMNS)
+            yield meter.measure([value_of(site.place)]).result().measurements[site.parameter.name]
 
 
 def inspection_of(checkpoint: Checkpoint, measurements: Iterable[Measurement], skipped: dict[str, str]) -> Inspection:

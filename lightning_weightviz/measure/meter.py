@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lightning_weightviz.measure.device.abilities import looks
 from lightning_weightviz.measure.device.change import Known, Reference, StepDistances, WatchedSteps
 from lightning_weightviz.measure.device.class_head import enqueue_head
 from lightning_weightviz.measure.device.group import DeviceGroup, enqueue
@@ -27,6 +28,8 @@ from lightning_weightviz.measure.transfer import Arrays, Packer
 from lightning_weightviz.run.deferred import Deferred
 from lightning_weightviz.snapshot import Parameter, Picture
 
+BATCH = 1 << 26
+"""Bytes that are measured together on the host: what is mapped from a file need not be in memory all at once."""
 SPECTRAL_STATE = 1 << 16
 """Elements of singular vectors that go into the state, as float16; what does not fit is found anew."""
 
@@ -120,18 +123,25 @@ class Meter:
             for kind in {device.type for device in devices}:
                 if torch.amp.is_autocast_available(kind):
                     stack.enter_context(torch.autocast(kind, enabled=False))
+            # A device has one, which takes all that is of no group too; on the host there may be more.
+            parcels = [Packer() for _ in groups]
             packers = {device: Packer() for device in devices}
-            enqueued = [enqueue(group, [values[i] for i in group.indices], packers[group.device]) for group in groups]
+            packers |= {group.device: parcel for group, parcel in zip(groups, parcels, strict=True)}
+            enqueued = [
+                enqueue(group, [values[i] for i in group.indices], parcel)
+                for group, parcel in zip(groups, parcels, strict=True)
+            ]
             for device, seen in steps.items():
                 for number, (_, sums) in enumerate(seen):
                     packers[device].add(("step", number), sums)
             classes = [self._enqueue_head(head, n, packers[head.weight.device]) for n, head in enumerate(heads)]
-            arrivals = {device: packer.send() for device, packer in packers.items()}
+            arrivals = {packer: packer.send() for packer in dict.fromkeys((*parcels, *packers.values()))}
 
         @torch.no_grad()
         def finish() -> Measured:
-            arrays = {device: arrival.arrays() for device, arrival in arrivals.items()}
-            found = [collect(one, arrays[one.device]) for one in enqueued]
+            arrived = {packer: arrival.arrays() for packer, arrival in arrivals.items()}
+            arrays = {device: arrived[packer] for device, packer in packers.items()}
+            found = [collect(one, arrived[parcel]) for one, parcel in zip(enqueued, parcels, strict=True)]
             pictures = {index: picture for _, drawn in found for index, picture in drawn.items()}
             order = [index for one in enqueued for index in one.indices]
             measured = self._measured(found, order, arrays, steps, pictures)
@@ -190,13 +200,18 @@ class Meter:
         return values
 
     def _place(self, tensors: Sequence[Tensor]) -> list[DeviceGroup]:
-        """The parameters by device; what is remembered moves with them."""
+        """The parameters by device, on the host in batches; what is remembered moves with them."""
         places: dict[torch.device, list[int]] = {}
         for index, tensor in enumerate(tensors):
             places.setdefault(tensor.device, []).append(index)
-        if {group.device: group.indices for group in self._groups} != places:
+        batches = [
+            (device, batch)
+            for device, indices in places.items()
+            for batch in (_batches(indices, tensors) if looks(device) else [indices])
+        ]
+        if [(group.device, group.indices) for group in self._groups] != batches:
             self._remember()
-            self._groups = [self._group(device, indices) for device, indices in places.items()]
+            self._groups = [self._group(*batch) for batch in batches]
         return self._groups
 
     def _group(self, device: torch.device, indices: list[int]) -> DeviceGroup:
@@ -259,6 +274,20 @@ class Meter:
             kept.append(state["kept"][place])
             known.append((_known(starts[place]), _known(previous[place]), vector if usable else None))
         self._begin(kept, [one[0] for one in known], [one[1] for one in known], [one[2] for one in known])
+
+
+def _batches(indices: Sequence[int], tensors: Sequence[Tensor]) -> Iterator[list[int]]:
+    """The same in their order, each batch of at least `BATCH` bytes but the last."""
+    batch: list[int] = []
+    size = 0
+    for index in indices:
+        batch.append(index)
+        size += tensors[index].nbytes
+        if size >= BATCH:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def _vector_length(parameter: Parameter) -> int:

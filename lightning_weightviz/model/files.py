@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
-import mmap
 import os
 import pickle
 import re
 import warnings
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -22,6 +21,7 @@ from lightning_weightviz.model.in_file import InFile
 from lightning_weightviz.model.keras_files import read_keras
 from lightning_weightviz.model.keras_model import Mirrored, mirror_of_model
 from lightning_weightviz.model.keras_saved import SavedLayer
+from lightning_weightviz.model.mapped import bounded
 from lightning_weightviz.model.state_dict import module_of
 
 TORCH_SUFFIXES = (".ckpt", ".pt", ".pth")
@@ -63,10 +63,15 @@ class Checkpoint:
             return mirror_of_model(self.keras, input_shape)
         return Mirrored(module_of(self.tensors), None, input_shape)
 
-    def release(self) -> None:
-        """Lets what was read of the mapped files leave memory; it is read again when it is asked for."""
-        for file in self.files or (self.path,):
-            release_mapped(file)
+    def bounded(self) -> AbstractContextManager[None]:
+        """While it lasts, what was read of the mapped files leaves memory; it is read again when it is asked for."""
+        return bounded(self.files or (self.path,))
+
+
+def input_shape_of(checkpoints: Iterable[Checkpoint]) -> tuple[int, int, int] | None:
+    """(channels, height, width) of the input of one network, by the first of its files that tells; None: none does."""
+    shapes = (checkpoint.mirrored().input_shape for checkpoint in checkpoints if checkpoint.keras is not None)
+    return next((shape for shape in shapes if shape is not None), None)
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
@@ -188,18 +193,3 @@ def _read_keras(path: Path) -> Checkpoint:
     parameters = mirror_of_model(model).module.named_parameters()
     kept = {name: one.source for name, one in parameters if isinstance(one, InFile)}
     return Checkpoint(path, kept, keras=model)
-
-
-def release_mapped(path: Path) -> None:
-    """Lets the pages of a mapped file leave this process's memory; does nothing on systems other than Linux."""
-    maps = Path("/proc/self/maps")
-    if not maps.exists():
-        return
-    name = str(path.resolve())
-    libc = ctypes.CDLL(None)
-    for line in maps.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
-        addresses, permissions, *_, mapped = [*line.split(maxsplit=5), ""][:6]
-        # Pages that could have been written would be lost.
-        if mapped == name and "p" in permissions:
-            start, end = (int(address, 16) for address in addresses.split("-"))
-            libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), mmap.MADV_DONTNEED)

@@ -70,6 +70,11 @@ class Observer:
         """Whether `take` takes collectives, so that every rank must call it."""
         return sharding.needs_every_rank(self._model)
 
+    def look_at(self, model: nn.Module) -> None:
+        """From now on looks at another module: that of a later file, say."""
+        self._model = model
+        self.follow()
+
     def take(self) -> Deferred[dict[Target, Measured]] | None:
         """Measures all targets as they are now; None where there is nothing to measure yet.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -70,7 +71,9 @@ def _at(root: nn.Module, prefix: str, group: Mapping[str, Tensor]) -> nn.Module:
 def _owner(name: str, group: Mapping[str, Tensor]) -> nn.Module:
     """A module without values, of the class that owns parameters of these names and shapes."""
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), warnings.catch_warnings():
+            # Torch warns of what has no elements.
+            warnings.simplefilter("ignore")
             made = _guess(name, group)
     except Exception:  # names of a layer on shapes that it cannot have
         made = nn.Module()

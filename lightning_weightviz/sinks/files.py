@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
 from typing import Any
 
-from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Scalar
+from lightning_weightviz.artifacts import Batch, Scalar
 from lightning_weightviz.sinks import FALLBACK, sink
 from lightning_weightviz.sinks.support.folder import SUBFOLDER, Folder, Place, inside, open_folder, place_of
-from lightning_weightviz.sinks.support.histogram_pictures import drawn_histograms, finite, histogram_record
-from lightning_weightviz.sinks.support.names import step_name, tag_path, unicode_tag
+from lightning_weightviz.sinks.support.histogram_pictures import finite
+from lightning_weightviz.sinks.support.names import unicode_tag
+from lightning_weightviz.sinks.support.record import write_pictures
 
 
 @sink(FALLBACK)
 class FileSink:
     """Gives scalars to the logger's ``log_metrics`` and writes the rest to files.
 
-    Below ``weightviz`` in the logger's folder, with the tag as `tag_path` makes it:
-
-    - ``<tag>/step_00000899.png`` and ``.gif``: pictures, whole or not at all;
-    - ``<tag>/histogram.jsonl``: one line per step with ``step, epoch, minimum, maximum, sum, sum_squares, edges,
-      counts``; those of the most values, 24 per snapshot, are drawn too, to ``<tag>/step_00000899.png``;
-    - ``scalars.jsonl``, where there is no logger: one line per step with ``step, epoch, values``;
-    - ``manifest.jsonl``: one line for each picture and histogram with ``tag, kind, step, epoch, file, caption``,
-      written after what it names. A file written again, as after a resume, has a second line; the last one holds.
+    Below ``weightviz`` in the logger's folder lie pictures, histograms and ``manifest.jsonl``, as of `write_pictures`,
+    and where there is no logger ``scalars.jsonl``: one line per step with ``step, epoch, values``.
 
     The logger's folder is its ``log_dir``; else ``<save_dir>/<name>/<version>``, where Lightning puts checkpoints;
     else, or where that is the address of a server, the folder given. Any of them may be a URL, as `open_folder` takes
@@ -62,41 +56,17 @@ class FileSink:
             if scalars and self._logger is not None:
                 self._logger.log_metrics(metrics=scalars, step=batch.step)
         finally:
-            self._write_files(batch, scalars if self._logger is None else {})
+            if any(not isinstance(artifact, Scalar) for artifact in batch.artifacts):
+                write_pictures(self._root(), batch)
+            if scalars and self._logger is None:
+                values = {tag: finite(value) for tag, value in scalars.items()}
+                record = {"step": batch.step, "epoch": batch.epoch, "values": values}
+                self._root().append({"scalars.jsonl": [record]})
 
     def flush(self) -> None:
         """Has the logger save what it holds back; files need no flush."""
         if self._logger is not None and callable(getattr(type(self._logger), "save", None)):
             self._logger.save()
-
-    def _write_files(self, batch: Batch, scalars: Mapping[str, float]) -> None:
-        moment = {"step": batch.step, "epoch": batch.epoch}
-        pictures = {f"{tag_path(one.tag)}/{step_name(batch)}.png": one.png for one in drawn_histograms(batch)}
-        histograms: dict[str, list[dict[str, Any]]] = {}
-        manifest: list[dict[str, Any]] = []
-        for artifact in batch.artifacts:
-            folder = tag_path(artifact.tag)
-            match artifact:
-                case Scalar():
-                    continue
-                case Image():
-                    kind, caption, file = "image", artifact.caption, f"{folder}/{step_name(batch)}.png"
-                    pictures[file] = artifact.png
-                case Animation():
-                    kind, caption, file = "animation", artifact.caption, f"{folder}/{step_name(batch)}.gif"
-                    pictures[file] = artifact.gif
-                case Histogram():
-                    kind, caption, file = "histogram", "", f"{folder}/histogram.jsonl"
-                    histograms.setdefault(file, []).append(moment | histogram_record(artifact))
-            manifest.append({"tag": artifact.tag, "kind": kind, **moment, "file": file, "caption": caption})
-        if manifest:
-            root = self._root()
-            root.write(pictures)
-            root.append(histograms)
-            root.append({"manifest.jsonl": manifest})
-        if scalars:
-            values = {tag: finite(value) for tag, value in scalars.items()}
-            self._root().append({"scalars.jsonl": [moment | {"values": values}]})
 
     def _root(self) -> Folder:
         """Where all goes; found, and named to the user, when the first file is written."""

@@ -38,8 +38,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_both_commands_are_shown() -> None:
-    assert {arguments.split()[0] for arguments, _ in SHOWN} == {"inspect", "compare"}
+def test_every_command_is_shown() -> None:
+    assert {arguments.split()[0] for arguments, _ in SHOWN} == {"inspect", "render", "compare"}
 
 
 @pytest.mark.parametrize(("arguments", "printed"), SHOWN, ids=[arguments for arguments, _ in SHOWN])

@@ -9,8 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from lightning_weightviz import visualize_weights
+from lightning_weightviz.command.comparison import Change
+from lightning_weightviz.command.difference import draw_changes
+from lightning_weightviz.command.rendering import render_each, settings_of
+from lightning_weightviz.command.series import series_of
 from lightning_weightviz.model.files import read_checkpoint
 from lightning_weightviz.model.selection import Choice, select
 from tests.frameworks.test_keras import Arrays, start
@@ -110,3 +115,21 @@ def test_the_command_reads_what_keras_wrote(folder: Path) -> None:
             assert not any("moving" in word for line in lines for word in line)
         else:
             assert ["fc1.kernel", "784×128", "0", "0°", "0"] in lines
+
+
+def test_pictures_of_a_file_have_its_names_and_its_order(folder: Path, tmp_path: Path) -> None:
+    checkpoint = read_checkpoint(folder / "coloured.keras")
+    series = series_of([checkpoint])
+    for _ in render_each(series, settings_of(series, ()), tmp_path):
+        pass
+    (page,) = (tmp_path / "weights.heatmap" / "dense.kernel").iterdir()
+    expected = live(folder, "coloured")["weights.heatmap/dense.kernel"]
+    np.testing.assert_array_equal(np.asarray(Image.open(page).convert("RGB")), expected)
+    # Of the two only one tells that there are pictures; nothing has changed.
+    other = read_checkpoint(folder / "coloured.weights.h5")
+    for index, pair in enumerate([(checkpoint, checkpoint), (checkpoint, other), (other, checkpoint)]):
+        draw_changes(*pair, [Change("dense.kernel", (144, 4), 1.0, 0.5, 0.0, (), 0)], tmp_path / str(index))
+        (page,) = (tmp_path / str(index) / "updates.heatmap/dense.kernel").iterdir()
+        pixels = np.asarray(Image.open(page).convert("RGB"))
+        expected = pixels if index == 0 else expected
+        np.testing.assert_array_equal(pixels, expected)

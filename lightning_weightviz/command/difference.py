@@ -1,0 +1,57 @@
+"""Pictures of what changed between two files, of the parameters that changed most."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from glob import escape
+from pathlib import Path
+
+from lightning_weightviz.command.comparison import Change
+from lightning_weightviz.command.output import PAGE
+from lightning_weightviz.measure import Meter
+from lightning_weightviz.memory import History
+from lightning_weightviz.model.files import Checkpoint, input_shape_of
+from lightning_weightviz.model.selection import Choice, select
+from lightning_weightviz.model.values import differences, readable, value_of
+from lightning_weightviz.sinks.support.folder import LocalFolder
+from lightning_weightviz.sinks.support.record import write_pictures
+from lightning_weightviz.sinks.support.report import Report
+from lightning_weightviz.snapshot import Measurement, Snapshot
+from lightning_weightviz.views import Scene, Style
+from lightning_weightviz.views.support.render import render
+
+MOST = 12
+"""Parameters that are drawn."""
+
+
+def draw_changes(first: Checkpoint, second: Checkpoint, changes: Sequence[Change], folder: Path) -> None:
+    """Draws the differences of those that changed most, the most first, as ``updates.heatmap/<parameter>``."""
+    shape = input_shape_of([first, second])
+    now, before = second.mirrored(shape), dict(first.mirrored(shape).module.named_parameters())
+    names = [change.name for change in changes if change.relative > 0 and change.name in before][:MOST]
+    choice = Choice([escape(name) for name in names], max_layers=MOST, input_shape=shape)
+    selection = select(now.module, choice, guess=False)
+    measured: dict[str, Measurement] = {}
+    with first.bounded(), second.bounded():
+        for site in selection.sites:
+            name = site.parameter.name
+            change = differences([value_of(site.place)], [readable(before[name])])
+            measured |= Meter([site.parameter], statistics=()).measure(change).result().measurements
+    ordered = {name: measured[name] for name in names if name in measured}
+    snapshot = Snapshot(
+        step=second.step or 0,
+        epoch=second.epoch or 0,
+        ordinal=0,
+        initial=False,
+        targets={"updates": ordered},
+        totals={},
+        timeless=second.step is None,
+    )
+    scene = Scene(snapshot, History().remember(snapshot), Style())
+    rendered = render(scene, ["heatmap"])
+    for error in rendered.errors.values():
+        raise error
+    report, files = Report(), LocalFolder(folder)
+    write_pictures(files, rendered.batch)
+    report.add(rendered.batch)
+    files.write({PAGE: report.page(f"What changed from {first.path.name} to {second.path.name}")})

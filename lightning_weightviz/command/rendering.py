@@ -1,0 +1,131 @@
+"""Pictures and statistics of a series of files, with one tensor at a time in memory."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from lightning_weightviz.artifacts import Batch, Scalar
+from lightning_weightviz.command.output import PAGE
+from lightning_weightviz.command.series import Series
+from lightning_weightviz.memory import History
+from lightning_weightviz.model.files import input_shape_of
+from lightning_weightviz.model.observer import Observer
+from lightning_weightviz.settings import Settings
+from lightning_weightviz.sinks.support.folder import LocalFolder
+from lightning_weightviz.sinks.support.record import write_pictures
+from lightning_weightviz.sinks.support.report import Report
+from lightning_weightviz.views import VIEWS
+from lightning_weightviz.views.support.render import render
+from lightning_weightviz.visualizer import Moment, scene_of
+
+STATISTICS = (
+    "mean",
+    "std",
+    "rms",
+    "norm",
+    "min",
+    "max",
+    "absmax",
+    "zero_fraction",
+    "nan_count",
+    "inf_count",
+    "rotation",
+    "relative_change",
+    "stable_rank",
+    "spectral_norm",
+    "dead_units",
+)
+"""Columns of ``statistics.csv``."""
+_TAG = "weights."
+_AT_ONE_MOMENT = ("heatmap", "distribution", "classes", "overview")
+_OVER_TIME = ("evolution", "drift")
+
+
+def settings_of(series: Series, layers: Sequence[str], **arguments: object) -> Settings:
+    """What is drawn of a series.
+
+    Raises:
+        TypeError: An argument has the wrong type.
+        ValueError: An argument has a value that is not allowed.
+    """
+    views = _AT_ONE_MOMENT if len(series.members) == 1 else (*_AT_ONE_MOMENT, *_OVER_TIME)
+    return Settings(
+        # All are named, as what is named has scalars whatever it is.
+        layers=list(layers) or ["*"],
+        views=(*views, "statistics"),
+        statistics=STATISTICS,
+        animation=True,
+        background=False,
+        **arguments,  # type: ignore[arg-type]  # Settings checks them
+    )
+
+
+def render_each(series: Series, settings: Settings, folder: Path) -> Iterator[None]:
+    """Draws one file after the other; yields after each.
+
+    ``<tag>/step_00000570.png`` and ``.gif``, with ``manifest.jsonl``, hold the pictures, ``statistics.csv`` a row per
+    step and parameter, and ``index.html`` the newest of every picture.
+
+    Raises:
+        ValueError: No parameter is left to show.
+    """
+    # Inputs are put in the same order in all files, also where only some tell what the input is.
+    shape = input_shape_of([member.checkpoint for member in series.members])
+    settings = replace(settings, input_shape=shape)
+    history = History(settings.color_range, keep_start=settings.needs_start)
+    report, table, files = Report(), _Table(), LocalFolder(folder)
+    observer: Observer | None = None
+    for ordinal, member in enumerate(series.members):
+        module = member.checkpoint.mirrored(shape).module
+        if observer is None:
+            observer = Observer(module, settings.choice, settings.measuring)
+        else:
+            observer.look_at(module)
+        with member.checkpoint.bounded():
+            measured = observer.take()
+        if measured is None or not observer.sites:
+            raise ValueError(f"{member.checkpoint.path}: no parameter is left to draw")
+        initial = series.is_timed and member.step == 0
+        moment = Moment(member.step, member.epoch, ordinal, initial, timeless=len(series.members) == 1)
+        last = ordinal == len(series.members) - 1
+        scene = replace(scene_of(measured.result(), moment, history, settings), last=last)
+        rendered = render(scene, [name for name in settings.views if last or not VIEWS[name].over_time])
+        for error in rendered.errors.values():
+            raise error
+        write_pictures(files, rendered.batch)
+        report.add(rendered.batch)
+        table.add(rendered.batch)
+        yield
+    files.write({"statistics.csv": table.text().encode(), PAGE: report.page(_title(series))})
+
+
+def _title(series: Series) -> str:
+    names = [member.checkpoint.path.name for member in (series.members[0], series.members[-1])]
+    return f"Weights of {names[0]}" if len(series.members) == 1 else f"Weights from {names[0]} to {names[1]}"
+
+
+class _Table:
+    """Statistics as rows: step, epoch, parameter, then one column each."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[int, int, str], dict[str, float]] = {}
+
+    def add(self, batch: Batch) -> None:
+        """Takes the scalars of a moment."""
+        for artifact in batch.artifacts:
+            if isinstance(artifact, Scalar) and artifact.tag.startswith(_TAG):
+                statistic, _, name = artifact.tag.removeprefix(_TAG).partition("/")
+                self._rows.setdefault((batch.step, batch.epoch, name), {})[statistic] = artifact.value
+
+    def text(self) -> str:
+        """As CSV; what is not defined is empty."""
+        lines = io.StringIO()
+        writer = csv.writer(lines)
+        writer.writerow(["step", "epoch", "parameter", *STATISTICS])
+        for key, values in self._rows.items():
+            writer.writerow([*key, *(repr(values[name]) if name in values else "" for name in STATISTICS)])
+        return lines.getvalue()
