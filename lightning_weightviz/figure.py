@@ -76,8 +76,9 @@ def visualize_weights(
 
     Args:
         model: A module, a LightningModule, a state dict, a checkpoint that holds one under ``state_dict``, a Keras 3
-            model of any backend, or the path of a file: ``.ckpt``, ``.pt``, ``.pth``, ``.safetensors`` or
-            ``model.safetensors.index.json``. Nothing that a file holds is run.
+            model of any backend, or the path of a file: ``.ckpt``, ``.pt``, ``.pth``, ``.safetensors``,
+            ``model.safetensors.index.json``, ``.keras`` or ``.weights.h5``. Nothing that a file holds is run. A
+            ``.weights.h5`` does not name classes, variables or outputs; they are guessed from keys and shapes.
         layer: A parameter's name, a module's name, which stands for all its parameters, or a glob over names, for
             instance ``"fc1"``, ``"fc1.weight"`` or ``"encoder.*.weight"``. None: all.
         exclude: Globs of parameters to exclude.
@@ -141,7 +142,8 @@ def _read(model: Any, settings: Settings) -> tuple[nn.Module, Trace | None, Sett
     if isinstance(model, nn.Module):
         return model, None, settings
     if isinstance(model, (str, os.PathLike)):
-        return module_of(read_checkpoint(model).tensors), None, settings
+        mirrored = read_checkpoint(model).mirrored(settings.input_shape)
+        return mirrored.module, mirrored.trace, replace(settings, input_shape=mirrored.input_shape)
     if isinstance(model, Mapping):
         return module_of(model), None, settings
     raise TypeError(

@@ -45,8 +45,9 @@ def inspect(
     """Prints a table of the parameters, and what is wrong with them."""
     with _bad_input():
         opened = read_checkpoint(checkpoint)
-    sites, skipped = sites_of(opened)
-    measured = list(_progress(measure_each(opened, sites), "measuring", len(sites)))
+        sites, skipped = sites_of(opened)
+        # Values may be read only now.
+        measured = list(_progress(measure_each(opened, sites), "measuring", len(sites)))
     inspection = inspection_of(opened, measured, skipped)
     if as_json:
         print(json.dumps(inspection.as_json(), indent=2))
@@ -90,8 +91,8 @@ def compare(
         if out is not None:
             check_output(out)
         first, second = read_checkpoint(before), read_checkpoint(after)
-    names, unpaired = pair(first, second)
-    found = list(_progress(compare_each(first, second, names), "comparing", len(names)))
+        names, unpaired = pair(first, second)
+        found = list(_progress(compare_each(first, second, names), "comparing", len(names)))
     # What is no number any more has changed more than any distance tells.
     changes = sorted(found, key=lambda change: (change.unusable == 0, -change.relative))
     if out is not None:
@@ -199,7 +200,7 @@ def _cells(measurement: Measurement) -> Sequence[str]:
     dead = "" if math.isnan(numbers["dead_units"]) else f"{numbers['dead_units']:.0f} of {parameter.units}"
     return (
         parameter.name,
-        shape_text(parameter.shape),
+        shape_text(parameter.own_shape),
         parameter.dtype,
         f"{numbers['rms']:.3g}",
         f"{numbers['absmax']:.3g}",

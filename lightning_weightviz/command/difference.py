@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from glob import escape
 from pathlib import Path
 
 from lightning_weightviz.command.comparison import Change
 from lightning_weightviz.command.output import PAGE
 from lightning_weightviz.measure import Meter
 from lightning_weightviz.memory import History
-from lightning_weightviz.model.files import Checkpoint
+from lightning_weightviz.model.files import Checkpoint, input_shape_of
 from lightning_weightviz.model.selection import Choice, select
-from lightning_weightviz.model.state_dict import module_of
 from lightning_weightviz.model.values import differences, readable, value_of
 from lightning_weightviz.sinks.support.folder import LocalFolder
 from lightning_weightviz.sinks.support.record import write_pictures
@@ -26,13 +26,16 @@ MOST = 12
 
 def draw_changes(first: Checkpoint, second: Checkpoint, changes: Sequence[Change], folder: Path) -> None:
     """Draws the differences of those that changed most, the most first, as ``updates.heatmap/<parameter>``."""
-    names = [change.name for change in changes if change.relative > 0][:MOST]
-    selection = select(module_of({name: second.tensors[name] for name in names}), Choice(max_layers=MOST), guess=False)
+    shape = input_shape_of([first, second])
+    now, before = second.mirrored(shape), dict(first.mirrored(shape).module.named_parameters())
+    names = [change.name for change in changes if change.relative > 0 and change.name in before][:MOST]
+    choice = Choice([escape(name) for name in names], max_layers=MOST, input_shape=shape)
+    selection = select(now.module, choice, guess=False)
     measured: dict[str, Measurement] = {}
     with first.bounded(), second.bounded():
         for site in selection.sites:
             name = site.parameter.name
-            change = differences([value_of(site.place)], [readable(first.tensors[name])])
+            change = differences([value_of(site.place)], [readable(before[name])])
             measured |= Meter([site.parameter], statistics=(), remembers=False).measure(change).result().measurements
     ordered = {name: measured[name] for name in names if name in measured}
     snapshot = Snapshot(

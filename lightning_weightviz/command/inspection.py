@@ -12,7 +12,6 @@ from lightning_weightviz.measure import Meter
 from lightning_weightviz.model.files import Checkpoint
 from lightning_weightviz.model.selection import Choice, select
 from lightning_weightviz.model.sites import Site
-from lightning_weightviz.model.state_dict import module_of
 from lightning_weightviz.model.values import value_of
 from lightning_weightviz.snapshot import Measurement, Snapshot
 
@@ -53,7 +52,7 @@ class Inspection:
 
 def sites_of(checkpoint: Checkpoint) -> tuple[tuple[Site, ...], dict[str, str]]:
     """The parameters of a file that can be measured, and why the others cannot."""
-    selection = select(module_of(checkpoint.tensors), Choice(max_layers=0), guess=False)
+    selection = select(checkpoint.mirrored().module, Choice(max_layers=0), guess=False)
     return selection.sites, selection.skipped
 
 
@@ -84,7 +83,7 @@ def inspection_of(checkpoint: Checkpoint, measurements: Iterable[Measurement], s
 def _row(measurement: Measurement) -> dict[str, Any]:
     parameter, statistics = measurement.parameter, measurement.statistics
     numbers = {name: _number(name, statistics[name]) for name in COLUMNS}
-    return {"name": parameter.name, "shape": list(parameter.shape), "dtype": parameter.dtype, **numbers}
+    return {"name": parameter.name, "shape": list(parameter.own_shape), "dtype": parameter.dtype, **numbers}
 
 
 def _number(name: str, value: float) -> float | int | None:

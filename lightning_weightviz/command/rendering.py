@@ -12,8 +12,8 @@ from lightning_weightviz.artifacts import Batch, Scalar
 from lightning_weightviz.command.output import PAGE
 from lightning_weightviz.command.series import Series
 from lightning_weightviz.memory import History
+from lightning_weightviz.model.files import input_shape_of
 from lightning_weightviz.model.observer import Observer
-from lightning_weightviz.model.state_dict import module_of
 from lightning_weightviz.settings import Settings
 from lightning_weightviz.sinks.support.folder import LocalFolder
 from lightning_weightviz.sinks.support.record import write_pictures
@@ -73,11 +73,14 @@ def render_each(series: Series, settings: Settings, folder: Path) -> Iterator[No
     Raises:
         ValueError: No parameter is left to show.
     """
+    # Inputs are put in the same order in all files, also where only some tell what the input is.
+    shape = input_shape_of([member.checkpoint for member in series.members])
+    settings = replace(settings, input_shape=shape)
     history = History(settings.color_range, keep_start=settings.needs_start)
     report, table, files = Report(), _Table(), LocalFolder(folder)
     observer: Observer | None = None
     for ordinal, member in enumerate(series.members):
-        module = module_of(member.checkpoint.tensors)
+        module = member.checkpoint.mirrored(shape).module
         if observer is None:
             observer = Observer(module, settings.choice, settings.measuring)
         else:

@@ -1,4 +1,4 @@
-"""Weights in files: read without running anything that they hold, and mapped rather than copied."""
+"""Weights in files: read without running anything that they hold; mapped, or left in the file until asked for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pickle
 import re
 import warnings
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +17,17 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 
+from lightning_weightviz.model.in_file import InFile
+from lightning_weightviz.model.keras_files import read_keras
+from lightning_weightviz.model.keras_model import Mirrored, mirror_of_model
+from lightning_weightviz.model.keras_saved import SavedLayer
 from lightning_weightviz.model.mapped import bounded
+from lightning_weightviz.model.state_dict import module_of
 
 TORCH_SUFFIXES = (".ckpt", ".pt", ".pth")
 INDEX_SUFFIX = ".safetensors.index.json"
-SUFFIXES = (*TORCH_SUFFIXES, ".safetensors", INDEX_SUFFIX)
+KERAS_SUFFIXES = (".keras", ".weights.h5")
+SUFFIXES = (*TORCH_SUFFIXES, ".safetensors", INDEX_SUFFIX, *KERAS_SUFFIXES)
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Under which of its keys a checkpoint holds the state dict: Lightning's, then those that training loops use."""
@@ -33,10 +39,11 @@ class Checkpoint:
 
     Attributes:
         path: Of the file.
-        tensors: The weights by name, mapped from the file where its format allows.
+        tensors: The weights by name, in the file's own order of axes: mapped from it; of Keras', left in it (`InFile`).
         step: Optimizer steps taken; None where the file does not say.
         epoch: Epochs begun, from 0; None where the file does not say.
         files: All files that hold tensors.
+        keras: The model, where Keras wrote the file.
     """
 
     path: Path
@@ -44,18 +51,36 @@ class Checkpoint:
     step: int | None = None
     epoch: int | None = None
     files: tuple[Path, ...] = ()
+    keras: SavedLayer | None = None
+
+    def mirrored(self, input_shape: tuple[int, int, int] | None = None) -> Mirrored:
+        """The weights as modules, with what the file tells of the head and of the input.
+
+        Args:
+            input_shape: (channels, height, width) of the input, by the user.
+        """
+        if self.keras is not None:
+            return mirror_of_model(self.keras, input_shape)
+        return Mirrored(module_of(self.tensors), None, input_shape)
 
     def bounded(self) -> AbstractContextManager[None]:
         """While it lasts, what was read of the mapped files leaves memory; it is read again when it is asked for."""
         return bounded(self.files or (self.path,))
 
 
+def input_shape_of(checkpoints: Iterable[Checkpoint]) -> tuple[int, int, int] | None:
+    """(channels, height, width) of the input of one network, by the first of its files that tells; None: none does."""
+    shapes = (checkpoint.mirrored().input_shape for checkpoint in checkpoints if checkpoint.keras is not None)
+    return next((shape for shape in shapes if shape is not None), None)
+
+
 def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """Opens a file of weights. Nothing in it is run.
 
     Args:
-        path: A ``.ckpt``, ``.pt``, ``.pth`` or ``.safetensors`` file, or the index of a model in several files
-            (``model.safetensors.index.json``).
+        path: A ``.ckpt``, ``.pt``, ``.pth`` or ``.safetensors`` file, the index of a model in several files
+            (``model.safetensors.index.json``), or a file of Keras 3: ``.keras`` or ``.weights.h5``. The latter holds no
+            config: classes are told by keys and shapes, and nothing says what the outputs are.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -88,6 +113,8 @@ def _reader(path: Path) -> Callable[[Path], Checkpoint]:
         return _read_safetensors
     if name.endswith(INDEX_SUFFIX):
         return _read_index
+    if name.endswith(KERAS_SUFFIXES):
+        return _read_keras
     raise ValueError(f"{path}: the name must end in one of {', '.join(SUFFIXES)}")
 
 
@@ -159,3 +186,10 @@ def _read_index(path: Path) -> Checkpoint:
     if missing:
         raise ValueError(f"{path}: its files do not hold {', '.join(missing[:3])}{', …' if len(missing) > 3 else ''}")
     return Checkpoint(path, {name: tensors[name] for name in files}, files=tuple(path.with_name(one) for one in shards))
+
+
+def _read_keras(path: Path) -> Checkpoint:
+    model = read_keras(path)
+    parameters = mirror_of_model(model).module.named_parameters()
+    kept = {name: one.source for name, one in parameters if isinstance(one, InFile)}
+    return Checkpoint(path, kept, keras=model)

@@ -14,12 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from lightning_weightviz.model.evidence import Trace
+from lightning_weightviz.model.keras_classes import ATTENTION
 from lightning_weightviz.model.keras_head import answers_of
 from lightning_weightviz.model.keras_layers import KerasLayer, mirror_of
 from lightning_weightviz.model.keras_pictures import as_channels_first, picture_shape
+from lightning_weightviz.model.keras_saved import SavedLayer
 from lightning_weightviz.model.mirror import Mirror
 
-_ATTENTION = {"MultiHeadAttention", "GroupedQueryAttention"}
 _WEIGHTS = {"kernel", "bias", "embeddings", "recurrent_kernel", "depthwise_kernel", "pointwise_kernel"}
 """Shown also where a layer made them as what no training changes, as a base below adapters."""
 
@@ -51,7 +52,7 @@ def mirror_of_model(model: Any, input_shape: tuple[int, int, int] | None = None)
     """Reads a Keras model of any backend; nothing is called and nothing changes.
 
     Args:
-        model: A Keras model or layer, built.
+        model: A Keras model or layer, built, or one in a file.
         input_shape: (channels, height, width) of the input, by the user.
 
     Raises:
@@ -64,8 +65,10 @@ def mirror_of_model(model: Any, input_shape: tuple[int, int, int] | None = None)
             f"the Keras model {model.name!r} has no weights yet, as it is not built: "
             "call it on some data, or model.build(input_shape), before its weights are shown"
         )
-    shape = picture_shape(model, module, input_shape)
-    as_channels_first(module, shape or input_shape)
+    last = _channels_last(model)
+    shape = picture_shape(model, module, input_shape, channels_last=last)
+    if last:
+        as_channels_first(module, shape or input_shape)
     return Mirrored(module, answers_of(model, reader.mirrors), shape)
 
 
@@ -117,12 +120,14 @@ def _described(layer: Any, above: Any) -> KerasLayer:
         classes=_classes(layer),
         equation=equation if isinstance(equation, str) else "",
         groups=groups if isinstance(groups, int) else 1,
-        in_attention=not _ATTENTION.isdisjoint(_classes(above)),
+        in_attention=not ATTENTION.isdisjoint(_classes(above)),
     )
 
 
 def _classes(layer: Any) -> frozenset[str]:
     """Names of Keras' own classes that a layer is one of."""
+    if isinstance(layer, SavedLayer):
+        return layer.classes
     return frozenset(one.__name__ for one in type(layer).__mro__ if one.__module__.partition(".")[0] == "keras")
 
 
@@ -161,6 +166,14 @@ def _free(name: str, taken: Mapping[str, Any]) -> str:
         number += 1
         free = f"{name}_{number}"
     return free
+
+
+def _channels_last(model: Any) -> bool:
+    """Whether pictures have their channels last: so Keras was set up, or the file says so."""
+    if isinstance(model, SavedLayer):
+        return model.channels_last
+    order: str = sys.modules["keras"].config.image_data_format()
+    return order == "channels_last"
 
 
 def _values(variable: Any) -> Tensor:

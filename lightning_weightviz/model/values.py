@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from lightning_weightviz.model import sharding
+from lightning_weightviz.model.in_file import InFile
 from lightning_weightviz.model.reparametrization import mask_of
 from lightning_weightviz.model.sites import Place
 
@@ -21,6 +22,8 @@ def reason_to_skip(tensor: Tensor) -> str | None:
         return "it is on the meta device and has no values"
     if not (tensor.is_floating_point() or tensor.is_complex()):
         return f"its dtype is {tensor.dtype}, and only floating point is shown"
+    if isinstance(tensor, InFile):
+        return None
     if not sharding.is_sharded(tensor) and _is_wrapper(tensor) and _unwrapped(tensor) is None:
         return f"its type {type(tensor).__name__} holds values that cannot be read without knowing it"
     if tensor.layout != torch.strided:
@@ -44,7 +47,7 @@ def readable(tensor: Tensor) -> Tensor:
     Raises:
         TypeError: It is of a type whose values cannot be read.
     """
-    whole = sharding.whole(tensor)
+    whole = tensor.read() if isinstance(tensor, InFile) else sharding.whole(tensor)
     plain = _unwrapped(whole)
     if plain is None:
         raise TypeError(f"{type(whole).__name__} holds values that cannot be read without knowing it")
