@@ -8,12 +8,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from torch import nn
+
 from lightning_weightviz.artifacts import Batch, Scalar
 from lightning_weightviz.command.output import PAGE
 from lightning_weightviz.command.series import Series
 from lightning_weightviz.memory import History
 from lightning_weightviz.model.files import input_shape_of
 from lightning_weightviz.model.observer import Observer
+from lightning_weightviz.model.selection import select
 from lightning_weightviz.settings import Settings
 from lightning_weightviz.sinks.support.folder import LocalFolder
 from lightning_weightviz.sinks.support.record import write_pictures
@@ -40,6 +43,7 @@ STATISTICS = (
     "dead_units",
 )
 """Columns of ``statistics.csv``."""
+MOST_CLASSES = 2048
 _TAG = "weights."
 _AT_ONE_MOMENT = ("heatmap", "distribution", "classes", "overview")
 _OVER_TIME = ("evolution", "drift")
@@ -82,7 +86,8 @@ def render_each(series: Series, settings: Settings, folder: Path) -> Iterator[No
     for ordinal, member in enumerate(series.members):
         module = member.checkpoint.mirrored(shape).module
         if observer is None:
-            observer = Observer(module, settings.choice, settings.measuring)
+            settings = _without_many_classes(settings, module)
+            observer = Observer(module, settings.choice, settings.measuring, classes="classes" in settings.views)
         else:
             observer.look_at(module)
         with member.checkpoint.bounded():
@@ -101,6 +106,13 @@ def render_each(series: Series, settings: Settings, folder: Path) -> Iterator[No
         table.add(rendered.batch)
         yield
     files.write({"statistics.csv": table.text().encode(), PAGE: report.page(_title(series))})
+
+
+def _without_many_classes(settings: Settings, module: nn.Module) -> Settings:
+    """Without class views where the last layer has too many rows to compare, as a vocabulary has."""
+    if any(head.classes > MOST_CLASSES for head in select(module, settings.choice).heads):
+        return replace(settings, views=[name for name in settings.views if name != "classes"])
+    return settings
 
 
 def _title(series: Series) -> str:

@@ -5,23 +5,36 @@ A parameter that is split over ranks is gathered, one tensor at a time and on ev
 
 from __future__ import annotations
 
+import sys
+from typing import TYPE_CHECKING, TypeGuard
+
 import torch
 from torch import Tensor, nn
-from torch.distributed.fsdp import FSDPModule
-from torch.distributed.tensor import DTensor
+
+if TYPE_CHECKING:
+    from torch.distributed.fsdp import FSDPModule
+    from torch.distributed.tensor import DTensor
 
 
-def is_sharded(tensor: Tensor) -> bool:
+def is_sharded(tensor: Tensor) -> TypeGuard[DTensor]:
     """Whether the tensor's elements are spread over ranks, so that all of them must take part in reading it."""
-    return isinstance(tensor, DTensor)
+    return _is_one("torch.distributed.tensor", "DTensor", tensor)
+
+
+def _is_fsdp2(module: nn.Module) -> TypeGuard[FSDPModule]:
+    return _is_one("torch.distributed.fsdp", "FSDPModule", module)
+
+
+def _is_one(module: str, name: str, thing: object) -> bool:
+    """Whether a thing is of a class of torch's that takes most of a second to import, and is imported if it is."""
+    kind = getattr(sys.modules.get(module), name, None)
+    return isinstance(kind, type) and isinstance(thing, kind)
 
 
 def needs_every_rank(module: nn.Module) -> bool:
     """Whether reading the parameters takes collectives. Replicas (DDP) do not: rank 0 has it all."""
     # After validation parameters are gathered, and only the class of the module tells.
-    return any(isinstance(child, FSDPModule) for child in module.modules()) or any(
-        is_sharded(tensor) for tensor in module.parameters()
-    )
+    return any(map(_is_fsdp2, module.modules())) or any(map(is_sharded, module.parameters()))
 
 
 def reason_unreadable(tensor: Tensor) -> str | None:
@@ -42,11 +55,11 @@ def is_flattened(module: nn.Module) -> bool:
 def settle(module: nn.Module) -> None:
     """Gives FSDP2's parameters back as sharded: after validation the root holds them gathered and cast."""
     for child in module.modules():
-        if isinstance(child, FSDPModule):
+        if _is_fsdp2(child):
             child.reshard()
 
 
 def whole(tensor: Tensor) -> Tensor:
     """All elements of a tensor, detached; a collective where `is_sharded`, in which every rank must take part."""
     with torch.no_grad():
-        return tensor.full_tensor().detach() if isinstance(tensor, DTensor) else tensor.detach()
+        return tensor.full_tensor().detach() if is_sharded(tensor) else tensor.detach()

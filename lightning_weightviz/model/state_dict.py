@@ -99,6 +99,9 @@ def _guess(name: str, group: Mapping[str, Tensor]) -> nn.Module:
         return nn.LayerNorm(len(weight))
     if weight.ndim == 2:
         rows, columns = weight.shape
-        return nn.Embedding(rows, columns) if EMBEDDING.search(name) else nn.Linear(columns, rows, "bias" in group)
+        if EMBEDDING.search(name):
+            # Its own start, on the meta device, would import what PyTorch compiles with: seconds and 100 MB.
+            return nn.Embedding(rows, columns, _weight=torch.empty(rows, columns))
+        return nn.Linear(columns, rows, "bias" in group)
     convolution = _CONVOLUTIONS.get(weight.ndim)
     return convolution(weight.shape[1], weight.shape[0], tuple(weight.shape[2:])) if convolution else nn.Module()

@@ -106,15 +106,25 @@ def _share(work: Callable[[Sequence[_Item]], list[_Result]], items: Sequence[_It
 
 def _measure_all(pieces: Sequence[Tensor], powers: int) -> list[_Found]:
     # Memory that is used again is in cache, and new memory costs more than the sums.
-    scratch = np.empty(max((piece.numel() for piece in pieces), default=0), np.float32)
+    most = max((piece.numel() for piece in pieces), default=0)
+    scratch = np.empty(most, np.float32)
+    widest = torch.empty(most if any(piece.dtype != torch.float32 for piece in pieces) else 0, device="cpu")
     # What overflows or is NaN is judged later.
     with np.errstate(all="ignore"):
-        return [_measure(piece, scratch[: piece.numel()], powers) for piece in pieces]
+        return [_measure(_as_float32(piece, widest), scratch[: piece.numel()], powers) for piece in pieces]
 
 
-def _measure(piece: Tensor, scratch: Floats, powers: int) -> _Found:
+def _as_float32(piece: Tensor, buffer: Tensor) -> Floats:
+    """The values, in the buffer where they are of another dtype."""
+    if piece.dtype == torch.float32:
+        values: Floats = piece.numpy()
+    else:
+        values = buffer[: piece.numel()].view(piece.shape).copy_(piece).numpy()
+    return values
+
+
+def _measure(values: Floats, scratch: Floats, powers: int) -> _Found:
     """Measures one piece, with numpy where torch would call up its own threads."""
-    values = widen(piece).numpy()
     line = values.reshape(-1)
     low, high = float(line.min()), float(line.max())
     buckets = bucket_counts(line, scratch)

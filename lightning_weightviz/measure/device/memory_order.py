@@ -21,4 +21,9 @@ def matrix(values: Tensor) -> Tensor:
 
 def row_blocks(rows: Tensor, elements: int) -> Iterator[Tensor]:
     """Whole rows of a matrix, about `elements` at a time, at least one row."""
-    return iter(rows.split(max(1, elements // max(1, rows.shape[1]))))
+    return iter(rows.split(rows_of(rows, elements)))
+
+
+def rows_of(rows: Tensor, elements: int) -> int:
+    """How many rows `row_blocks` takes at a time."""
+    return max(1, elements // max(1, rows.shape[1]))

@@ -12,7 +12,12 @@ from lightning_weightviz.measure.device.abilities import looks
 
 def widen(values: Tensor) -> Tensor:
     """As float64 where it is that, else as float32, so that no sum saturates. Not a copy if it already is."""
-    return values if values.dtype == torch.float64 else values.to(torch.float32)
+    return values.to(widened(values.dtype))
+
+
+def widened(dtype: torch.dtype) -> torch.dtype:
+    """What `widen` makes of it."""
+    return torch.float64 if dtype == torch.float64 else torch.float32
 
 
 PLAIN = (1e-8, 1e7)

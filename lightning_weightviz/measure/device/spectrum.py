@@ -212,6 +212,9 @@ class _Blocks:
         # On the host both products find a small block in cache; what must be scaled first is kept whole if it can be.
         block = _CACHED if scale is None and looks(tall.device) else _BLOCK
         self._parts = tall.split(max(1, block // max(1, tall.shape[0] * tall.shape[2])), 1)
+        # New memory for each block would cost more than its products.
+        reuses = len(self._parts) > 1 and scale is None and tall.dtype != torch.float32
+        self._wide = torch.empty_like(self._parts[0], dtype=torch.float32) if reuses else None
         self._prepared = [self._prepare(self._parts[0])] if len(self._parts) == 1 else None
 
     def multiply(self, vectors: Tensor) -> Tensor:
@@ -225,6 +228,9 @@ class _Blocks:
         return product
 
     def _prepare(self, part: Tensor) -> Tensor:
+        """A block as float32; valid until the next one is."""
+        if self._wide is not None:
+            return self._wide[:, : part.shape[1]].copy_(part)
         wide = widen(part)
         scaled = wide if self._scale is None else torch.where(wide.isfinite(), wide * self._scale, 0.0)
         return scaled.to(torch.float32)

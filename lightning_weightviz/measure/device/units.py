@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from lightning_weightviz.measure.device.abilities import accumulator, looks
-from lightning_weightviz.measure.device.memory_order import row_blocks
-from lightning_weightviz.measure.device.scaling import widen
+from lightning_weightviz.measure.device.memory_order import row_blocks, rows_of
+from lightning_weightviz.measure.device.scaling import widen, widened
 
 DEAD = 1e-6
 """A unit is dead if its norm is at most this times the median norm of the units of its matrix."""
@@ -54,7 +54,11 @@ def row_norms(values: Tensor, scale: Tensor | None) -> tuple[Tensor, Tensor | No
         float, (rows,), times `scale`, and bool, (rows,); None: all do.
     """
     if scale is None:
-        return torch.cat([_norms(widen(block)) for block in row_blocks(values, BLOCK)]), None
+        found = torch.empty(len(values), dtype=widened(values.dtype), device=values.device)
+        # Filled in place: what is kept of a block would lie in the memory that it left, and the next block take more.
+        for block, part in zip(row_blocks(values, BLOCK), found.split(rows_of(values, BLOCK)), strict=True):
+            part.copy_(_norms(widen(block)))
+        return found, None
     norms, whole = [], []
     for block in row_blocks(values, BLOCK):
         wide = widen(block)
