@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import math
-from collections.abc import Collection, Sequence
+import os
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, Literal, get_args
+from typing import Any, Concatenate, Literal, ParamSpec, cast, get_args
 
 from matplotlib import colormaps
 
@@ -58,7 +60,7 @@ class Settings:
     bins: int = 64
     colormap: str = "RdBu_r"
     color_range: ColorRange = "run"
-    input_shape: tuple[int, int, int] | None = None
+    input_shape: Sequence[int] | None = None
     class_names: Sequence[str] | None = None
     head: str | None = None
     animation: bool = False
@@ -116,7 +118,7 @@ class Settings:
             exclude=self.exclude,
             max_layers=self.max_layers,
             head=self.head,
-            input_shape=self.input_shape,
+            input_shape=cast("tuple[int, int, int] | None", self.input_shape),
             class_names=self.class_names,
         )
 
@@ -141,6 +143,45 @@ class Settings:
             log_all=self.layers is not None,
             animation=self.animation,
         )
+
+
+@dataclass(frozen=True)
+class HostSettings(Settings):
+    """The same of a callback whose host has no loggers of Lightning's.
+
+    Attributes:
+        loggers: A ``SummaryWriter``, a ``wandb.Run``, any logger, or a list of them; None: what the host knows of.
+        folder: For what no logger takes, in ``weightviz/``: a path or a URL; None: where the host puts its files.
+
+    Raises:
+        TypeError: `folder` is neither; and as `Settings`.
+    """
+
+    loggers: Any = None
+    folder: str | os.PathLike[str] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (self.folder is None or (isinstance(self.folder, (str, os.PathLike)) and str(self.folder))):
+            raise TypeError(f"folder must be a path, a URL or None, got {self.folder!r}")
+
+
+_Parameters = ParamSpec("_Parameters")
+
+
+def with_arguments_of(
+    kind: Callable[_Parameters, Any],
+) -> Callable[[Callable[..., None]], Callable[Concatenate[Any, _Parameters], None]]:
+    """Gives an ``__init__(self, layers, **arguments)`` the signature of a class of settings, for editors and ``help``."""
+
+    def decorate(init: Callable[..., None]) -> Callable[Concatenate[Any, _Parameters], None]:
+        own = inspect.signature(init).parameters["self"]
+        first, *others = inspect.signature(kind).parameters.values()
+        named = [one.replace(kind=one.KEYWORD_ONLY) for one in others]
+        init.__signature__ = inspect.Signature([own, first, *named])  # type: ignore[attr-defined]
+        return init
+
+    return decorate
 
 
 def _whole_number(name: str, value: object, least: int, otherwise: str = "") -> int:

@@ -16,6 +16,7 @@ from lightning_weightviz import alerts
 from lightning_weightviz.artifacts import Animation
 from lightning_weightviz.measure import Measured
 from lightning_weightviz.memory import History
+from lightning_weightviz.model.evidence import Trace
 from lightning_weightviz.model.observer import Observer
 from lightning_weightviz.run.checkpoint import to_arrays, to_tensors
 from lightning_weightviz.run.deferred import Deferred
@@ -68,6 +69,7 @@ class WeightVisualizer:
             ``s3://bucket/run`` where fsspec's package for it is installed.
         settings: Checked arguments, instead of `arguments`.
         writes: False on a rank that only takes part in measuring what is spread over ranks.
+        trace: Which layers give the classes, where the model's framework tells; None: the modules are asked.
         **arguments: Those of `WeightVisualizationCallback`. The ones that set its schedule (``every_n_epochs``,
             ``every_n_train_steps``, ``log_initial``, ``max_overhead``) have no effect here: `log` is the schedule.
 
@@ -94,13 +96,18 @@ class WeightVisualizer:
         folder: str | Path = ".",
         settings: Settings | None = None,
         writes: bool = True,
+        trace: Trace | None = None,
         **arguments: Any,
     ) -> None:
         self.settings = settings or Settings(**arguments)
         self._writes = writes
         self._tolerance = Tolerance(passing=(alerts.WeightAlert, ArgumentError))
         self._observer = Observer(
-            model, self.settings.choice, self.settings.measuring, classes="classes" in self.settings.views
+            model,
+            self.settings.choice,
+            self.settings.measuring,
+            classes="classes" in self.settings.views,
+            trace=trace,
         )
         self._history = self._new_history()
         # Two threads, as a checkpoint waits for what is measured, but not for what is drawn.

@@ -6,7 +6,7 @@ A parameter that is split over ranks is gathered, one tensor at a time and on ev
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
 
@@ -50,3 +50,12 @@ def whole(tensor: Tensor) -> Tensor:
     """All elements of a tensor, detached; a collective where `is_sharded`, in which every rank must take part."""
     with torch.no_grad():
         return tensor.full_tensor().detach() if isinstance(tensor, DTensor) else tensor.detach()
+
+
+def agreed(decision: bool) -> bool:
+    """What rank 0 has decided, on every rank: a collective, as each rank has a clock of its own."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return decision
+    decisions = [decision]
+    distributed.broadcast_object_list(decisions, src=0)
+    return decisions[0]
