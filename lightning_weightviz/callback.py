@@ -142,7 +142,7 @@ class WeightVisualizationCallback(Callback):
             bins=bins,
             colormap=colormap,
             color_range=color_range,
-            input_shape=input_shape,  # type: ignore[arg-type]  # Settings checks it and brings it to this form
+            input_shape=input_shape,
             class_names=class_names,
             head=head,
             animation=animation,

@@ -18,8 +18,8 @@ class WeightVisualizationCallback(Host, keras.callbacks.Callback):  # type: igno
     """Shows how a network's weights evolve during ``model.fit(callbacks=[…])``.
 
     It logs what the callback for Lightning logs, under the same tags, with Keras' names of the weights. Its steps are
-    those of Keras' own scalars: the epochs from 0, as of ``epoch_loss``, with the snapshot before the first at -1; where
-    `every_n_train_steps` is given, the batches of this fit, as of ``batch_loss``, at the end of epochs too.
+    those of Keras' own scalars: the epochs from 0, as of ``epoch_loss``, with the snapshot before the first at -1.
+    Where `every_n_train_steps` is given, the batches of this fit, as of ``batch_loss``, at the end of epochs too.
 
     Args:
         layers: As of `lightning_weightviz.WeightVisualizationCallback`.
@@ -30,7 +30,7 @@ class WeightVisualizationCallback(Host, keras.callbacks.Callback):  # type: igno
 
     Raises:
         TypeError: An argument has the wrong type.
-        ValueError: An argument has a value that is not allowed; in fit, if `class_names` or `head` do not fit the model.
+        ValueError: An argument has a value that is not allowed; in fit, if `class_names` or `head` do not fit.
         WeightAlert: With ``on_alert="raise"``, in fit.
 
     Example:

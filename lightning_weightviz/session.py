@@ -49,7 +49,7 @@ class Session:
         self.last_step = last_step
         self._refresh = refresh
         self._initial_due = initial
-        self._left_out = False
+        self._left_out = self._ended = False
 
     def take_initial(self, step: int = 0, *, valid: bool = True) -> None:
         """Takes the snapshot before the first step, if it is still to be taken; not `valid`: it is too late for it."""
@@ -82,11 +82,18 @@ class Session:
             self.visualizer.collect()
 
     def end(self, step: int, epoch: int) -> None:
-        """Takes the last snapshot if it was left out, waits for what is not drawn yet and writes everything."""
+        """Takes the last snapshot if it was left out, waits for what is not drawn yet and writes everything, once."""
+        if self._ended:
+            return
+        self._ended = True
         if self._left_out:
             self.take(step, epoch, always=True)
         self.visualizer.finish()
         self.schedule.warn_of_left_out()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed training needs, as tensors and primitives; waits for what is being measured."""
+        return {"last_step": self.last_step, "visualizer": self.visualizer.state_dict()}
 
     def rescue(self) -> None:
         """Writes what was measured, where an exception has ended the training; a further one would hide it."""

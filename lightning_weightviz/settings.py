@@ -172,7 +172,7 @@ _Parameters = ParamSpec("_Parameters")
 def with_arguments_of(
     kind: Callable[_Parameters, Any],
 ) -> Callable[[Callable[..., None]], Callable[Concatenate[Any, _Parameters], None]]:
-    """Gives an ``__init__(self, layers, **arguments)`` the signature of a class of settings, for editors and ``help``."""
+    """Gives an ``__init__(self, layers, **arguments)`` the signature of a class of settings."""
 
     def decorate(init: Callable[..., None]) -> Callable[Concatenate[Any, _Parameters], None]:
         own = inspect.signature(init).parameters["self"]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
@@ -93,7 +93,7 @@ class WeightVisualizer:
         model: nn.Module,
         loggers: Any = None,
         *,
-        folder: str | Path = ".",
+        folder: str | os.PathLike[str] = ".",
         settings: Settings | None = None,
         writes: bool = True,
         trace: Trace | None = None,

@@ -108,9 +108,8 @@ def loggers_of_transformers(callbacks: Iterable[Any]) -> list[Any]:
     """
     found = []
     for callback in callbacks:
-        make = next(
-            (_TRANSFORMERS[one.__name__] for one in type(callback).__mro__ if one.__name__ in _TRANSFORMERS), None
-        )
+        names = [base.__name__ for base in type(callback).__mro__]
+        make = next((_TRANSFORMERS[name] for name in names if name in _TRANSFORMERS), None)
         if make is not None and (logger := make(callback)) is not None:
             found.append(logger)
     return found
