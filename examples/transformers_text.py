@@ -1,4 +1,4 @@
-"""Trains a tiny transformer to tell sentences of four kinds apart, and shows in TensorBoard how its weights are learned.
+"""Trains a tiny transformer to tell four kinds of text apart, and shows in TensorBoard how its weights are learned.
 
 Nothing is downloaded: the model is built from a configuration, the vocabulary and the sentences are made up here. It
 needs ``pip install transformers accelerate``. Run it::
@@ -28,8 +28,8 @@ KINDS = {
     "weather": "rain snow wind sun storm cloud fog frost",
     "music": "drum flute song choir violin tune piano bell",
 }
-COMMON = "the a we saw some of today there was near and again with much after little".split()
-WORDS = ["[PAD]", "[CLS]", *COMMON, *(word for words in KINDS.values() for word in words.split())]
+COMMON = "the a we saw some of today there was near and again with much after little"
+WORDS = ["[PAD]", "[CLS]", *COMMON.split(), *(word for words in KINDS.values() for word in words.split())]
 LENGTH = 12
 
 
@@ -47,7 +47,7 @@ class Sentences(Dataset[dict[str, Tensor]]):
         for _ in range(count):
             label = int(random.integers(len(KINDS)))
             own = list(KINDS.values())[label].split()
-            words = [*random.choice(COMMON, LENGTH - 3), *random.choice(own, 2)]
+            words = [*random.choice(COMMON.split(), LENGTH - 3), *random.choice(own, 2)]
             random.shuffle(words)
             tokens = [WORDS.index(word) for word in ["[CLS]", *words]]
             self._items.append({"input_ids": torch.tensor(tokens), "labels": torch.tensor(label)})

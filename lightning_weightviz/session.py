@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
@@ -10,6 +9,7 @@ from typing import Any, TypeVar, cast
 
 from lightning_weightviz.alerts import WeightAlert
 from lightning_weightviz.model import sharding
+from lightning_weightviz.run.ending import at_end, not_at_end
 from lightning_weightviz.run.errors import ArgumentError, Tolerance, tolerant
 from lightning_weightviz.run.schedule import Schedule
 from lightning_weightviz.settings import HostSettings
@@ -130,13 +130,13 @@ class Host:
     def _begin(self, session: Session) -> Session:
         """A training has begun."""
         self._session = session
-        atexit.register(self.finish)
+        at_end(self.finish)
         return session
 
     def finish(self) -> None:
         """Writes what an interrupted training has left; after one that ended, and before any, there is nothing."""
         session, self._session = self._session, None
-        atexit.unregister(self.finish)
+        not_at_end(self.finish)
         if session is not None:
             session.rescue()
 

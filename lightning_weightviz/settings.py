@@ -8,6 +8,7 @@ import math
 import os
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from numbers import Integral, Real
 from typing import Any, Concatenate, Literal, ParamSpec, cast, get_args
 
@@ -177,9 +178,15 @@ def with_arguments_of(
     def decorate(init: Callable[..., None]) -> Callable[Concatenate[Any, _Parameters], None]:
         own = inspect.signature(init).parameters["self"]
         first, *others = inspect.signature(kind).parameters.values()
-        named = [one.replace(kind=one.KEYWORD_ONLY) for one in others]
-        init.__signature__ = inspect.Signature([own, first, *named])  # type: ignore[attr-defined]
-        return init
+        signature = inspect.Signature([own, first, *(one.replace(kind=one.KEYWORD_ONLY) for one in others)])
+
+        @wraps(init)
+        def checked(*arguments: Any, **named: Any) -> None:
+            signature.bind(*arguments, **named)
+            init(*arguments, **named)
+
+        checked.__signature__ = signature  # type: ignore[attr-defined]
+        return checked
 
     return decorate
 

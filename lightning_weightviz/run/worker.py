@@ -36,18 +36,19 @@ class Worker(Generic[Result]):
         """Hands in work that will hold on to `size` bytes until it is done; waits while too much is waiting."""
         while self._is_full:
             next(future for future, _ in self._waiting if not future.done()).exception()
-        future = (self._on_thread(work) if self._background else None) or _at_once(work)
-        self._waiting.append((future, size))
-        return future
-
-    def _on_thread(self, work: Callable[[], Result]) -> Future[Result] | None:
-        """Work for the thread; None where the interpreter is ending, as it starts no threads then."""
-        try:
+        future: Future[Result]
+        if self._background:
             # Made here, not in the constructor: a callback must pickle before training starts (ddp_spawn).
             self._executor = self._executor or ThreadPoolExecutor(1, thread_name_prefix="weightviz")
-            return self._executor.submit(work)
-        except RuntimeError:
-            return None
+            future = self._executor.submit(work)
+        else:
+            future = Future()
+            try:
+                future.set_result(work())
+            except Exception as error:
+                future.set_exception(error)
+        self._waiting.append((future, size))
+        return future
 
     def wait(self) -> None:
         """Waits until all that was handed in is done; it stays to be taken out."""
@@ -68,13 +69,3 @@ class Worker(Generic[Result]):
         if self._executor is not None:
             self._executor.shutdown()
             self._executor = None
-
-
-def _at_once(work: Callable[[], Result]) -> Future[Result]:
-    """Work that is done already."""
-    future: Future[Result] = Future()
-    try:
-        future.set_result(work())
-    except Exception as error:
-        future.set_exception(error)
-    return future
