@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,10 @@ def read(file: Path) -> dict[str, Any]:
     Raises:
         TypeError: It holds something else.
     """
-    state = torch.load(file, map_location="cpu", weights_only=True)
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except (UnpicklingError, RuntimeError, EOFError):
+        state = None
     if not isinstance(state, dict) or not isinstance(state.get("visualizer"), dict):
         raise TypeError("it was not written by WeightVisualizationCallback")
     return state

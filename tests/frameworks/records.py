@@ -6,6 +6,7 @@ import io
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,7 +20,7 @@ sys.modules.setdefault("tensorboard.compat.notf", ModuleType("tensorboard.compat
 
 
 def events(folder: str | Path) -> dict[str, Any]:
-    """An event folder: scalars as [step, value], steps of pictures and histograms, and the pictures' sizes, by tag."""
+    """An event folder: scalars as [step, value], steps, widths and digests of pictures, by tag."""
     found = EventAccumulator(str(folder), size_guidance=STORE_EVERYTHING_SIZE_GUIDANCE)
     found.Reload()
     tags = found.Tags()
@@ -31,6 +32,9 @@ def events(folder: str | Path) -> dict[str, Any]:
         "widths": {
             tag: [PillowImage.open(io.BytesIO(one.encoded_image_string)).width for one in these]
             for tag, these in pictures.items()
+        },
+        "digests": {
+            tag: [sha256(one.encoded_image_string).hexdigest() for one in these] for tag, these in pictures.items()
         },
     }
 
