@@ -37,7 +37,7 @@ test: $(VENV)/.test  ## Run ruff, mypy, doctests and tests
 test-loggers: $(LOGGERS_VENV)/.loggers  ## Run the tests of the sinks with every logger's package, offline
 	$(LOGGERS_VENV)/bin/python -m pytest $(PYTEST_ARGS) tests/sinks/loggers tests/sinks/test_conformance.py tests/test_imports.py
 
-test-frameworks: $(FRAMEWORKS_VENV)/.frameworks  ## Run the tests with Keras on TensorFlow, JAX and PyTorch
+test-frameworks: $(FRAMEWORKS_VENV)/.frameworks  ## Run the tests with Keras on each backend, and Hugging Face
 	$(FRAMEWORKS_VENV)/bin/python -m pytest $(PYTEST_ARGS) tests/frameworks tests/model/test_keras_model.py
 
 test-oldest: $(OLDEST_VENV)/.oldest  ## Run the tests with the oldest versions that are supported

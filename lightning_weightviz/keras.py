@@ -7,9 +7,10 @@ from typing import Any
 
 import keras
 
+from lightning_weightviz.host import Host, HostSettings, hook, with_arguments_of
 from lightning_weightviz.model.keras_model import is_built, mirror_of_model
-from lightning_weightviz.session import Host, Session, hook
-from lightning_weightviz.settings import DEFAULT_STATISTICS, HostSettings, with_arguments_of
+from lightning_weightviz.session import Session
+from lightning_weightviz.settings import DEFAULT_STATISTICS
 from lightning_weightviz.sinks.support.hosts import as_loggers
 from lightning_weightviz.visualizer import WeightVisualizer
 

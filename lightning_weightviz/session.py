@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import Any
 
 from lightning_weightviz.alerts import WeightAlert
 from lightning_weightviz.model import sharding
-from lightning_weightviz.run.ending import at_end, not_at_end
-from lightning_weightviz.run.errors import ArgumentError, Tolerance, tolerant
+from lightning_weightviz.run.errors import ArgumentError
 from lightning_weightviz.run.schedule import Schedule
-from lightning_weightviz.settings import HostSettings
 from lightning_weightviz.visualizer import WeightVisualizer
 
 PASSING = (WeightAlert, ArgumentError)
 """Errors that are meant to end a training."""
-
-_Hook = TypeVar("_Hook", bound=Callable[..., None])
 
 
 class Session:
@@ -111,56 +106,3 @@ class Session:
             if self._refresh is not None:
                 self._refresh()
             self.visualizer.log(step, epoch=epoch, initial=initial)
-
-
-class Host:
-    """What the callbacks have in common whose hosts do not tell of exceptions.
-
-    What an exception or Ctrl-C leaves to be written is written when the process ends, when the next training begins,
-    or by `finish`.
-    """
-
-    _settings: HostSettings
-    _session: Session | None = None
-
-    def _prepare(self, settings: HostSettings) -> None:
-        self._settings = settings
-        self._tolerance = Tolerance(passing=PASSING)
-
-    def _begin(self, session: Session) -> Session:
-        """A training has begun."""
-        self._session = session
-        at_end(self.finish)
-        return session
-
-    def finish(self) -> None:
-        """Writes what an interrupted training has left; after one that ended, and before any, there is nothing."""
-        session, self._session = self._session, None
-        not_at_end(self.finish)
-        if session is not None:
-            session.rescue()
-
-    def _end(self, step: int, epoch: int) -> None:
-        """The training has ended."""
-        if self._session is not None:
-            self._session.end(step, epoch)
-        self.finish()
-
-    def __getstate__(self) -> dict[str, Any]:
-        """A copy, or what another process gets, knows the arguments: a thread, models and loggers cannot be copied."""
-        return {**vars(self), "_session": None}
-
-
-def hook(function: _Hook) -> _Hook:
-    """Makes a method a hook of a host: errors are reported once; one that is to end the training loses nothing."""
-    careful = tolerant(function)
-
-    @wraps(function)
-    def guarded(self: Host, *arguments: Any, **named: Any) -> None:
-        try:
-            careful(self, *arguments, **named)
-        except PASSING:
-            self.finish()
-            raise
-
-    return cast(_Hook, guarded)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import inspect
 import math
-import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import wraps
 from numbers import Integral, Real
-from typing import Any, Concatenate, Literal, ParamSpec, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 from matplotlib import colormaps
 
@@ -144,51 +141,6 @@ class Settings:
             log_all=self.layers is not None,
             animation=self.animation,
         )
-
-
-@dataclass(frozen=True)
-class HostSettings(Settings):
-    """The same of a callback whose host has no loggers of Lightning's.
-
-    Attributes:
-        loggers: A ``SummaryWriter``, a ``wandb.Run``, any logger, or a list of them; None: what the host knows of.
-        folder: For what no logger takes, in ``weightviz/``: a path or a URL; None: where the host puts its files.
-
-    Raises:
-        TypeError: `folder` is neither; and as `Settings`.
-    """
-
-    loggers: Any = None
-    folder: str | os.PathLike[str] | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not (self.folder is None or (isinstance(self.folder, (str, os.PathLike)) and str(self.folder))):
-            raise TypeError(f"folder must be a path, a URL or None, got {self.folder!r}")
-
-
-_Parameters = ParamSpec("_Parameters")
-
-
-def with_arguments_of(
-    kind: Callable[_Parameters, Any],
-) -> Callable[[Callable[..., None]], Callable[Concatenate[Any, _Parameters], None]]:
-    """Gives an ``__init__(self, layers, **arguments)`` the signature of a class of settings."""
-
-    def decorate(init: Callable[..., None]) -> Callable[Concatenate[Any, _Parameters], None]:
-        own = inspect.signature(init).parameters["self"]
-        first, *others = inspect.signature(kind).parameters.values()
-        signature = inspect.Signature([own, first, *(one.replace(kind=one.KEYWORD_ONLY) for one in others)])
-
-        @wraps(init)
-        def checked(*arguments: Any, **named: Any) -> None:
-            signature.bind(*arguments, **named)
-            init(*arguments, **named)
-
-        checked.__signature__ = signature  # type: ignore[attr-defined]
-        return checked
-
-    return decorate
 
 
 def _whole_number(name: str, value: object, least: int, otherwise: str = "") -> int:

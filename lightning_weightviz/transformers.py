@@ -10,14 +10,14 @@ from torch import nn
 from transformers import TrainerCallback
 from transformers.trainer_utils import has_length
 
+from lightning_weightviz.host import Host, HostSettings, hook, with_arguments_of
 from lightning_weightviz.model import sharding
 from lightning_weightviz.model.class_names import names_of_config
 from lightning_weightviz.model.evidence import loss_of
 from lightning_weightviz.model.optimizer_step import parameters_of
 from lightning_weightviz.run.checkpoint import read, write
 from lightning_weightviz.run.trainer import callbacks_with, resumed_checkpoint
-from lightning_weightviz.session import Host, Session, hook
-from lightning_weightviz.settings import HostSettings, with_arguments_of
+from lightning_weightviz.session import Session
 from lightning_weightviz.sinks.support.hosts import as_loggers, loggers_of_transformers
 from lightning_weightviz.visualizer import WeightVisualizer
 

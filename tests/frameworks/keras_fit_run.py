@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import pickle
 import sys
 import warnings
@@ -17,7 +18,7 @@ from sklearn.datasets import load_digits
 from torch.utils.tensorboard import SummaryWriter
 
 from lightning_weightviz.views import Scene, view
-from tests.frameworks.records import events, files, rms, same, save
+from tests.frameworks.records import events, files, program, rms, same, save
 
 OUT = Path(sys.argv[1])
 X, Y = load_digits(return_X_y=True)
@@ -162,6 +163,14 @@ def interrupted() -> dict[str, Any]:
     return events(OUT / "interrupted")
 
 
+def documented() -> list[str]:
+    os.chdir(OUT)
+    for document, text in (("README.md", "lightning_weightviz.keras"), ("docs/hosts.md", "keras.Sequential")):
+        exec(program(document, text), {"model": sequential(), "x": X, "y": Y})
+    pictures = events(OUT / "runs" / "keras")["images"], files(OUT / "runs" / "keras")["images"]
+    return [next(name for name in these if "heatmap" in name) for these in pictures]
+
+
 def refused() -> list[str]:
     said = []
     wrong: list[dict[str, Any]] = [{"targets": ["gradients"]}, {"statistics": ["update_ratio"]}]
@@ -174,7 +183,7 @@ def refused() -> list[str]:
 
 
 SCENARIOS: tuple[Callable[[], Any], ...] = (
-    *(watched_by_epochs, by_steps, further_fits, subclassed, broken_view, alert, interrupted, refused),
+    *(watched_by_epochs, by_steps, further_fits, subclassed, broken_view, alert, interrupted, documented, refused),
 )
 save(OUT / "results.json", {scenario.__name__: scenario() for scenario in SCENARIOS})
 # Ctrl-C that nobody catches: what is left is written when the process ends.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
@@ -49,6 +50,13 @@ def files(folder: str | Path) -> dict[str, Any]:
             for tag, value in record["values"].items():
                 scalars.setdefault(tag, []).append([record["step"], value])
     return {"scalars": scalars, "images": sorted(str(path.relative_to(root)) for path in root.rglob("*.png"))}
+
+
+def program(document: str, text: str) -> str:
+    """The Python program of a document that holds a text."""
+    root = Path(__file__).parent.parent.parent
+    blocks = re.findall(r"^```python\n(.*?)^```", (root / document).read_text(), re.MULTILINE | re.DOTALL)
+    return next(str(block) for block in blocks if text in block)
 
 
 def rms(values: Any) -> float:

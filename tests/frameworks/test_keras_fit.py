@@ -101,6 +101,12 @@ def test_an_interrupted_fit_loses_nothing(results: Results, ending: str) -> None
     assert log["images"]["weights.animation/fc1.kernel"] == [1]
 
 
+def test_programs_of_the_documents_run(results: Results) -> None:
+    """The event file of one, and the files of the other."""
+    tag, picture = results["documented"]
+    assert tag.startswith("weights.heatmap/dense") and picture.startswith("weights.heatmap/fc1.kernel/step_")
+
+
 def test_what_fit_does_not_show_is_refused(results: Results) -> None:
     assert results["refused"] == [
         "ValueError: targets must be 'weights' or 'updates', as Keras shows no gradients, got ('gradients',)",

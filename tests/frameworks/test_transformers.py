@@ -158,6 +158,11 @@ def test_an_interrupted_training_loses_nothing(results: Results, ending: str) ->
     assert log["images"][f"weights.animation/{HEAD}"] == [2 * STEPS]
 
 
+def test_the_program_of_the_documents_runs(results: Results) -> None:
+    log = results["documented"]
+    assert steps(log, f"weights.rms/{HEAD}") == [0, 12, 24, 36, 48, 60]
+
+
 def test_of_two_ranks_one_writes(tmp_path: Path) -> None:
     """Of replicas it alone looks; in what is spread over both, all that is measured takes both."""
     program = str(Path(__file__).with_name("transformers_ranks_run.py"))

@@ -28,7 +28,7 @@ from transformers import (
 
 from lightning_weightviz.transformers import WeightVisualizationCallback
 from lightning_weightviz.views import Scene, view
-from tests.frameworks.records import events, files, rms, same, save
+from tests.frameworks.records import events, files, program, rms, same, save
 
 OUT = Path(sys.argv[1])
 NAMES = ("cats", "dogs", "birds")
@@ -207,6 +207,13 @@ def stopped() -> dict[str, Any]:
     return found | {"log": events(OUT / "alert")}
 
 
+def documented() -> Any:
+    os.chdir(OUT)
+    os.environ["TENSORBOARD_LOGGING_DIR"] = str(OUT / "documented")
+    exec(program("docs/hosts.md", "TrainingArguments("), {"model": network(), "data": Sentences()})
+    return events(OUT / "documented")
+
+
 def interrupted() -> dict[str, Any]:
     callback = WeightVisualizationCallback(max_overhead=None, animation=True)
     try:
@@ -217,7 +224,18 @@ def interrupted() -> dict[str, Any]:
 
 
 SCENARIOS: tuple[Callable[[], Any], ...] = (
-    *(watched, by_steps, resumed, two_callbacks, numbered_labels, best_model, broken_view, stopped, interrupted),
+    *(
+        watched,
+        by_steps,
+        resumed,
+        two_callbacks,
+        numbered_labels,
+        best_model,
+        broken_view,
+        stopped,
+        documented,
+        interrupted,
+    ),
 )
 save(OUT / "results.json", {scenario.__name__: scenario() for scenario in SCENARIOS})
 # Ctrl-C that nobody catches: what is left is written when the process ends.
