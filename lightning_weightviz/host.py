@@ -87,12 +87,6 @@ class Host:
         if session is not None:
             session.rescue()
 
-    def _end(self, step: int, epoch: int) -> None:
-        """The training has ended."""
-        if self._session is not None:
-            self._session.end(step, epoch)
-        self.finish()
-
     def __getstate__(self) -> dict[str, Any]:
         """A copy, or what another process gets, knows the arguments: a thread, models and loggers cannot be copied."""
         return {**vars(self), "_session": None}

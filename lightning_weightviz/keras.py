@@ -74,7 +74,9 @@ class WeightVisualizationCallback(Host, keras.callbacks.Callback):  # type: igno
     @hook
     def on_train_end(self, logs: Any = None) -> None:
         """Draws the views over time up to the last snapshot, and writes everything."""
-        self._end(*self._last)
+        if self._session is not None:
+            self._session.end(*self._last)
+        self.finish()
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy knows neither the model nor its past."""

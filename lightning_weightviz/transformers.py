@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from pathlib import Path
 from typing import Any
 
 from torch import nn
 from transformers import TrainerCallback
-from transformers.trainer_utils import has_length
 
 from lightning_weightviz.host import Host, HostSettings, hook, with_arguments_of
 from lightning_weightviz.model import sharding
 from lightning_weightviz.model.class_names import names_of_config
 from lightning_weightviz.model.evidence import loss_of
 from lightning_weightviz.model.optimizer_step import parameters_of
+from lightning_weightviz.run import trainer
 from lightning_weightviz.run.checkpoint import read, write
-from lightning_weightviz.run.trainer import callbacks_with, resumed_checkpoint
 from lightning_weightviz.session import Session
 from lightning_weightviz.sinks.support.hosts import as_loggers, loggers_of_transformers
 from lightning_weightviz.visualizer import WeightVisualizer
@@ -61,7 +58,7 @@ class WeightVisualizationCallback(Host, TrainerCallback):  # type: ignore[misc] 
         # Replicas are equal: one rank looks. What is spread over ranks takes them all, and one of them writes.
         if not (writes or spread):
             return
-        settings, callbacks = self._settings, callbacks_with(self)
+        settings, callbacks = self._settings, trainer.callbacks_with(self)
         visualizer = WeightVisualizer(
             model,
             as_loggers(settings.loggers, "train/global_step") or (loggers_of_transformers(callbacks) if writes else []),
@@ -103,9 +100,13 @@ class WeightVisualizationCallback(Host, TrainerCallback):  # type: ignore[misc] 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Before the last step that comes before a snapshot: measures gradients, and what the step will change."""
         asked = "gradients" in self._settings.targets or "update_ratio" in self._settings.statistics
-        if self._session is None or not asked or not self._is_last_step(args, state, kwargs["train_dataloader"]):
+        if self._session is None or not asked:
             return
-        with self._session.schedule.blocking():
+        schedule, epochs = self._session.schedule, trainer.epochs_after_step(args, state, kwargs["train_dataloader"])
+        by_steps = schedule.is_step_due(state.global_step, state.global_step + 1)
+        if not by_steps and (epochs is None or not schedule.is_epoch_due(epochs)):
+            return
+        with schedule.blocking():
             parameters, visualizer = parameters_of(kwargs["optimizer"]), self._session.visualizer
             if "gradients" in self._settings.targets:
                 # Who clips has unscaled them.
@@ -122,16 +123,6 @@ class WeightVisualizationCallback(Host, TrainerCallback):  # type: ignore[misc] 
             with self._session.schedule.blocking():
                 self._session.visualizer.after_step(watched)
 
-    def _is_last_step(self, args: Any, state: Any, batches: Any) -> bool:
-        """Whether a snapshot will be due after this step, as far as one can know before."""
-        assert self._session is not None
-        schedule, after = self._session.schedule, state.global_step + 1
-        steps = math.ceil(len(batches) / args.gradient_accumulation_steps) if has_length(batches) else state.max_steps
-        ends_epoch = after >= state.max_steps or after % steps == 0
-        return schedule.is_step_due(after - 1, after) or (
-            ends_epoch and schedule.is_epoch_due(math.ceil(after / max(steps, 1)))
-        )
-
     @hook
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Takes a snapshot where one is due by steps; writes what has been drawn meanwhile."""
@@ -140,7 +131,7 @@ class WeightVisualizationCallback(Host, TrainerCallback):  # type: ignore[misc] 
             return
         self._session.take_initial(valid=False)
         if self._session.schedule.is_step_due(before, state.global_step):
-            self._session.take(state.global_step, _epochs(state, whole=True))
+            self._session.take(state.global_step, trainer.whole_epochs(state))
         else:
             self._session.collect()
 
@@ -149,15 +140,16 @@ class WeightVisualizationCallback(Host, TrainerCallback):  # type: ignore[misc] 
         """Takes a snapshot if one is due by epochs; after the last, all is written while the loggers are open."""
         if self._session is None:
             return
-        if self._session.schedule.is_epoch_due(_epochs(state)):
-            self._session.take(state.global_step, _epochs(state))
+        epochs = trainer.begun_epochs(state)
+        if self._session.schedule.is_epoch_due(epochs):
+            self._session.take(state.global_step, epochs)
         if control.should_training_stop:
-            self._session.end(state.global_step, _epochs(state))
+            self._session.end(state.global_step, epochs)
 
     @hook
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Saves the state beside the checkpoint."""
-        folder = _checkpoint(args, state)
+        folder = trainer.checkpoint(args, state)
         if self._session is not None and state.is_world_process_zero and folder.is_dir():
             with self._tolerance.of("saving the state"), self._session.schedule.blocking():
                 write(folder / self._file, self._session.state_dict())
@@ -165,13 +157,19 @@ class WeightVisualizationCallback(Host, TrainerCallback):  # type: ignore[misc] 
     @hook
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Writes what is not written yet; the weights may be those of the best checkpoint by now."""
+        if self._session is not None and not args.load_best_model_at_end:
+            self._session.end(state.global_step, trainer.begun_epochs(state))
+        self.finish()
+
+    def finish(self) -> None:
+        """As of `Host`."""
         if self._first_output is not None:
             self._first_output.remove()
-        self._end(state.global_step, _epochs(state))
+        super().finish()
 
     def _past(self, args: Any, state: Any) -> dict[str, Any]:
         """The state beside the checkpoint that the training goes on from; empty where there is none."""
-        file = (resumed_checkpoint() or _checkpoint(args, state)) / self._file
+        file = (trainer.resumed_checkpoint() or trainer.checkpoint(args, state)) / self._file
         with self._tolerance.of("restoring the state"):
             if state.global_step > 0 and file.is_file():
                 return read(file)
@@ -180,13 +178,3 @@ class WeightVisualizationCallback(Host, TrainerCallback):  # type: ignore[misc] 
     def __getstate__(self) -> dict[str, Any]:
         """A copy has no hook on a model."""
         return {**super().__getstate__(), "_first_output": None}
-
-
-def _checkpoint(args: Any, state: Any) -> Path:
-    return Path(args.output_dir, f"checkpoint-{state.global_step}")
-
-
-def _epochs(state: Any, *, whole: bool = False) -> int:
-    """Epochs finished; one that was cut short too, unless only whole ones count."""
-    # The Trainer adds up fractions.
-    return math.floor((state.epoch or 0) + 1e-6) if whole else math.ceil((state.epoch or 0) - 1e-6)

@@ -1,7 +1,11 @@
-"""What a ``transformers.Trainer`` does not tell its callbacks, read from the calls that lead to them."""
+"""Where a ``transformers.Trainer`` is in its training, and what it does not tell its callbacks.
+
+The latter is read from the calls that lead to them.
+"""
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +30,37 @@ def resumed_checkpoint() -> Path | None:
         if isinstance(path, (str, os.PathLike)):
             return Path(path)
     return None
+
+
+def checkpoint(args: Any, state: Any) -> Path:
+    """The folder of the checkpoint of the step that the training is at."""
+    return Path(args.output_dir, f"checkpoint-{state.global_step}")
+
+
+def whole_epochs(state: Any) -> int:
+    """Epochs finished; the Trainer adds up fractions."""
+    return math.floor((state.epoch or 0) + 1e-6)
+
+
+def begun_epochs(state: Any) -> int:
+    """The same, with one that was cut short."""
+    return math.ceil((state.epoch or 0) - 1e-6)
+
+
+def epochs_after_step(args: Any, state: Any, batches: Any) -> int | None:
+    """Epochs finished after the coming optimizer step; None where it ends none, as far as one can know before.
+
+    Args:
+        args: The Trainer's.
+        state: The Trainer's.
+        batches: Its loader; one without a length is one epoch.
+    """
+    try:
+        steps = max(1, math.ceil(len(batches) / args.gradient_accumulation_steps))
+    except TypeError:
+        steps = max(1, state.max_steps)
+    after = state.global_step + 1
+    return math.ceil(after / steps) if after % steps == 0 or after >= state.max_steps else None
 
 
 def _callers() -> Iterator[Mapping[str, Any]]:

@@ -165,8 +165,8 @@ def interrupted() -> dict[str, Any]:
 
 def documented() -> list[str]:
     os.chdir(OUT)
-    for document, text in (("README.md", "lightning_weightviz.keras"), ("docs/hosts.md", "keras.Sequential")):
-        exec(program(document, text), {"model": sequential(), "x": X, "y": Y})
+    exec(program("README.md", "lightning_weightviz.keras"), {"model": sequential(), "x": X, "y": Y})
+    exec(program("docs/hosts.md", "keras.Sequential"), {"x": X.reshape(len(X), -1), "y": Y})
     pictures = events(OUT / "runs" / "keras")["images"], files(OUT / "runs" / "keras")["images"]
     return [next(name for name in these if "heatmap" in name) for these in pictures]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
@@ -50,6 +51,24 @@ def files(folder: str | Path) -> dict[str, Any]:
             for tag, value in record["values"].items():
                 scalars.setdefault(tag, []).append([record["step"], value])
     return {"scalars": scalars, "images": sorted(str(path.relative_to(root)) for path in root.rglob("*.png"))}
+
+
+def steps(log: Mapping[str, Any], tag: str) -> list[int]:
+    """Of a scalar."""
+    return [step for step, _ in log["scalars"][tag]]
+
+
+def values(log: Mapping[str, Any], tag: str) -> list[float]:
+    """Of a scalar, in the order of its steps."""
+    return [value for _, value in log["scalars"][tag]]
+
+
+def after_ctrl_c(done: subprocess.CompletedProcess[str], folder: Path) -> dict[str, Any]:
+    """The results of a program that ended as Python ends where nobody catches Ctrl-C, and the events it left behind."""
+    assert done.returncode != 0 and done.stderr.rstrip().endswith("KeyboardInterrupt"), done.stdout + done.stderr
+    assert "failed with" not in done.stderr, done.stderr
+    found: dict[str, Any] = json.loads((folder / "results.json").read_text())
+    return found | {"ended": events(folder / "ended")}
 
 
 def program(document: str, text: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.frameworks.records import events, files
+from tests.frameworks.records import after_ctrl_c, files, steps, values
 
 ROOT = Path(__file__).parent.parent.parent
 HEAD = "classifier.weight"
@@ -39,19 +39,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
     """What the program saw, and the event file that it left behind when Ctrl-C had ended it."""
     folder = tmp_path_factory.mktemp("transformers")
     done = run(str(Path(__file__).with_name("transformers_run.py")), str(folder))
-    # As Python ends where nobody catches Ctrl-C.
-    assert done.returncode != 0 and done.stderr.rstrip().endswith("KeyboardInterrupt"), done.stdout + done.stderr
-    assert "failed with" not in done.stderr, done.stderr
-    found: Results = json.loads((folder / "results.json").read_text())
-    return found | {"ended": events(folder / "ended")}
-
-
-def steps(log: Results, tag: str) -> list[int]:
-    return [step for step, _ in log["scalars"][tag]]
-
-
-def values(log: Results, tag: str) -> list[float]:
-    return [value for _, value in log["scalars"][tag]]
+    return after_ctrl_c(done, folder)
 
 
 def test_training_is_bit_identical_and_the_model_is_left_as_it_was(results: Results) -> None:

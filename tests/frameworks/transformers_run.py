@@ -224,18 +224,8 @@ def interrupted() -> dict[str, Any]:
 
 
 SCENARIOS: tuple[Callable[[], Any], ...] = (
-    *(
-        watched,
-        by_steps,
-        resumed,
-        two_callbacks,
-        numbered_labels,
-        best_model,
-        broken_view,
-        stopped,
-        documented,
-        interrupted,
-    ),
+    *(watched, by_steps, resumed, two_callbacks, numbered_labels, best_model, broken_view),
+    *(stopped, documented, interrupted),
 )
 save(OUT / "results.json", {scenario.__name__: scenario() for scenario in SCENARIOS})
 # Ctrl-C that nobody catches: what is left is written when the process ends.
