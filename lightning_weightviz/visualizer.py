@@ -79,6 +79,7 @@ class WeightVisualizer:
 
     Example:
         >>> import tempfile
+        >>> from pathlib import Path
         >>> from torch import nn
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     visualizer = WeightVisualizer(nn.Linear(4, 3), folder=folder)

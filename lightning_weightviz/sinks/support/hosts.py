@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 
@@ -110,6 +111,11 @@ def loggers_of_transformers(callbacks: Iterable[Any]) -> list[Any]:
     for callback in callbacks:
         names = [base.__name__ for base in type(callback).__mro__]
         make = next((_TRANSFORMERS[name] for name in names if name in _TRANSFORMERS), None)
-        if make is not None and (logger := make(callback)) is not None:
-            found.append(logger)
+        if make is None:
+            continue
+        # Who switched a tracker off in its own way has a callback that holds nothing.
+        with suppress(AttributeError):
+            logger = make(callback)
+            if getattr(logger, "experiment", logger) is not None:
+                found.append(logger)
     return found

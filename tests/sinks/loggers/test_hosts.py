@@ -111,4 +111,9 @@ def test_what_is_no_run_of_wandb_stays_as_it_is(tmp_path: Path) -> None:
     assert as_loggers(writer, "step") == [writer] and as_loggers(None, "step") == []
     held = type("TensorBoardCallback", (), {"tb_writer": writer})()
     assert loggers_of_transformers([held, type("Mine", (type(held),), {"tb_writer": None})()]) == [writer]
+    off: list[Any] = [
+        type("WandbCallback", (), {"_wandb": type("package", (), {"run": None})})(),
+        type("MLflowCallback", (), {"_ml_flow": None})(),
+    ]
+    assert loggers_of_transformers(off) == []
     writer.close()
