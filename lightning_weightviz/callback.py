@@ -5,20 +5,19 @@ from __future__ import annotations
 import importlib.util
 import warnings
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from functools import partial, wraps
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 from torch import Tensor
 
-from lightning_weightviz.alerts import WeightAlert
 from lightning_weightviz.model import sharding
 from lightning_weightviz.model.class_names import class_names_of
 from lightning_weightviz.model.optimizer_step import StepForecast, WatchedStep, loss_scale, parameters_of
-from lightning_weightviz.run.errors import ArgumentError, Tolerance
-from lightning_weightviz.run.schedule import Schedule
+from lightning_weightviz.run.errors import Tolerance, tolerant
 from lightning_weightviz.run.state_key import StateKey
+from lightning_weightviz.session import PASSING, Session
 from lightning_weightviz.settings import DEFAULT_STATISTICS, DEFAULT_VIEWS, OnAlert, Settings
 from lightning_weightviz.visualizer import WeightVisualizer
 
@@ -29,20 +28,6 @@ else:
     _NAMESPACES = [name for name in ("lightning", "pytorch_lightning") if importlib.util.find_spec(name)]
     _MODULES = ["lightning.pytorch" if name == "lightning" else name for name in _NAMESPACES]
     Callback = type("Callback", tuple(importlib.import_module(name).Callback for name in _MODULES), {})
-
-
-_Hook = TypeVar("_Hook", bound=Callable[..., None])
-
-
-def _tolerant(hook: _Hook) -> _Hook:
-    """Lets a hook report what goes wrong in it, once; Ctrl-C, alerts and wrong arguments pass."""
-
-    @wraps(hook)
-    def guarded(self: WeightVisualizationCallback, *arguments: Any, **named: Any) -> None:
-        with self._tolerance.of(f"the hook {hook.__name__}"):
-            hook(self, *arguments, **named)
-
-    return cast(_Hook, guarded)
 
 
 class WeightVisualizationCallback(Callback):
@@ -142,7 +127,7 @@ class WeightVisualizationCallback(Callback):
             bins=bins,
             colormap=colormap,
             color_range=color_range,
-            input_shape=input_shape,  # type: ignore[arg-type]  # Settings checks it and brings it to this form
+            input_shape=input_shape,
             class_names=class_names,
             head=head,
             animation=animation,
@@ -153,21 +138,17 @@ class WeightVisualizationCallback(Callback):
             prefix=prefix,
             sinks=sinks,
         )
-        self._tolerance = Tolerance(passing=(WeightAlert, ArgumentError))
-        self._visualizer: WeightVisualizer | None = None
-        self._schedule = self._new_schedule()
+        self._tolerance = Tolerance(passing=PASSING)
+        self._session: Session | None = None
         self._state: Mapping[str, Any] | None = None
         self._forecast = StepForecast()
-        self._initial_due = False
-        self._last_step: int | None = None
-        self._left_out = False
         self._watched: dict[int, WatchedStep] = {}
         self._owners: tuple[weakref.ref[Any], weakref.ref[Any]] | None = None
         self._key = StateKey(self._generate_state_key, self._settings, Settings())
 
-    def _new_schedule(self) -> Schedule:
-        settings = self._settings
-        return Schedule(settings.every_n_epochs, settings.every_n_train_steps, settings.max_overhead)
+    @property
+    def _visualizer(self) -> WeightVisualizer | None:
+        return None if self._session is None else self._session.visualizer
 
     @property
     def state_key(self) -> str:
@@ -179,13 +160,13 @@ class WeightVisualizationCallback(Callback):
         names = ("layers", "exclude", "targets", "views", "every_n_epochs", "every_n_train_steps", "prefix")
         return self._generate_state_key(**{name: getattr(self._settings, name) for name in names})
 
-    @_tolerant
+    @tolerant
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Learns which of the Trainer's callbacks of these arguments this is, for `state_key`."""
         callbacks = trainer.callbacks  # type: ignore[attr-defined]
         self._key.place_among(one._key for one in callbacks if isinstance(one, WeightVisualizationCallback))
 
-    @_tolerant
+    @tolerant
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Selects the parameters, and sees to the snapshot before the first step."""
         # Asking for the folder is a broadcast: all ranks or none.
@@ -196,25 +177,24 @@ class WeightVisualizationCallback(Callback):
         if same and self._state is None and trainer.global_step > 0:
             self._state = self.state_dict() or None
         fresh = trainer.global_step == 0 and self._state is None
-        if self._state is None:
-            self._last_step = None
         self._unwatch()
         self._forecast = StepForecast(trainer.global_step)
-        self._visualizer = None
-        self._visualizer = self._new_visualizer(trainer, pl_module, folder)
+        self._session = None
+        visualizer = self._new_visualizer(trainer, pl_module, folder)
+        last_step = None if self._state is None else self._state.get("last_step")
         self._state = None
-        self._schedule = self._new_schedule()
-        self._initial_due = fresh and self._settings.log_initial
-        if self._visualizer is not None:
-            # What is measured must be the same on every rank, and graphs need not be.
-            waits = not self._visualizer.observer.needs_every_rank
-            if waits:
-                self._visualizer.observer.await_trace()
-            # The first loss tells which layer gives the classes, and by then lazy layers have their shape. Only
-            # Lightning's own optimization tells of a loss before the weights are changed.
-            if not (waits and pl_module.automatic_optimization):
-                self._take_initial(trainer)
-        self._schedule.start()
+        if visualizer is None:
+            return
+        self._session = Session(visualizer, initial=fresh and self._settings.log_initial, last_step=last_step)
+        # What is measured must be the same on every rank, and graphs need not be.
+        waits = not visualizer.observer.needs_every_rank
+        if waits:
+            visualizer.observer.await_trace()
+        # The first loss tells which layer gives the classes, and by then lazy layers have their shape. Only
+        # Lightning's own optimization tells of a loss before the weights are changed.
+        if not (waits and pl_module.automatic_optimization):
+            self._take_initial(trainer)
+        self._session.schedule.start()
 
     def _new_visualizer(self, trainer: Trainer, pl_module: LightningModule, folder: str) -> WeightVisualizer | None:
         if trainer.barebones:
@@ -234,31 +214,32 @@ class WeightVisualizationCallback(Callback):
             visualizer.load_state_dict(self._state.get("visualizer", {}))
         return visualizer
 
-    @_tolerant
+    @tolerant
     def on_before_backward(self, trainer: Trainer, pl_module: LightningModule, loss: Tensor) -> None:
         """At the first loss: reads from its graph which layers give the classes, and takes the first snapshot."""
-        visualizer = self._visualizer
-        if visualizer is None:
+        if self._session is None:
             return
-        with self._tolerance.of("looking for the layer of the classes"), self._schedule.blocking():
-            if visualizer.observer.awaits_trace:
-                visualizer.observer.learn(loss)
+        observer = self._session.visualizer.observer
+        with self._tolerance.of("looking for the layer of the classes"), self._session.schedule.blocking():
+            if observer.awaits_trace:
+                observer.learn(loss)
                 if pl_module.automatic_optimization:
-                    visualizer.observer.stop_waiting()
+                    observer.stop_waiting()
         self._take_initial(trainer)
 
-    @_tolerant
+    @tolerant
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Any) -> None:
         """Before the last step that comes before a snapshot: measures gradients, and what the step will change."""
-        visualizer = self._visualizer
+        session = self._session
         asked = "gradients" in self._settings.targets or "update_ratio" in self._settings.statistics
-        if visualizer is None or not asked or not self._is_last_step(trainer):
+        if session is None or not asked or not self._is_last_step(trainer, session):
             return
+        visualizer = session.visualizer
         watched = self._watched.get(id(optimizer))
         # An optimizer with a closure (LBFGS) comes here several times in one step; it begins with the first.
         if watched is not None and not watched.is_over:
             return
-        with self._schedule.blocking():
+        with session.schedule.blocking():
             parameters = parameters_of(optimizer)
             if "gradients" in self._settings.targets:
                 scale = loss_scale(getattr(trainer.precision_plugin, "scaler", None), optimizer)
@@ -270,107 +251,83 @@ class WeightVisualizationCallback(Callback):
             which = visualizer.before_step(parameters, known if not self._watched else None)
             self._watched[id(optimizer)] = WatchedStep(optimizer, partial(visualizer.after_step, which))
 
-    def _is_last_step(self, trainer: Trainer) -> bool:
+    def _is_last_step(self, trainer: Trainer, session: Session) -> bool:
         """Whether a snapshot will be due when this batch has ended, as far as one can know before."""
         after = self._forecast.after_this_batch(trainer.global_step)
         ends_epoch = trainer.is_last_batch or (trainer.max_steps != -1 and after >= trainer.max_steps)
-        return (ends_epoch and self._schedule.is_epoch_due(trainer.current_epoch + 1)) or self._schedule.is_step_due(
-            self._forecast.global_step, after
-        )
+        by_steps = session.schedule.is_step_due(self._forecast.global_step, after)
+        return by_steps or (ends_epoch and session.schedule.is_epoch_due(trainer.current_epoch + 1))
 
     def _unwatch(self) -> None:
         while self._watched:
             self._watched.popitem()[1].remove()
 
-    @_tolerant
+    @tolerant
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Takes a snapshot where one is due by steps; writes what has been drawn meanwhile."""
-        with self._schedule.blocking():
+        if self._session is None:
+            return
+        with self._session.schedule.blocking():
             for watched in self._watched.values():
                 watched.end()
         self._unwatch()
         before = self._forecast.advance(trainer.global_step)
-        if self._visualizer is None:
-            return
         with self._tolerance.of("looking for the layer of the classes"):
-            self._visualizer.observer.stop_waiting()
-        if self._schedule.is_step_due(before, trainer.global_step):
+            self._session.visualizer.observer.stop_waiting()
+        if self._session.schedule.is_step_due(before, trainer.global_step):
             self._take(trainer, step=_logger_step(trainer), epoch=trainer.current_epoch)
         else:
-            with self._schedule.blocking():
-                self._visualizer.collect()
+            self._session.collect()
 
-    @_tolerant
+    @tolerant
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Takes a snapshot if one is due by epochs."""
         epochs = trainer.current_epoch + 1
-        if self._schedule.is_epoch_due(epochs):
+        if self._session is not None and self._session.schedule.is_epoch_due(epochs):
             self._take(trainer, step=max(0, _logger_step(trainer) - 1), epoch=epochs)
 
     def _take_initial(self, trainer: Trainer) -> None:
         """Takes the snapshot before the first step, if it is still to be taken."""
-        if self._initial_due:
-            self._initial_due = False
-            if trainer.global_step == 0:
-                self._take(trainer, step=0, epoch=0, initial=True)
+        if self._session is not None:
+            self._session.visualizer.loggers = trainer.loggers
+            self._session.take_initial(valid=trainer.global_step == 0)
 
-    def _take(self, trainer: Trainer, *, step: int, epoch: int, initial: bool = False, always: bool = False) -> None:
+    def _take(self, trainer: Trainer, *, step: int, epoch: int) -> None:
         """Takes a snapshot, unless this step has one or the price is too high."""
         self._take_initial(trainer)
-        visualizer = self._visualizer
-        if visualizer is None or (step == self._last_step and not initial):
-            return
-        self._left_out = not (always or initial or self._schedule.affords())
-        if self._left_out:
-            visualizer.observer.forget_gradients()
-            return
-        # The first snapshot shares its step with the end of an epoch of one batch, which is another moment.
-        self._last_step = None if initial else step
-        visualizer.loggers = trainer.loggers
-        with self._schedule.blocking():
-            visualizer.log(step, epoch=epoch, initial=initial)
+        if self._session is not None:
+            self._session.take(step, epoch)
 
-    @_tolerant
+    @tolerant
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Waits for what is not drawn yet, draws the views over time up to the last snapshot, and writes everything."""
-        if self._visualizer is None:
-            return
-        self._take_initial(trainer)
-        if self._left_out:
-            step = max(0, _logger_step(trainer) - 1)
-            self._take(trainer, step=step, epoch=trainer.current_epoch, always=True)
-        self._visualizer.finish()
-        if self._schedule.left_out:
-            warnings.warn(
-                f"{self._schedule.left_out} snapshots were skipped to keep the overhead below "
-                f"max_overhead={self._settings.max_overhead}; pass max_overhead=None to take them all",
-                stacklevel=2,
-            )
+        if self._session is not None:
+            self._take_initial(trainer)
+            self._session.end(max(0, _logger_step(trainer) - 1), trainer.current_epoch)
 
-    @_tolerant
+    @tolerant
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Writes what was measured."""
         self._unwatch()
-        if self._visualizer is not None:
-            # The training has its exception already; a further one would hide it.
-            with suppress(WeightAlert, ArgumentError):
-                if not self._visualizer.observer.needs_every_rank:
+        if self._session is not None:
+            with suppress(*PASSING):
+                if not self._session.visualizer.observer.needs_every_rank:
                     self._take_initial(trainer)
-                self._visualizer.finish()
+            self._session.rescue()
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy, or what another process gets, knows the arguments: a thread and loggers cannot be copied."""
-        return {**vars(self), "_visualizer": None, "_watched": {}, "_owners": None}
+        return {**vars(self), "_session": None, "_watched": {}, "_owners": None}
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs: tensors and primitives, so that it loads with ``weights_only=True``."""
-        if self._visualizer is None:
+        if self._session is None:
             return dict(self._state or {})
         # A checkpoint waits for what is being measured.
-        with self._tolerance.of("saving the state"), self._schedule.blocking():
-            return {"last_step": self._last_step, "visualizer": self._visualizer.state_dict()}
+        with self._tolerance.of("saving the state"), self._session.schedule.blocking():
+            return self._session.state_dict()
         return {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -381,9 +338,9 @@ class WeightVisualizationCallback(Callback):
             last_step = state_dict["last_step"]
             if not isinstance(state_dict["visualizer"], Mapping) or not isinstance(last_step, int | None):
                 raise TypeError("it was not written by WeightVisualizationCallback")
-            self._state, self._last_step = state_dict, last_step
+            self._state = state_dict
 
-    @_tolerant
+    @tolerant
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Finds the state that version 0.1 wrote, under the key that it had there."""
         states = checkpoint.get("callbacks", {})

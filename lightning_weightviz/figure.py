@@ -122,7 +122,7 @@ def visualize_weights(
         image_size=image_size,
         colormap=colormap,
         color_range=color_range,
-        input_shape=input_shape,  # type: ignore[arg-type]  # normalised by Settings
+        input_shape=input_shape,
         class_names=class_names,
         head=head,
     )
@@ -137,12 +137,12 @@ def _read(model: Any, settings: Settings) -> tuple[nn.Module, Trace | None, Sett
     """The modules of what was given, the evidence of its head, and the settings, with the input's shape if told."""
     # Keras' layers are modules themselves where PyTorch computes them.
     if is_keras_model(model):
-        mirrored = mirror_of_model(model, settings.input_shape)
+        mirrored = mirror_of_model(model, settings.choice.input_shape)
         return mirrored.module, mirrored.trace, replace(settings, input_shape=mirrored.input_shape)
     if isinstance(model, nn.Module):
         return model, None, settings
     if isinstance(model, (str, os.PathLike)):
-        mirrored = read_checkpoint(model).mirrored(settings.input_shape)
+        mirrored = read_checkpoint(model).mirrored(settings.choice.input_shape)
         return mirrored.module, mirrored.trace, replace(settings, input_shape=mirrored.input_shape)
     if isinstance(model, Mapping):
         return module_of(model), None, settings

@@ -7,7 +7,7 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from matplotlib import colormaps
 
@@ -58,7 +58,7 @@ class Settings:
     bins: int = 64
     colormap: str = "RdBu_r"
     color_range: ColorRange = "run"
-    input_shape: tuple[int, int, int] | None = None
+    input_shape: Sequence[int] | None = None
     class_names: Sequence[str] | None = None
     head: str | None = None
     animation: bool = False
@@ -116,7 +116,7 @@ class Settings:
             exclude=self.exclude,
             max_layers=self.max_layers,
             head=self.head,
-            input_shape=self.input_shape,
+            input_shape=cast("tuple[int, int, int] | None", self.input_shape),
             class_names=self.class_names,
         )
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from lightning_weightviz import alerts
 from lightning_weightviz.artifacts import Animation
 from lightning_weightviz.measure import Measured
 from lightning_weightviz.memory import History
+from lightning_weightviz.model.evidence import Trace
 from lightning_weightviz.model.observer import Observer
 from lightning_weightviz.run.checkpoint import to_arrays, to_tensors
 from lightning_weightviz.run.deferred import Deferred
@@ -68,6 +69,7 @@ class WeightVisualizer:
             ``s3://bucket/run`` where fsspec's package for it is installed.
         settings: Checked arguments, instead of `arguments`.
         writes: False on a rank that only takes part in measuring what is spread over ranks.
+        trace: Which layers give the classes, where the model's framework tells; None: the modules are asked.
         **arguments: Those of `WeightVisualizationCallback`. The ones that set its schedule (``every_n_epochs``,
             ``every_n_train_steps``, ``log_initial``, ``max_overhead``) have no effect here: `log` is the schedule.
 
@@ -77,6 +79,7 @@ class WeightVisualizer:
 
     Example:
         >>> import tempfile
+        >>> from pathlib import Path
         >>> from torch import nn
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     visualizer = WeightVisualizer(nn.Linear(4, 3), folder=folder)
@@ -91,16 +94,21 @@ class WeightVisualizer:
         model: nn.Module,
         loggers: Any = None,
         *,
-        folder: str | Path = ".",
+        folder: str | os.PathLike[str] = ".",
         settings: Settings | None = None,
         writes: bool = True,
+        trace: Trace | None = None,
         **arguments: Any,
     ) -> None:
         self.settings = settings or Settings(**arguments)
         self._writes = writes
         self._tolerance = Tolerance(passing=(alerts.WeightAlert, ArgumentError))
         self._observer = Observer(
-            model, self.settings.choice, self.settings.measuring, classes="classes" in self.settings.views
+            model,
+            self.settings.choice,
+            self.settings.measuring,
+            classes="classes" in self.settings.views,
+            trace=trace,
         )
         self._history = self._new_history()
         # Two threads, as a checkpoint waits for what is measured, but not for what is drawn.

@@ -79,7 +79,7 @@ def test_defaults_of_callback_and_settings_are_the_same() -> None:
 
 
 def test_arguments_take_one_normal_form() -> None:
-    settings = Settings(layers="fc*", views=["heatmap", "heatmap"], input_shape=[28, 28], color_range=2)  # type: ignore[arg-type]
+    settings = Settings(layers="fc*", views=["heatmap", "heatmap"], input_shape=[28, 28], color_range=2)
     assert settings.layers == ("fc*",)
     assert settings.views == ("heatmap",)
     assert settings.input_shape == (1, 28, 28)

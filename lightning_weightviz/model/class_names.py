@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -26,6 +26,15 @@ def class_names_of(datamodule: Any, dataloader: Any) -> Sequence[str]:
             if isinstance(names, (list, tuple)) and names and all(isinstance(name, str) for name in names):
                 return names
     return ()
+
+
+def names_of_config(config: Any) -> Sequence[str]:
+    """Those of ``id2label`` in a configuration of transformers; none where they are numbers in words, ``LABEL_0``."""
+    labels = getattr(config, "id2label", None)
+    if not isinstance(labels, Mapping) or sorted(map(int, labels)) != list(range(len(labels))):
+        return ()
+    names = [str(name) for _, name in sorted(labels.items(), key=lambda item: int(item[0]))]
+    return () if all(name == f"LABEL_{index}" for index, name in enumerate(names)) else names
 
 
 def fitting_names(names: Sequence[str] | None, head: HeadSite) -> tuple[str, ...] | None:

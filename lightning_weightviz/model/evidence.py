@@ -6,7 +6,7 @@ first layers with weights, and the operations on the way tell whether their outp
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -99,6 +99,14 @@ def trace(loss: Tensor) -> Trace:
             answers, decided = (meaning[0], True) if meaning else (answers, decided)
         waiting += [(child, answers, decided) for child, _ in reversed(node.next_functions) if child is not None]
     return Trace(tuple(found.values()), clear and not waiting)
+
+
+def loss_of(output: Any) -> Tensor | None:
+    """The loss in what a model of transformers returns; None where there is none."""
+    first = output.get("loss") if isinstance(output, Mapping) else output
+    if isinstance(output, (tuple, list)):
+        first = next(iter(output), None)
+    return first if isinstance(first, Tensor) and first.ndim == 0 and first.grad_fn is not None else None
 
 
 def _weight(product: Any) -> nn.Parameter | None:

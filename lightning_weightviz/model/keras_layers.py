@@ -69,21 +69,21 @@ def mirror_of(layer: KerasLayer, variables: Mapping[str, Tensor]) -> Mirror:
         layer: What it is.
         variables: Its own, by Keras' names and in Keras' order of axes.
     """
-    arranged = {name: _arranged(layer, name, tensor) for name, tensor in variables.items()}
-    base = _like(layer, {name: tensor.ndim for name, (tensor, _) in arranged.items()})
+    found = {name: arranged(layer, name, tensor) for name, tensor in variables.items()}
+    base = _like(layer, {name: tensor.ndim for name, (tensor, _) in found.items()})
     mirror = _class(layer.name, base)()  # type: ignore[arg-type]  # classes can be hashed
-    for name, (tensor, kept) in arranged.items():
+    for name, (tensor, kept) in found.items():
         mirror._parameters[name] = nn.Parameter(tensor, requires_grad=False)
         if kept is not None:
             mirror.kept[name] = kept
     if isinstance(mirror, nn.Linear):
-        mirror.out_features, mirror.in_features = arranged["kernel"][0].shape[:2]
+        mirror.out_features, mirror.in_features = found["kernel"][0].shape[:2]
     elif layer.is_convolution:
         mirror.groups = layer.groups
     return mirror
 
 
-def _arranged(layer: KerasLayer, name: str, tensor: Tensor) -> tuple[Tensor, Kept | None]:
+def arranged(layer: KerasLayer, name: str, tensor: Tensor) -> tuple[Tensor, Kept | None]:
     """A variable in PyTorch's order, and how Keras keeps it; None where that is the same."""
     kept = Kept(tuple(tensor.shape), blocks=layer.gates)
     if layer.is_convolution and tensor.ndim > 2:

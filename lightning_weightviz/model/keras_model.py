@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from lightning_weightviz.model.evidence import Trace
 from lightning_weightviz.model.keras_classes import ATTENTION
 from lightning_weightviz.model.keras_head import answers_of
-from lightning_weightviz.model.keras_layers import KerasLayer, mirror_of
+from lightning_weightviz.model.keras_layers import KerasLayer, arranged, mirror_of
 from lightning_weightviz.model.keras_pictures import as_channels_first, picture_shape
 from lightning_weightviz.model.keras_saved import SavedLayer
 from lightning_weightviz.model.mirror import Mirror
@@ -38,6 +38,42 @@ class Mirrored:
     module: nn.Module
     trace: Trace | None
     input_shape: tuple[int, int, int] | None
+    _model: Any = field(default=None, repr=False)
+    _sources: tuple[_Source, ...] = field(default=(), repr=False)
+
+    def refresh(self) -> None:
+        """Brings the values of the modules to what Keras has now, while it trains; the modules stay."""
+        # JAX keeps what it trains apart from the model until it is asked for it.
+        if callable(sync := getattr(self._model, "jax_state_sync", None)):
+            sync()
+        for source in self._sources:
+            source.read()
+        if _channels_last(self._model):
+            as_channels_first(self.module, self.input_shape)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where the values of a mirror's parameter come from."""
+
+    mirror: Mirror
+    attribute: str
+    layer: KerasLayer
+    variable: Any
+
+    def read(self) -> None:
+        """Reads them anew, and whether they are trained."""
+        parameter = self.mirror._parameters[self.attribute]
+        assert parameter is not None
+        parameter.data = arranged(self.layer, self.attribute, _values(self.variable))[0]
+        self.say_whether_trained()
+
+    def say_whether_trained(self) -> None:
+        """Training may freeze and thaw layers."""
+        parameter = self.mirror._parameters[self.attribute]
+        assert parameter is not None
+        differentiable = parameter.is_floating_point() or parameter.is_complex()
+        parameter.requires_grad_(bool(self.variable.trainable) and differentiable)
 
 
 def is_keras_model(thing: object) -> bool:
@@ -46,6 +82,11 @@ def is_keras_model(thing: object) -> bool:
     layer = getattr(keras, "Layer", None)
     version = str(getattr(keras, "__version__", ""))
     return isinstance(layer, type) and isinstance(thing, layer) and not version.startswith(("1.", "2."))
+
+
+def is_built(model: Any) -> bool:
+    """Whether a model and all its layers have their weights."""
+    return bool(model.built) and all(layer.built for layer in model._flatten_layers())
 
 
 def mirror_of_model(model: Any, input_shape: tuple[int, int, int] | None = None) -> Mirrored:
@@ -68,8 +109,8 @@ def mirror_of_model(model: Any, input_shape: tuple[int, int, int] | None = None)
     last = _channels_last(model)
     shape = picture_shape(model, module, input_shape, channels_last=last)
     if last:
-        as_channels_first(module, shape or input_shape)
-    return Mirrored(module, answers_of(model, reader.mirrors), shape)
+        as_channels_first(module, shape)
+    return Mirrored(module, answers_of(model, reader.mirrors), shape, model, tuple(reader.sources.values()))
 
 
 @dataclass
@@ -78,39 +119,37 @@ class _Reader:
 
     Attributes:
         mirrors: By the layer's ``id``.
-        variables: The parameter of each variable and how it is kept, by the variable's ``id``.
+        sources: The parameter of each variable, by the variable's ``id``.
     """
 
     mirrors: dict[int, Mirror] = field(default_factory=dict)
-    variables: dict[int, tuple[Mirror, str]] = field(default_factory=dict)
+    sources: dict[int, _Source] = field(default_factory=dict)
 
     def read(self, layer: Any, above: Any = None) -> Mirror:
         """The mirror of a layer, which the one above holds, with those of the layers in it that have weights."""
         if id(layer) in self.mirrors:
             return self.mirrors[id(layer)]
-        own = _own_variables(layer)
-        mirror = mirror_of(_described(layer, above), {name: _values(variable) for name, variable in own.items()})
+        own, described = _own_variables(layer), _described(layer, above)
+        mirror = mirror_of(described, {name: _values(variable) for name, variable in own.items()})
         self.mirrors[id(layer)] = mirror
         for name, variable in own.items():
-            self._adopt(mirror, name, variable)
+            self._adopt(_Source(mirror, name, described, variable))
         for below in layer._layers:
             child = self.read(below, layer)
             if _has_weights(child):
                 mirror._modules[_free(_safe(below.name), {**mirror._modules, **own})] = child
         return mirror
 
-    def _adopt(self, mirror: Mirror, name: str, variable: Any) -> None:
+    def _adopt(self, source: _Source) -> None:
         """Says whether a variable is trained; one that another layer has too is the same parameter."""
-        first, attribute = self.variables.setdefault(id(variable), (mirror, name))
-        if first is not mirror:
-            mirror._parameters[name] = first._parameters[attribute]
-            mirror.kept.pop(name, None)
-            if attribute in first.kept:
-                mirror.kept[name] = first.kept[attribute]
-            return
-        parameter = mirror._parameters[name]
-        assert parameter is not None
-        parameter.requires_grad_(bool(variable.trainable) and (parameter.is_floating_point() or parameter.is_complex()))
+        first = self.sources.setdefault(id(source.variable), source)
+        if first is source:
+            return source.say_whether_trained()
+        mirror, name = source.mirror, source.attribute
+        mirror._parameters[name] = first.mirror._parameters[first.attribute]
+        mirror.kept.pop(name, None)
+        if first.attribute in first.mirror.kept:
+            mirror.kept[name] = first.mirror.kept[first.attribute]
 
 
 def _described(layer: Any, above: Any) -> KerasLayer:

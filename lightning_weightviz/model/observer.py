@@ -30,6 +30,7 @@ class Observer:
         choice: What to look at.
         measuring: What is measured.
         classes: Whether the layers of the classes are shown at all.
+        trace: Which layers give the classes, where the model's framework tells.
 
     Raises:
         ArgumentError: `choice` names a head that is none, or class names that fit no head.
@@ -39,13 +40,21 @@ class Observer:
         awaits_trace: Whether the training's loss is still to tell which layers give the classes.
     """
 
-    def __init__(self, model: nn.Module, choice: Choice, measuring: Measuring, *, classes: bool = True) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        choice: Choice,
+        measuring: Measuring,
+        *,
+        classes: bool = True,
+        trace: Trace | None = None,
+    ) -> None:
         self._model = model
         self._choice = choice
         self._measuring = measuring
         self._classes = classes
         self._suggested_names: Sequence[str] | None = None
-        self._trace: Trace | None = None
+        self._trace = trace
         self._unreadable: dict[str, str] = {}
         self._reported: set[str] = set()
         self._last: Deferred[dict[Target, Measured]] | None = None

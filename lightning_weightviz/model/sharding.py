@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, TypeGuard
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
 if TYPE_CHECKING:
     from torch.distributed.fsdp import FSDPModule
@@ -63,3 +63,12 @@ def whole(tensor: Tensor) -> Tensor:
     """All elements of a tensor, detached; a collective where `is_sharded`, in which every rank must take part."""
     with torch.no_grad():
         return tensor.full_tensor().detach() if is_sharded(tensor) else tensor.detach()
+
+
+def agreed(decision: bool) -> bool:
+    """What rank 0 has decided, on every rank: a collective, as each rank has a clock of its own."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return decision
+    decisions = [decision]
+    distributed.broadcast_object_list(decisions, src=0)
+    return decisions[0]

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 MOST_REPORTS = 8
 """Of one thing that fails: a fault whose place or type changes from time to time must not flood the output."""
+
+
+_Hook = TypeVar("_Hook", bound=Callable[..., None])
 
 
 class ArgumentError(ValueError):
@@ -48,6 +53,17 @@ class Tolerance:
             )
             # A registry of its own: Python's default shows a message once a process, and a second run has its own.
             warnings.warn_explicit(message, UserWarning, __file__, 1, registry={})
+
+
+def tolerant(hook: _Hook) -> _Hook:
+    """Lets a callback's hook report what goes wrong in it, once, to the `Tolerance` that is its ``_tolerance``."""
+
+    @wraps(hook)
+    def guarded(self: Any, *arguments: Any, **named: Any) -> None:
+        with self._tolerance.of(f"the hook {hook.__name__}"):
+            hook(self, *arguments, **named)
+
+    return cast(_Hook, guarded)
 
 
 def _raised_at(error: Exception) -> str:

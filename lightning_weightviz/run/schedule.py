@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -64,3 +65,16 @@ class Schedule:
             return True
         self.left_out += 1
         return False
+
+    def warn_of_left_out(self) -> None:
+        """The training is over: says how many snapshots it lacks.
+
+        Warns:
+            UserWarning: There are some.
+        """
+        if self.left_out:
+            warnings.warn(
+                f"{self.left_out} snapshots were skipped to keep the overhead below "
+                f"max_overhead={self._max_overhead}; pass max_overhead=None to take them all",
+                stacklevel=3,
+            )

@@ -19,7 +19,8 @@ from tests.conftest import Demo
 from tests.support.samples import decode
 
 ROOT = Path(__file__).parent.parent.parent
-TESTED = {"digits.py", "plain_pytorch.py"}
+TESTED = {"digits.py", "plain_pytorch.py", *("keras_digits.py", "transformers_text.py")}
+"""The last two in ``tests/frameworks``."""
 EPOCHS = 2
 
 

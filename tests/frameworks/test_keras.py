@@ -30,16 +30,21 @@ def installed(backend: str, *more: str) -> Any:
     )
 
 
-def start(backend: str, program: str, *arguments: str, **environment: str) -> None:
-    """Runs a program of this folder to its end."""
+def begin(backend: str, program: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs a program of this folder to its end, whichever that is."""
     given = {"PYTHONPATH": str(ROOT), "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, Path(__file__).with_name(program), *arguments],
         env={**os.environ, **given, **environment},
         capture_output=True,
         text=True,
         timeout=600,
     )
+
+
+def start(backend: str, program: str, *arguments: str, **environment: str) -> None:
+    """Runs a program of this folder, which does all that it does."""
+    done = begin(backend, program, *arguments, **environment)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

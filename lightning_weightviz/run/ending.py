@@ -1,0 +1,30 @@
+"""What is left to do when the process ends, as after an exception that nobody caught."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+_LEFT: list[Callable[[], None]] = []
+
+
+def at_end(work: Callable[[], None]) -> None:
+    """Has it done when the process ends."""
+    _LEFT.append(work)
+
+
+def not_at_end(work: Callable[[], None]) -> None:
+    """It is done already; nothing where it was not to be done."""
+    with suppress(ValueError):
+        _LEFT.remove(work)
+
+
+def _end() -> None:
+    for work in list(_LEFT):
+        work()
+
+
+# Pools of threads take no work any more when atexit's own turn comes; they register in this way, too.
+getattr(threading, "_register_atexit", atexit.register)(_end)

@@ -1,0 +1,71 @@
+"""Where a ``transformers.Trainer`` is in its training, and what it does not tell its callbacks.
+
+The latter is read from the calls that lead to them.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+
+def callbacks_with(callback: Any) -> Sequence[Any]:
+    """All callbacks of the Trainer that calls this one, in their order; it alone where no Trainer does."""
+    for names in _callers():
+        handler = names.get("self")
+        callbacks = getattr(handler, "callbacks", None)
+        if type(handler).__name__ == "CallbackHandler" and any(one is callback for one in callbacks or ()):
+            return list(callbacks)  # type: ignore[arg-type]  # as something is in it
+    return [callback]
+
+
+def resumed_checkpoint() -> Path | None:
+    """The folder that the calling Trainer resumes from; None where it does not."""
+    for names in _callers():
+        path = names.get("resume_from_checkpoint")
+        if isinstance(path, (str, os.PathLike)):
+            return Path(path)
+    return None
+
+
+def checkpoint(args: Any, state: Any) -> Path:
+    """The folder of the checkpoint of the step that the training is at."""
+    return Path(args.output_dir, f"checkpoint-{state.global_step}")
+
+
+def whole_epochs(state: Any) -> int:
+    """Epochs finished; the Trainer adds up fractions."""
+    return math.floor((state.epoch or 0) + 1e-6)
+
+
+def begun_epochs(state: Any) -> int:
+    """The same, with one that was cut short."""
+    return math.ceil((state.epoch or 0) - 1e-6)
+
+
+def epochs_after_step(args: Any, state: Any, batches: Any) -> int | None:
+    """Epochs finished after the coming optimizer step; None where it ends none, as far as one can know before.
+
+    Args:
+        args: The Trainer's.
+        state: The Trainer's.
+        batches: Its loader; one without a length is one epoch.
+    """
+    try:
+        steps = max(1, math.ceil(len(batches) / args.gradient_accumulation_steps))
+    except TypeError:
+        steps = max(1, state.max_steps)
+    after = state.global_step + 1
+    return math.ceil(after / steps) if after % steps == 0 or after >= state.max_steps else None
+
+
+def _callers() -> Iterator[Mapping[str, Any]]:
+    """The names in each function that led here, the nearest first."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None:
+        frame = frame.f_back
+        yield frame.f_locals

@@ -1,0 +1,108 @@
+"""One training under a visualizer, whoever runs it: which snapshots it takes, and that none of them is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from lightning_weightviz.alerts import WeightAlert
+from lightning_weightviz.model import sharding
+from lightning_weightviz.run.errors import ArgumentError
+from lightning_weightviz.run.schedule import Schedule
+from lightning_weightviz.visualizer import WeightVisualizer
+
+PASSING = (WeightAlert, ArgumentError)
+"""Errors that are meant to end a training."""
+
+
+class Session:
+    """Takes the snapshots that are due and affordable, each step once.
+
+    Args:
+        visualizer: Measures, draws and writes them.
+        initial: Whether one is due before the first step.
+        last_step: That of the last snapshot, where the training was resumed.
+        refresh: Called before each, where the model that is measured is a copy.
+
+    Attributes:
+        schedule: Of this training.
+        last_step: That of the last snapshot.
+    """
+
+    def __init__(
+        self,
+        visualizer: WeightVisualizer,
+        *,
+        initial: bool,
+        last_step: int | None = None,
+        refresh: Callable[[], None] | None = None,
+    ) -> None:
+        settings = visualizer.settings
+        self.visualizer = visualizer
+        self.schedule = Schedule(settings.every_n_epochs, settings.every_n_train_steps, settings.max_overhead)
+        self.last_step = last_step
+        self._refresh = refresh
+        self._initial_due = initial
+        self._left_out = self._ended = False
+
+    def take_initial(self, step: int = 0, *, valid: bool = True) -> None:
+        """Takes the snapshot before the first step, if it is still to be taken; not `valid`: it is too late for it."""
+        if self._initial_due:
+            self._initial_due = False
+            if valid:
+                # It may share its step with the end of an epoch of one batch, which is another moment.
+                self._log(step, epoch=0, initial=True)
+
+    def take(self, step: int, epoch: int, *, always: bool = False) -> None:
+        """Takes a snapshot, unless this step has one or the price is too high.
+
+        Args:
+            step: On the loggers' axis.
+            epoch: Epochs finished.
+            always: Whatever the price.
+        """
+        if step == self.last_step:
+            return
+        self._left_out = not (always or self._affords())
+        if self._left_out:
+            self.visualizer.observer.forget_gradients()
+            return
+        self.last_step = step
+        self._log(step, epoch=epoch)
+
+    def collect(self) -> None:
+        """Writes what has been drawn meanwhile."""
+        with self.schedule.blocking():
+            self.visualizer.collect()
+
+    def end(self, step: int, epoch: int) -> None:
+        """Takes the last snapshot if it was left out, waits for what is not drawn yet and writes everything, once."""
+        if self._ended:
+            return
+        self._ended = True
+        if self._left_out:
+            self.take(step, epoch, always=True)
+        self.visualizer.finish()
+        self.schedule.warn_of_left_out()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed training needs, as tensors and primitives; waits for what is being measured."""
+        return {"last_step": self.last_step, "visualizer": self.visualizer.state_dict()}
+
+    def rescue(self) -> None:
+        """Writes what was measured, where an exception has ended the training; a further one would hide it."""
+        with suppress(*PASSING):
+            self.visualizer.finish()
+
+    def _affords(self) -> bool:
+        affords = self.schedule.affords()
+        limited = self.visualizer.settings.max_overhead is not None
+        # Ranks that differ would wait for each other for ever.
+        return sharding.agreed(affords) if limited and self.visualizer.observer.needs_every_rank else affords
+
+    def _log(self, step: int, epoch: int, *, initial: bool = False) -> None:
+        with self.schedule.blocking():
+            if self._refresh is not None:
+                self._refresh()
+            self.visualizer.log(step, epoch=epoch, initial=initial)
