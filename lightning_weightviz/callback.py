@@ -17,8 +17,8 @@ from lightning_weightviz.model.class_names import class_names_of
 from lightning_weightviz.model.optimizer_step import StepForecast, WatchedStep, loss_scale, parameters_of
 from lightning_weightviz.run.errors import Tolerance, tolerant
 from lightning_weightviz.run.state_key import StateKey
-from lightning_weightviz.session import PASSING, Session
 from lightning_weightviz.settings import DEFAULT_STATISTICS, DEFAULT_VIEWS, OnAlert, Settings
+from lightning_weightviz.training import PASSING, Training
 from lightning_weightviz.visualizer import WeightVisualizer
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class WeightVisualizationCallback(Callback):
             sinks=sinks,
         )
         self._tolerance = Tolerance(passing=PASSING)
-        self._session: Session | None = None
+        self._training: Training | None = None
         self._state: Mapping[str, Any] | None = None
         self._forecast = StepForecast()
         self._watched: dict[int, WatchedStep] = {}
@@ -148,7 +148,7 @@ class WeightVisualizationCallback(Callback):
 
     @property
     def _visualizer(self) -> WeightVisualizer | None:
-        return None if self._session is None else self._session.visualizer
+        return None if self._training is None else self._training.visualizer
 
     @property
     def state_key(self) -> str:
@@ -179,13 +179,13 @@ class WeightVisualizationCallback(Callback):
         fresh = trainer.global_step == 0 and self._state is None
         self._unwatch()
         self._forecast = StepForecast(trainer.global_step)
-        self._session = None
+        self._training = None
         visualizer = self._new_visualizer(trainer, pl_module, folder)
         last_step = None if self._state is None else self._state.get("last_step")
         self._state = None
         if visualizer is None:
             return
-        self._session = Session(visualizer, initial=fresh and self._settings.log_initial, last_step=last_step)
+        self._training = Training(visualizer, initial=fresh and self._settings.log_initial, last_step=last_step)
         # What is measured must be the same on every rank, and graphs need not be.
         waits = not visualizer.observer.needs_every_rank
         if waits:
@@ -194,7 +194,7 @@ class WeightVisualizationCallback(Callback):
         # Lightning's own optimization tells of a loss before the weights are changed.
         if not (waits and pl_module.automatic_optimization):
             self._take_initial(trainer)
-        self._session.schedule.start()
+        self._training.schedule.start()
 
     def _new_visualizer(self, trainer: Trainer, pl_module: LightningModule, folder: str) -> WeightVisualizer | None:
         if trainer.barebones:
@@ -217,10 +217,10 @@ class WeightVisualizationCallback(Callback):
     @tolerant
     def on_before_backward(self, trainer: Trainer, pl_module: LightningModule, loss: Tensor) -> None:
         """At the first loss: reads from its graph which layers give the classes, and takes the first snapshot."""
-        if self._session is None:
+        if self._training is None:
             return
-        observer = self._session.visualizer.observer
-        with self._tolerance.of("looking for the layer of the classes"), self._session.schedule.blocking():
+        observer = self._training.visualizer.observer
+        with self._tolerance.of("looking for the layer of the classes"), self._training.schedule.blocking():
             if observer.awaits_trace:
                 observer.learn(loss)
                 if pl_module.automatic_optimization:
@@ -230,16 +230,16 @@ class WeightVisualizationCallback(Callback):
     @tolerant
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Any) -> None:
         """Before the last step that comes before a snapshot: measures gradients, and what the step will change."""
-        session = self._session
+        training = self._training
         asked = "gradients" in self._settings.targets or "update_ratio" in self._settings.statistics
-        if session is None or not asked or not self._is_last_step(trainer, session):
+        if training is None or not asked or not self._is_last_step(trainer, training):
             return
-        visualizer = session.visualizer
+        visualizer = training.visualizer
         watched = self._watched.get(id(optimizer))
         # An optimizer with a closure (LBFGS) comes here several times in one step; it begins with the first.
         if watched is not None and not watched.is_over:
             return
-        with session.schedule.blocking():
+        with training.schedule.blocking():
             parameters = parameters_of(optimizer)
             if "gradients" in self._settings.targets:
                 scale = loss_scale(getattr(trainer.precision_plugin, "scaler", None), optimizer)
@@ -251,12 +251,12 @@ class WeightVisualizationCallback(Callback):
             which = visualizer.before_step(parameters, known if not self._watched else None)
             self._watched[id(optimizer)] = WatchedStep(optimizer, partial(visualizer.after_step, which))
 
-    def _is_last_step(self, trainer: Trainer, session: Session) -> bool:
+    def _is_last_step(self, trainer: Trainer, training: Training) -> bool:
         """Whether a snapshot will be due when this batch has ended, as far as one can know before."""
         after = self._forecast.after_this_batch(trainer.global_step)
         ends_epoch = trainer.is_last_batch or (trainer.max_steps != -1 and after >= trainer.max_steps)
-        by_steps = session.schedule.is_step_due(self._forecast.global_step, after)
-        return by_steps or (ends_epoch and session.schedule.is_epoch_due(trainer.current_epoch + 1))
+        by_steps = training.schedule.is_step_due(self._forecast.global_step, after)
+        return by_steps or (ends_epoch and training.schedule.is_epoch_due(trainer.current_epoch + 1))
 
     def _unwatch(self) -> None:
         while self._watched:
@@ -267,67 +267,67 @@ class WeightVisualizationCallback(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Takes a snapshot where one is due by steps; writes what has been drawn meanwhile."""
-        if self._session is None:
+        if self._training is None:
             return
-        with self._session.schedule.blocking():
+        with self._training.schedule.blocking():
             for watched in self._watched.values():
                 watched.end()
         self._unwatch()
         before = self._forecast.advance(trainer.global_step)
         with self._tolerance.of("looking for the layer of the classes"):
-            self._session.visualizer.observer.stop_waiting()
-        if self._session.schedule.is_step_due(before, trainer.global_step):
+            self._training.visualizer.observer.stop_waiting()
+        if self._training.schedule.is_step_due(before, trainer.global_step):
             self._take(trainer, step=_logger_step(trainer), epoch=trainer.current_epoch)
         else:
-            self._session.collect()
+            self._training.collect()
 
     @tolerant
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Takes a snapshot if one is due by epochs."""
         epochs = trainer.current_epoch + 1
-        if self._session is not None and self._session.schedule.is_epoch_due(epochs):
+        if self._training is not None and self._training.schedule.is_epoch_due(epochs):
             self._take(trainer, step=max(0, _logger_step(trainer) - 1), epoch=epochs)
 
     def _take_initial(self, trainer: Trainer) -> None:
         """Takes the snapshot before the first step, if it is still to be taken."""
-        if self._session is not None:
-            self._session.visualizer.loggers = trainer.loggers
-            self._session.take_initial(valid=trainer.global_step == 0)
+        if self._training is not None:
+            self._training.visualizer.loggers = trainer.loggers
+            self._training.take_initial(valid=trainer.global_step == 0)
 
     def _take(self, trainer: Trainer, *, step: int, epoch: int) -> None:
         """Takes a snapshot, unless this step has one or the price is too high."""
         self._take_initial(trainer)
-        if self._session is not None:
-            self._session.take(step, epoch)
+        if self._training is not None:
+            self._training.take(step, epoch)
 
     @tolerant
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Waits for what is not drawn yet, draws the views over time up to the last snapshot, and writes everything."""
-        if self._session is not None:
+        if self._training is not None:
             self._take_initial(trainer)
-            self._session.end(max(0, _logger_step(trainer) - 1), trainer.current_epoch)
+            self._training.end(max(0, _logger_step(trainer) - 1), trainer.current_epoch)
 
     @tolerant
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Writes what was measured."""
         self._unwatch()
-        if self._session is not None:
+        if self._training is not None:
             with suppress(*PASSING):
-                if not self._session.visualizer.observer.needs_every_rank:
+                if not self._training.visualizer.observer.needs_every_rank:
                     self._take_initial(trainer)
-            self._session.rescue()
+            self._training.rescue()
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy, or what another process gets, knows the arguments: a thread and loggers cannot be copied."""
-        return {**vars(self), "_session": None, "_watched": {}, "_owners": None}
+        return {**vars(self), "_training": None, "_watched": {}, "_owners": None}
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs: tensors and primitives, so that it loads with ``weights_only=True``."""
-        if self._session is None:
+        if self._training is None:
             return dict(self._state or {})
         # A checkpoint waits for what is being measured.
-        with self._tolerance.of("saving the state"), self._session.schedule.blocking():
-            return self._session.state_dict()
+        with self._tolerance.of("saving the state"), self._training.schedule.blocking():
+            return self._training.state_dict()
         return {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

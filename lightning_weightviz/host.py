@@ -11,8 +11,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from lightning_weightviz.run.ending import at_end, not_at_end
 from lightning_weightviz.run.errors import Tolerance, tolerant
-from lightning_weightviz.session import PASSING, Session
 from lightning_weightviz.settings import Settings
+from lightning_weightviz.training import PASSING, Training
 
 _Hook = TypeVar("_Hook", bound=Callable[..., None])
 _Parameters = ParamSpec("_Parameters")
@@ -68,28 +68,28 @@ class Host:
     """
 
     _settings: HostSettings
-    _session: Session | None = None
+    _training: Training | None = None
 
     def _prepare(self, settings: HostSettings) -> None:
         self._settings = settings
         self._tolerance = Tolerance(passing=PASSING)
 
-    def _begin(self, session: Session) -> Session:
+    def _begin(self, training: Training) -> Training:
         """A training has begun."""
-        self._session = session
+        self._training = training
         at_end(self.finish)
-        return session
+        return training
 
     def finish(self) -> None:
         """Writes what an interrupted training has left; after one that ended, and before any, there is nothing."""
-        session, self._session = self._session, None
+        training, self._training = self._training, None
         not_at_end(self.finish)
-        if session is not None:
-            session.rescue()
+        if training is not None:
+            training.rescue()
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy, or what another process gets, knows the arguments: a thread, models and loggers cannot be copied."""
-        return {**vars(self), "_session": None}
+        return {**vars(self), "_training": None}
 
 
 def hook(function: _Hook) -> _Hook:

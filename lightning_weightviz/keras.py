@@ -9,9 +9,9 @@ import keras
 
 from lightning_weightviz.host import Host, HostSettings, hook, with_arguments_of
 from lightning_weightviz.model.keras_model import is_built, mirror_of_model
-from lightning_weightviz.session import Session
 from lightning_weightviz.settings import DEFAULT_STATISTICS
 from lightning_weightviz.sinks.support.hosts import as_loggers
+from lightning_weightviz.training import Training
 from lightning_weightviz.visualizer import WeightVisualizer
 
 
@@ -74,8 +74,8 @@ class WeightVisualizationCallback(Host, keras.callbacks.Callback):  # type: igno
     @hook
     def on_train_end(self, logs: Any = None) -> None:
         """Draws the views over time up to the last snapshot, and writes everything."""
-        if self._session is not None:
-            self._session.end(*self._last)
+        if self._training is not None:
+            self._training.end(*self._last)
         self.finish()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -87,14 +87,14 @@ class WeightVisualizationCallback(Host, keras.callbacks.Callback):  # type: igno
         before, self._steps = self._steps, steps
         if steps > before:
             self._start_if(ends_epoch or is_built(self._model))
-        if self._session is None:
+        if self._training is None:
             return
-        schedule, epochs = self._session.schedule, self._epoch + ends_epoch
+        schedule, epochs = self._training.schedule, self._epoch + ends_epoch
         self._last = (steps if self._by_steps else self._epoch, epochs)
         if schedule.is_step_due(before, steps) or (ends_epoch and schedule.is_epoch_due(epochs)):
-            self._session.take(*self._last)
+            self._training.take(*self._last)
         else:
-            self._session.collect()
+            self._training.collect()
 
     @property
     def _by_steps(self) -> bool:
@@ -120,8 +120,8 @@ class WeightVisualizationCallback(Host, keras.callbacks.Callback):  # type: igno
             visualizer.load_state_dict(past)
         self._past = model, visualizer
         initial = settings.log_initial and past is None and self._epoch == self._steps == 0
-        session = self._begin(Session(visualizer, initial=initial, refresh=mirrored.refresh))
-        session.take_initial(0 if self._by_steps else -1)
+        training = self._begin(Training(visualizer, initial=initial, refresh=mirrored.refresh))
+        training.take_initial(0 if self._by_steps else -1)
 
 
 def _checked(layers: Any, arguments: dict[str, Any]) -> HostSettings:

@@ -14,8 +14,8 @@ from lightning_weightviz.model.evidence import loss_of
 from lightning_weightviz.model.optimizer_step import parameters_of
 from lightning_weightviz.run import trainer
 from lightning_weightviz.run.checkpoint import read, write
-from lightning_weightviz.session import Session
 from lightning_weightviz.sinks.support.hosts import as_loggers, loggers_of_transformers
+from lightning_weightviz.training import Training
 from lightning_weightviz.visualizer import WeightVisualizer
 
 
@@ -74,40 +74,40 @@ class WeightVisualizationCallback(Host, TrainerCallback):  # type: ignore[misc] 
         if past:
             visualizer.load_state_dict(past["visualizer"])
         initial = settings.log_initial and state.global_step == 0
-        session = self._begin(Session(visualizer, initial=initial, last_step=past.get("last_step")))
+        training = self._begin(Training(visualizer, initial=initial, last_step=past.get("last_step")))
         # The first loss tells which layer gives the classes. What is measured must be the same on every rank, and
         # graphs need not be; of a compiled network there is none.
         if spread or args.n_gpu > 1 or args.torch_compile:
-            session.take_initial()
+            training.take_initial()
         else:
             self._first_output = model.register_forward_hook(self._see_output)
 
     @hook
     def _see_output(self, module: nn.Module, inputs: Any, output: Any) -> None:
         """Reads from the graph of the first loss which layers give the classes, and takes the first snapshot."""
-        if self._session is None or not module.training:
+        if self._training is None or not module.training:
             return
         self._first_output.remove()
-        observer, loss = self._session.visualizer.observer, loss_of(output)
+        observer, loss = self._training.visualizer.observer, loss_of(output)
         if loss is not None:
-            with self._tolerance.of("looking for the layer of the classes"), self._session.schedule.blocking():
+            with self._tolerance.of("looking for the layer of the classes"), self._training.schedule.blocking():
                 observer.await_trace()
                 observer.learn(loss)
                 observer.stop_waiting()
-        self._session.take_initial()
+        self._training.take_initial()
 
     @hook
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Before the last step that comes before a snapshot: measures gradients, and what the step will change."""
         asked = "gradients" in self._settings.targets or "update_ratio" in self._settings.statistics
-        if self._session is None or not asked:
+        if self._training is None or not asked:
             return
-        schedule, epochs = self._session.schedule, trainer.epochs_after_step(args, state, kwargs["train_dataloader"])
+        schedule, epochs = self._training.schedule, trainer.epochs_after_step(args, state, kwargs["train_dataloader"])
         by_steps = schedule.is_step_due(state.global_step, state.global_step + 1)
         if not by_steps and (epochs is None or not schedule.is_epoch_due(epochs)):
             return
         with schedule.blocking():
-            parameters, visualizer = parameters_of(kwargs["optimizer"]), self._session.visualizer
+            parameters, visualizer = parameters_of(kwargs["optimizer"]), self._training.visualizer
             if "gradients" in self._settings.targets:
                 # Who clips has unscaled them.
                 scaler = None if args.max_grad_norm else getattr(kwargs["optimizer"], "scaler", None)
@@ -119,46 +119,46 @@ class WeightVisualizationCallback(Host, TrainerCallback):  # type: ignore[misc] 
         """Just after it."""
         watched, self._watched = self._watched, None
         # The gradient scaler skips a step whose gradients are not finite.
-        if self._session is not None and watched and not getattr(kwargs["optimizer"], "step_was_skipped", False):
-            with self._session.schedule.blocking():
-                self._session.visualizer.after_step(watched)
+        if self._training is not None and watched and not getattr(kwargs["optimizer"], "step_was_skipped", False):
+            with self._training.schedule.blocking():
+                self._training.visualizer.after_step(watched)
 
     @hook
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Takes a snapshot where one is due by steps; writes what has been drawn meanwhile."""
         before, self._steps = self._steps, state.global_step
-        if self._session is None:
+        if self._training is None:
             return
-        self._session.take_initial(valid=False)
-        if self._session.schedule.is_step_due(before, state.global_step):
-            self._session.take(state.global_step, trainer.whole_epochs(state))
+        self._training.take_initial(valid=False)
+        if self._training.schedule.is_step_due(before, state.global_step):
+            self._training.take(state.global_step, trainer.whole_epochs(state))
         else:
-            self._session.collect()
+            self._training.collect()
 
     @hook
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Takes a snapshot if one is due by epochs; after the last, all is written while the loggers are open."""
-        if self._session is None:
+        if self._training is None:
             return
         epochs = trainer.begun_epochs(state)
-        if self._session.schedule.is_epoch_due(epochs):
-            self._session.take(state.global_step, epochs)
+        if self._training.schedule.is_epoch_due(epochs):
+            self._training.take(state.global_step, epochs)
         if control.should_training_stop:
-            self._session.end(state.global_step, epochs)
+            self._training.end(state.global_step, epochs)
 
     @hook
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Saves the state beside the checkpoint."""
         folder = trainer.checkpoint(args, state)
-        if self._session is not None and state.is_world_process_zero and folder.is_dir():
-            with self._tolerance.of("saving the state"), self._session.schedule.blocking():
-                write(folder / self._file, self._session.state_dict())
+        if self._training is not None and state.is_world_process_zero and folder.is_dir():
+            with self._tolerance.of("saving the state"), self._training.schedule.blocking():
+                write(folder / self._file, self._training.state_dict())
 
     @hook
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Writes what is not written yet; the weights may be those of the best checkpoint by now."""
-        if self._session is not None and not args.load_best_model_at_end:
-            self._session.end(state.global_step, trainer.begun_epochs(state))
+        if self._training is not None and not args.load_best_model_at_end:
+            self._training.end(state.global_step, trainer.begun_epochs(state))
         self.finish()
 
     def finish(self) -> None:

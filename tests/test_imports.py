@@ -35,7 +35,7 @@ FORBIDDEN = {
     "command": {"matplotlib", "PIL", *LIGHTNING},
 }
 HOSTS = {"keras", "transformers"}
-DOORS = {"callback", "host", "session", "environment", "visualizer", "figure", "settings", "__main__", *HOSTS}
+DOORS = {"callback", "host", "training", "environment", "visualizer", "figure", "settings", "__main__", *HOSTS}
 # Which other rooms a room may import; the doors may import all.
 ALLOWED = {
     "artifacts": set[str](),
@@ -71,8 +71,8 @@ IMPORTERS = {
     "keras": set[str](),
     "transformers": set[str](),
     "host": HOSTS,
-    "session": {"callback", "host", *HOSTS},
-    "visualizer": {"callback", "command", "session", *HOSTS, "environment", "figure", "__init__"},
+    "training": {"callback", "host", *HOSTS},
+    "visualizer": {"callback", "command", "training", *HOSTS, "environment", "figure", "__init__"},
 }
 
 

@@ -8,13 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from torch import nn
-
 from lightning_weightviz.artifacts import Batch, Scalar
 from lightning_weightviz.command.output import PAGE
 from lightning_weightviz.command.series import Series
 from lightning_weightviz.memory import History
 from lightning_weightviz.model.files import input_shape_of
+from lightning_weightviz.model.keras_model import Mirrored
 from lightning_weightviz.model.observer import Observer
 from lightning_weightviz.model.selection import select
 from lightning_weightviz.settings import Settings
@@ -84,12 +83,18 @@ def render_each(series: Series, settings: Settings, folder: Path) -> Iterator[No
     report, table, files = Report(), _Table(), LocalFolder(folder)
     observer: Observer | None = None
     for ordinal, member in enumerate(series.members):
-        module = member.checkpoint.mirrored(shape).module
+        mirrored = member.checkpoint.mirrored(shape)
         if observer is None:
-            settings = _without_many_classes(settings, module)
-            observer = Observer(module, settings.choice, settings.measuring, classes="classes" in settings.views)
+            settings = _without_many_classes(settings, mirrored)
+            observer = Observer(
+                mirrored.module,
+                settings.choice,
+                settings.measuring,
+                classes="classes" in settings.views,
+                trace=mirrored.trace,
+            )
         else:
-            observer.look_at(module)
+            observer.look_at(mirrored.module, mirrored.trace)
         with member.checkpoint.bounded():
             measured = observer.take()
         if measured is None or not observer.sites:
@@ -108,9 +113,11 @@ def render_each(series: Series, settings: Settings, folder: Path) -> Iterator[No
     files.write({"statistics.csv": table.text().encode(), PAGE: report.page(_title(series))})
 
 
-def _without_many_classes(settings: Settings, module: nn.Module) -> Settings:
+def _without_many_classes(settings: Settings, mirrored: Mirrored) -> Settings:
     """Without class views where the last layer has too many rows to compare, as a vocabulary has."""
-    if any(head.classes > MOST_CLASSES for head in select(module, settings.choice).heads):
+    if any(
+        head.classes > MOST_CLASSES for head in select(mirrored.module, settings.choice, trace=mirrored.trace).heads
+    ):
         return replace(settings, views=[name for name in settings.views if name != "classes"])
     return settings
 

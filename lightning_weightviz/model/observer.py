@@ -79,9 +79,9 @@ class Observer:
         """Whether `take` takes collectives, so that every rank must call it."""
         return sharding.needs_every_rank(self._model)
 
-    def look_at(self, model: nn.Module) -> None:
-        """From now on looks at another module: that of a later file, say."""
-        self._model = model
+    def look_at(self, model: nn.Module, trace: Trace | None = None) -> None:
+        """From now on looks at another module: that of a later file, say, and what it tells of the classes."""
+        self._model, self._trace = model, trace
         self.follow()
 
     def take(self) -> Deferred[dict[Target, Measured]] | None:

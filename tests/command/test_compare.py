@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from typer.testing import CliRunner
 
+from lightning_weightviz import WeightVisualizer
 from lightning_weightviz.command import comparison
 from lightning_weightviz.command.application import application
 from lightning_weightviz.command.comparison import change_of
+from lightning_weightviz.model.state_dict import module_of
 from tests.command.test_inspect import run
 
 
@@ -106,3 +110,64 @@ def test_the_table_and_a_missing_file(tmp_path: Path) -> None:
     assert lines[1].split()[:3] == ["fc.weight", "10×72", "0.5"] and lines[-1] == "new: new"
     done = run("compare", "a.pt", "c.pt", folder=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (2, "", "weightviz: c.pt: there is no such file\n")
+
+
+def test_pictures_are_those_of_the_changes_in_a_training(tmp_path: Path) -> None:
+    before, after = state(0), state(1)
+    del before["scale"], after["scale"]
+    torch.save({"state_dict": before, "global_step": 1, "epoch": 1}, tmp_path / "a.ckpt")
+    torch.save({"state_dict": after, "global_step": 2, "epoch": 2}, tmp_path / "b.ckpt")
+    arguments = ["compare", str(tmp_path / "a.ckpt"), str(tmp_path / "b.ckpt"), "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(application, arguments)
+    assert (done.exit_code, done.stderr) == (0, "")
+    model = module_of(before)
+    with pytest.warns(UserWarning, match="No logger"):
+        visualizer = WeightVisualizer(
+            model, folder=tmp_path, views=("heatmap",), targets=("updates",), background=False
+        )
+        visualizer.log(1, epoch=1)
+        for name, tensor in model.named_parameters():
+            tensor.data = after[name]
+        visualizer.log(2, epoch=2)
+        visualizer.finish()
+    drawn = sorted(path.relative_to(tmp_path / "out") for path in (tmp_path / "out").rglob("*.png"))
+    assert len(drawn) == 3
+    for path in drawn:
+        if "bias" not in str(path):  # a vector is drawn over time, and of two files there is one
+            made, logged = (
+                np.asarray(Image.open(tmp_path / root / path).convert("RGB")) for root in ("out", "weightviz")
+            )
+            # Which layer is the head is not guessed from a part of a network, and the first line would say so.
+            assert np.array_equal(made[40:], logged[40:]) and made.shape[0] > 100, path
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    ranked = [line.split()[0] for line in done.stdout.splitlines() if line.startswith(("conv", "fc"))]
+    shown = re.findall(r'alt="updates.heatmap/([^"]+?): ', page)
+    assert shown == ranked and "<title>What changed from a.ckpt to b.ckpt</title>" in page
+
+
+def test_what_changed_most_is_drawn(tmp_path: Path) -> None:
+    before = {f"{number}.weight": torch.ones(3, 3) for number in range(20)}
+    after = {name: tensor + int(name.split(".")[0]) for name, tensor in before.items()}
+    torch.save(before, tmp_path / "a.pt")
+    torch.save(after, tmp_path / "b.pt")
+    arguments = ["compare", str(tmp_path / "a.pt"), str(tmp_path / "b.pt"), "--out", str(tmp_path / "out")]
+    assert CliRunner().invoke(application, arguments).exit_code == 0
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    shown = re.findall(r'alt="updates.heatmap/([^"]+?): ', page)
+    assert shown == [f"{number}.weight" for number in range(19, 7, -1)]
+
+
+def test_nothing_that_changed_is_a_page_without_pictures(tmp_path: Path) -> None:
+    torch.save(state(0), path := tmp_path / "a.pt")
+    done = CliRunner().invoke(application, ["compare", str(path), str(path), "--out", str(tmp_path / "out")])
+    assert done.exit_code == 0 and not list((tmp_path / "out").rglob("*.png"))
+    assert "What changed from a.pt to a.pt" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+
+
+def test_bad_input_leaves_no_folder(tmp_path: Path) -> None:
+    torch.save(state(0), path := tmp_path / "a.pt")
+    (tmp_path / "broken.pt").write_bytes(b"PK\x03\x04")
+    for other, out in ((tmp_path / "broken.pt", tmp_path / "out"), (path, path)):
+        done = CliRunner().invoke(application, ["compare", str(path), str(other), "--out", str(out)])
+        assert (done.exit_code, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["a.pt", "broken.pt"]

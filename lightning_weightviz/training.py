@@ -16,7 +16,7 @@ PASSING = (WeightAlert, ArgumentError)
 """Errors that are meant to end a training."""
 
 
-class Session:
+class Training:
     """Takes the snapshots that are due and affordable, each step once.
 
     Args:
