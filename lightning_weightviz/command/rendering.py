@@ -44,7 +44,7 @@ STATISTICS = (
 """Columns of ``statistics.csv``."""
 MOST_CLASSES = 2048
 _TAG = "weights."
-_AT_ONE_MOMENT = ("heatmap", "distribution", "classes", "overview")
+_AT_ONE_MOMENT = ("overview", "heatmap", "classes", "distribution")
 _OVER_TIME = ("evolution", "drift")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 _INTERVAL = 0.005
 """Seconds between two looks; a touch here and there brings in up to 17 GB/s, as the system reads around it."""
-_MOST = 192 * 2**20
+_MOST = 384 * 2**20
 """Bytes of mapped files that may stay in memory; what is read again and again, such as one matrix, fits."""
 
 _FETCHED = 64 * 2**20

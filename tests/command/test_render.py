@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +99,8 @@ def test_the_page_and_the_list_hold_every_picture(files: list[Path], tmp_path: P
     shown = re.findall(r'alt="([^"]+?): ', page)
     assert sorted(shown) == sorted({one["tag"] for one in listed})
     assert "<title>Weights from c.ckpt to a.ckpt</title>" in page
+    # What says most comes first.
+    assert shown[0] == "overview/weights"
 
 
 def test_statistics_are_true(files: list[Path], tmp_path: Path) -> None:
@@ -254,6 +258,25 @@ def test_stopped_it_leaves_what_was_there(sent: signal.Signals, tmp_path: Path, 
 def test_as_a_process_it_is_silent(tmp_path: Path, files: list[Path]) -> None:
     done = run("render", *files, "--out", tmp_path / "out")
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{tmp_path}/out/index.html\n", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such terminals")
+def test_in_a_terminal_it_says_how_far_it_is(tmp_path: Path, files: list[Path]) -> None:
+    ours, its = os.openpty()
+    command = [sys.executable, "-m", "lightning_weightviz", "render", *map(str, files), "--out", str(tmp_path / "out")]
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    with subprocess.Popen(command, stderr=its, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        os.close(its)
+        told = b""
+        # Linux tells of the other end's closing by an error.
+        with suppress(OSError):
+            while part := os.read(ours, 4096):
+                told += part
+        assert process.stdout is not None
+        printed = process.stdout.read()
+    os.close(ours)
+    assert (process.returncode, printed) == (0, f"{tmp_path}/out/index.html\n")
+    assert b"drawing" in told and b"%" in told
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells how much memory a process took")

@@ -25,7 +25,7 @@ _PAGE = """<!doctype html>
 
 
 class Report:
-    """Keeps the newest picture of each tag, encoded."""
+    """Keeps the newest picture of each tag, encoded, in the order in which they came."""
 
     def __init__(self) -> None:
         self._newest: dict[str, tuple[str, bytes, str]] = {}
@@ -33,10 +33,10 @@ class Report:
     def add(self, batch: Batch) -> None:
         """Takes the pictures of a snapshot."""
         for artifact in batch.artifacts:
-            if isinstance(artifact, Image):
-                self._newest[artifact.tag] = ("png", artifact.png, artifact.caption)
-            elif isinstance(artifact, Animation):
-                self._newest[artifact.tag] = ("gif", artifact.gif, artifact.caption)
+            if isinstance(artifact, (Image, Animation)):
+                kind, data = ("png", artifact.png) if isinstance(artifact, Image) else ("gif", artifact.gif)
+                self._newest.pop(artifact.tag, None)
+                self._newest[artifact.tag] = (kind, data, artifact.caption)
 
     @property
     def is_empty(self) -> bool:
