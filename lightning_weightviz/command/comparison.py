@@ -108,7 +108,7 @@ def compare_each(first: Checkpoint, second: Checkpoint, names: tuple[str, ...]) 
 def change_of(name: str, before: Tensor, after: Tensor) -> Change:
     """Compares two tensors of one shape."""
     shape = tuple(before.shape)
-    rows = [_rows(before), _rows(after)]
+    rows = [_rows(before, name), _rows(after, name)]
     sums = torch.zeros(2, dtype=torch.float64, device="cpu")
     squares = torch.zeros(len(rows[0]), dtype=torch.float64, device="cpu")
     unusable = 0
@@ -130,9 +130,9 @@ def change_of(name: str, before: Tensor, after: Tensor) -> Change:
     return Change(name, shape, first, distance, _angle(first, second, distance), changed, unusable)
 
 
-def _rows(tensor: Tensor) -> Tensor:
+def _rows(tensor: Tensor, name: str) -> Tensor:
     """As a matrix; complex numbers are two."""
-    real = readable(tensor)
+    real = readable(tensor, name)
     return real.reshape(-1, 1) if real.ndim < 2 else real.flatten(1)
 
 

@@ -35,7 +35,7 @@ def draw_changes(first: Checkpoint, second: Checkpoint, changes: Sequence[Change
     with first.bounded(), second.bounded():
         for site in selection.sites:
             name = site.parameter.name
-            change = differences([value_of(site.place)], [readable(before[name])])
+            change = differences([value_of(site.place)], [readable(before[name], name)])
             measured |= Meter([site.parameter], statistics=(), remembers=False).measure(change).result().measurements
     ordered = {name: measured[name] for name in names if name in measured}
     snapshot = Snapshot(

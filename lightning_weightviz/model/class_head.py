@@ -17,7 +17,7 @@ from lightning_weightviz.model.mirror import kept_of, weight_name
 from lightning_weightviz.model.names import clean_name, joined
 from lightning_weightviz.model.reparametrization import is_parametrized, weight_in_use
 from lightning_weightviz.model.sites import attribute_of, own_parameters, weighted_modules
-from lightning_weightviz.model.values import readable, reason_to_skip
+from lightning_weightviz.model.values import all_readable, reason_to_skip
 from lightning_weightviz.run.errors import ArgumentError
 
 MOST_HEADS = 4
@@ -118,12 +118,14 @@ def head_source(head: HeadSite, class_names: Sequence[str] | None) -> HeadSource
     if weight is None or len(weight) != head.classes:
         return None
     bias = own_parameters(head.module).get("bias")
+    biases = [] if bias is None or bias.shape != (head.classes,) else [(f"the bias of {head.name}", bias)]
+    rows, *others = all_readable([(head.name, weight), *biases, *_weights(head.chain)])
     return HeadSource(
         name=head.name,
         class_names=tuple(class_names or (str(index) for index in range(head.classes))),
-        weight=readable(weight).reshape(head.classes, -1),
-        bias=None if bias is None or bias.shape != (head.classes,) else readable(bias),
-        chain=tuple((name, readable(weight)) for name, weight in _weights(head.chain)),
+        weight=rows.reshape(head.classes, -1),
+        bias=others.pop(0) if biases else None,
+        chain=tuple(zip((name for name, _ in head.chain), others, strict=True)),
         input_shape=head.input_shape,
         input_shape_given=head.input_shape_given,
         multi_label=head.multi_label,

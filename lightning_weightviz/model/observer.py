@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from lightning_weightviz.measure import Measured
+from lightning_weightviz.measure import HeadSource, Measured
 from lightning_weightviz.model import sharding
 from lightning_weightviz.model.class_head import HeadSite, head_source
 from lightning_weightviz.model.class_names import check_class_names, fitting_names
@@ -19,6 +19,7 @@ from lightning_weightviz.model.sites import Site, places_in
 from lightning_weightviz.model.targets import Measuring, Targets
 from lightning_weightviz.model.values import value_of
 from lightning_weightviz.run.deferred import Deferred
+from lightning_weightviz.run.errors import ArgumentError
 from lightning_weightviz.snapshot import Target
 
 
@@ -57,6 +58,7 @@ class Observer:
         self._trace = trace
         self._unreadable: dict[str, str] = {}
         self._reported: set[str] = set()
+        self._unread_heads: set[str] = set()
         self._last: Deferred[dict[Target, Measured]] | None = None
         self._traces = self.awaits_trace = False
         self.selection = self._select()
@@ -97,9 +99,9 @@ class Observer:
             self._reselect()
         tensors = self._read()
         self._wait()
-        heads = self.selection.heads if self._classes else ()
-        sources = [source for head in heads if (source := head_source(head, self._names_of(head)))]
-        self._last = self._targets.measure(self.tensors, tensors, sources)
+        self._last = self._targets.measure(self.tensors, tensors, self._read_heads())
+        if self.needs_every_rank:
+            sharding.all_done()
         return self._last
 
     def follow(self) -> None:
@@ -219,14 +221,38 @@ class Observer:
         for site in self.sites:
             try:
                 values.append(value_of(site.place))
+            except ArgumentError:
+                raise
             except Exception as error:
                 reason = f"reading it raised {type(error).__name__}: {error}"
                 failed[site.parameter.name] = reason
+        if self.needs_every_rank:
+            failed = sharding.failures_of_all(failed)
         if not failed:
             return values
         self._unreadable |= failed
         self._reselect()
         return self._read()
+
+    def _read_heads(self) -> list[HeadSource]:
+        """The layers of the classes; those that cannot be read are left out of this snapshot, and told of once."""
+        sources: list[HeadSource] = []
+        failed: dict[str, str] = {}
+        for head in self.selection.heads if self._classes else ():
+            try:
+                source = head_source(head, self._names_of(head))
+            except ArgumentError:
+                raise
+            except Exception as error:
+                failed[head.name] = f"{type(error).__name__}: {error}"
+            else:
+                sources += [] if source is None else [source]
+        if self.needs_every_rank:
+            failed = sharding.failures_of_all(failed)
+        for name in failed.keys() - self._unread_heads:
+            warnings.warn(f"the classes of {name} are not shown, as reading them raised {failed[name]}", stacklevel=2)
+        self._unread_heads |= failed.keys()
+        return [source for source in sources if source.name not in failed]
 
     def _wait(self) -> None:
         """Until the last result is there: its copies are to be overwritten, or its meters asked."""

@@ -1,19 +1,30 @@
 """Where a parameter's elements live, and every collective: only this file knows of distributed tensors.
 
-A parameter that is split over ranks is gathered, one tensor at a time and on every rank, before it is measured.
+A parameter that is split over ranks is gathered, one tensor at a time and on every rank, before it is measured. Which
+collectives are taken, and in which order, follows from the settings and the model alone, which are the same on all
+ranks: never from what a rank found, nor from its number.
 """
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import TYPE_CHECKING, TypeGuard
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
 
+from lightning_weightviz.run.errors import ArgumentError
+
 if TYPE_CHECKING:
     from torch.distributed.fsdp import FSDPModule
     from torch.distributed.tensor import DTensor
+
+CHECK = "LIGHTNING_WEIGHTVIZ_CHECK_RANKS"
+"""The environment variable under which ranks compare what they are about to do, at the price of a collective each."""
+
+_Result = TypeVar("_Result")
 
 
 def is_sharded(tensor: Tensor) -> TypeGuard[DTensor]:
@@ -59,16 +70,90 @@ def settle(module: nn.Module) -> None:
             child.reshard()
 
 
-def whole(tensor: Tensor) -> Tensor:
-    """All elements of a tensor, detached; a collective where `is_sharded`, in which every rank must take part."""
+def whole(tensor: Tensor, name: str) -> Tensor:
+    """All elements of a tensor, detached; a collective where `is_sharded`, in which every rank must take part.
+
+    Args:
+        tensor: Any.
+        name: Of what it is, for who looks for ranks that differ.
+    """
     with torch.no_grad():
-        return tensor.full_tensor().detach() if is_sharded(tensor) else tensor.detach()
+        if not is_sharded(tensor):
+            return tensor.detach()
+        return COLLECTIVES.take(f"gather {name}", lambda: tensor.full_tensor().detach(), tensor.nbytes)
 
 
 def agreed(decision: bool) -> bool:
     """What rank 0 has decided, on every rank: a collective, as each rank has a clock of its own."""
-    if not (distributed.is_available() and distributed.is_initialized()):
+    if not _in_group():
         return decision
     decisions = [decision]
-    distributed.broadcast_object_list(decisions, src=0)
+    COLLECTIVES.take("agree", lambda: distributed.broadcast_object_list(decisions, src=0), 1)
     return decisions[0]
+
+
+def failures_of_all(own: Mapping[str, str]) -> dict[str, str]:
+    """What could not be read on any rank, and why, on every rank: all must leave out the same. A collective."""
+    if not _in_group():
+        return dict(own)
+    of_all: list[Any] = [None] * distributed.get_world_size()
+    COLLECTIVES.take("tell of failures", lambda: distributed.all_gather_object(of_all, dict(own)), len(of_all))
+    return {name: reason for one in reversed(of_all) for name, reason in one.items()}
+
+
+def all_done() -> None:
+    """Under `CHECK`, compares once more where a snapshot ends, as a rank may have taken fewer collectives."""
+    if _in_group():
+        COLLECTIVES.compare("the end of a snapshot")
+
+
+class RanksDifferError(ArgumentError):
+    """Ranks have taken different collectives: each would wait for ever for the others."""
+
+
+class Collectives:
+    """Takes collectives, and knows how many there were.
+
+    Attributes:
+        taken: How many this process has taken part in.
+        received: Bytes that they gave it.
+    """
+
+    def __init__(self) -> None:
+        self.taken = 0
+        self.received = 0
+
+    def take(self, name: str, collective: Callable[[], _Result], received: int) -> _Result:
+        """Takes one.
+
+        Args:
+            name: The same on all ranks.
+            collective: Does it.
+            received: Bytes that it gives to this rank.
+
+        Raises:
+            RanksDifferError: Under `CHECK`, another rank is about to take another one.
+        """
+        self.compare(name)
+        self.taken += 1
+        self.received += received
+        return collective()
+
+    def compare(self, name: str) -> None:
+        """Raises, under `CHECK`, where another rank is at another collective."""
+        if not os.environ.get(CHECK):
+            return
+        at = (self.taken, name)
+        of_all: list[Any] = [None] * distributed.get_world_size()
+        distributed.all_gather_object(of_all, at)
+        if len(set(of_all)) > 1:
+            places = "; ".join(f"rank {rank}: {name} (collective {count})" for rank, (count, name) in enumerate(of_all))
+            raise RanksDifferError(f"ranks differ in what they measure: {places}. Give all of them the same arguments")
+
+
+COLLECTIVES = Collectives()
+"""Of this process."""
+
+
+def _in_group() -> bool:
+    return distributed.is_available() and distributed.is_initialized()

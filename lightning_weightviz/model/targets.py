@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from lightning_weightviz.measure import HeadSource, Measured, Meter
 from lightning_weightviz.measure.device.abilities import looks
 from lightning_weightviz.model.copies import Copies
-from lightning_weightviz.model.values import differences, readable
+from lightning_weightviz.model.values import all_readable, differences
 from lightning_weightviz.run.deferred import Deferred
 from lightning_weightviz.snapshot import Parameter, Target
 
@@ -119,8 +119,12 @@ class Targets:
     def _observed(self, parameters: Sequence[nn.Parameter]) -> list[Tensor]:
         """The gradients there are, whose meter is one of just these parameters."""
         places = [index for index, parameter in enumerate(parameters) if id(parameter) in self._gradients]
-        gradients = [readable(self._gradients[id(parameters[index])]) for index in places]
+        named = [
+            (f"the gradient of {self._parameters[index].name}", self._gradients[id(parameters[index])])
+            for index in places
+        ]
         self.forget_gradients()
+        gradients = all_readable(named)
         if places != self._with_gradient:
             meter = self._measuring.meter([self._parameters[index] for index in places])
             meter.load_state_dict(self._meters["gradients"].state_dict())

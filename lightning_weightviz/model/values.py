@@ -36,18 +36,37 @@ def value_of(place: Place) -> Tensor:
     tensor = place.tensor
     mask = mask_of(place.module, place.attribute)
     if mask is None:
-        return readable(tensor)
+        return readable(tensor, place.name)
     with torch.no_grad():
-        return readable(tensor) * readable(mask).to(tensor.dtype)
+        values, kept = all_readable([(place.name, tensor), (f"the mask of {place.name}", mask)])
+        return values * kept.to(tensor.dtype)
 
 
-def readable(tensor: Tensor) -> Tensor:
+def all_readable(tensors: Sequence[tuple[str, Tensor]]) -> list[Tensor]:
+    """Each as of `readable`, by its name; where one fails, after all were tried, as other ranks may not fail."""
+    read: list[Tensor] = []
+    failed: list[Exception] = []
+    for name, tensor in tensors:
+        try:
+            read.append(readable(tensor, name))
+        except Exception as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]
+    return read
+
+
+def readable(tensor: Tensor, name: str) -> Tensor:
     """Whole, plain, dense and detached; complex numbers get a last axis of (real, imaginary).
+
+    Args:
+        tensor: Any; where it is spread over ranks, all of them must take part.
+        name: Of what it is.
 
     Raises:
         TypeError: It is of a type whose values cannot be read.
     """
-    whole = tensor.read() if isinstance(tensor, InFile) else sharding.whole(tensor)
+    whole = tensor.read() if isinstance(tensor, InFile) else sharding.whole(tensor, name)
     plain = _unwrapped(whole)
     if plain is None:
         raise TypeError(f"{type(whole).__name__} holds values that cannot be read without knowing it")
