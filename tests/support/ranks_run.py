@@ -19,6 +19,8 @@ import torch
 from torch import distributed, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor
+from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
 
 from lightning_weightviz import WeightVisualizer
 from lightning_weightviz.alerts import WeightAlert
@@ -34,6 +36,24 @@ STEPS = 3
 def network(width: int) -> nn.Sequential:
     torch.manual_seed(0)
     return nn.Sequential(nn.Linear(6, width), nn.ReLU(), nn.Linear(width, 5), nn.ReLU(), nn.Linear(5, 3))
+
+
+def spread(model: nn.Sequential, case: str) -> None:
+    """Spreads the weights over the ranks: by rows, by rows on half of them, by units and inputs, or by both."""
+    ranks = distributed.get_world_size()
+    if case in ("hsdp", "both"):
+        mesh = init_device_mesh("cpu", (2, ranks // 2), mesh_dim_names=("outer", "inner"))
+    else:
+        mesh = init_device_mesh("cpu", (ranks,), mesh_dim_names=("inner",))
+    if case in ("tensor parallel", "both"):
+        # The last layer stays whole, beside those that are spread.
+        parallelize_module(model, mesh["inner"], {"0": ColwiseParallel(), "2": RowwiseParallel()})
+    if case != "tensor parallel":
+        rows = mesh["outer"] if case == "both" else mesh
+        for layer in model:
+            if isinstance(layer, nn.Linear):
+                fully_shard(layer, mesh=rows)
+        fully_shard(model, mesh=rows)
 
 
 class StoppedError(Exception):
@@ -66,13 +86,9 @@ def main(case: str, folder: Path) -> None:
     """Trains, with what the case is about."""
     rank = int(os.environ["RANK"])
     distributed.init_process_group("gloo", timeout=timedelta(seconds=20))
-    mesh = init_device_mesh("cpu", (distributed.get_world_size(),))
-    # Of three rows a fourth rank has none.
-    model = network(3 if case == "empty" else 7)
-    for layer in model:
-        if isinstance(layer, nn.Linear):
-            fully_shard(layer, mesh=mesh)
-    fully_shard(model, mesh=mesh)
+    # Of three rows a fourth rank has none; PyTorch's own tensor parallelism knows no uneven activations.
+    model = network({"empty": 3, "tensor parallel": 8, "both": 8}.get(case, 7))
+    spread(model, case)
     arguments: dict[str, Any] = {"views": tuple(VIEWS), "targets": ("weights", "gradients", "updates")}
     arguments["statistics"] = ("rms", "absmax", "spectral_norm", "nan_count")
     if case == "alert":
@@ -106,8 +122,9 @@ def main(case: str, folder: Path) -> None:
             # The training's own collective has noticed that a rank is gone.
             ended = "training failed" if "gloo" in str(error).lower() or "reset" in str(error) else repr(error)
     failures = [str(one.message) for one in caught if "failed with" in str(one.message)]
-    if case in ("fine", "empty"):
-        whole = {name: tensor.full_tensor() for name, tensor in model.state_dict().items()}
+    if case in ("fine", "empty", "hsdp", "tensor parallel", "both"):
+        state = model.state_dict()
+        whole = {name: one.full_tensor() if isinstance(one, DTensor) else one for name, one in state.items()}
         if rank == 0:
             torch.save(whole, folder / "whole.pt")
     print(json.dumps({"ended": ended, "failures": failures, "collectives": COLLECTIVES.taken}), flush=True)

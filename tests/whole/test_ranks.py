@@ -59,7 +59,10 @@ def run(case: str, folder: Path, count: int = 2, *, checked: bool = False) -> li
     return [Rank(**json.loads(printed.splitlines()[-1])) for printed, _ in told]
 
 
-@pytest.mark.parametrize(("case", "count"), [("fine", 2), ("empty", 4)])
+SPREAD = [("fine", 2), ("empty", 4), ("hsdp", 4), ("tensor parallel", 2), ("both", 4)]
+
+
+@pytest.mark.parametrize(("case", "count"), SPREAD)
 def test_numbers_are_of_the_whole_weights(case: str, count: int, tmp_path: Path) -> None:
     ranks = run(case, tmp_path, count)
     assert [(rank.ended, rank.failures) for rank in ranks] == [("fine", [])] * count
