@@ -6,7 +6,9 @@ VENV ?= .venv
 LOGGERS_VENV ?= .venv-loggers
 FRAMEWORKS_VENV ?= .venv-frameworks
 OLDEST_VENV ?= .venv-oldest
-PYTEST_ARGS ?=
+# A file's tests run one after the other, and as many files at a time.
+JOBS ?= 2
+PYTEST_ARGS ?= -n $(JOBS) --dist loadfile
 # On networks as small as those of the tests, several threads wait for each other more than they help.
 export OMP_NUM_THREADS ?= 1
 
