@@ -7,7 +7,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from lightning_weightviz.host_settings import HostSettings
+from lightning_weightviz.host_arguments import HostSettings
 from lightning_weightviz.run.checkpoint import read, write
 from lightning_weightviz.run.ending import at_end, not_at_end
 from lightning_weightviz.run.errors import Tolerance, tolerant

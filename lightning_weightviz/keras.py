@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from lightning_weightviz.host import Host, hook
-from lightning_weightviz.host_settings import KerasSettings, with_arguments_of
+from lightning_weightviz.host_arguments import KerasSettings, with_arguments_of
 from lightning_weightviz.keras_training import Fits
 from lightning_weightviz.model.keras_model import is_built
 from lightning_weightviz.run.batches import Batches

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from lightning_weightviz.host_settings import HostSettings
+from lightning_weightviz.host_arguments import HostSettings
 from lightning_weightviz.model.keras_model import mirror_of_model
 from lightning_weightviz.run.batches import Batches
 from lightning_weightviz.sinks.support.hosts import as_loggers

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from lightning_weightviz.host_settings import HostSettings
+from lightning_weightviz.host_arguments import HostSettings
 from lightning_weightviz.model import sharding
 from lightning_weightviz.model.class_names import names_of_config
 from lightning_weightviz.sinks.support.hosts import as_loggers, loggers_of_transformers

@@ -7,7 +7,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 from lightning_weightviz.host import Host, hook, hook_in_training
-from lightning_weightviz.host_settings import HostSettings, with_arguments_of
+from lightning_weightviz.host_arguments import HostSettings, with_arguments_of
 from lightning_weightviz.model.optimizer_step import parameters_of
 from lightning_weightviz.run import trainer
 from lightning_weightviz.trainer_training import new_training, see_to_first_snapshot, takes_part
@@ -47,7 +47,8 @@ class WeightVisualizationCallback(Host, TrainerCallback):  # type: ignore[misc] 
         if not takes_part(state, model):
             return
         callbacks, folder = trainer.callbacks_with(self), trainer.last_checkpoint(args, state)
-        self._steps, self._file = state.global_step, trainer.state_file(self, callbacks)
+        self._steps = state.global_step
+        self._file = trainer.state_file(self, callbacks, WeightVisualizationCallback)
         past = self._saved(folder / self._file) if folder is not None else {}
         self._begin(new_training(self._settings, args, state, model, callbacks, past))
         see_to_first_snapshot(self._now, args, model, self._see_output)

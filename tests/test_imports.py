@@ -35,7 +35,17 @@ FORBIDDEN = {
     "command": {"matplotlib", "PIL", *LIGHTNING},
 }
 HOSTS = {"keras", "transformers"}
-DOORS = {"callback", "host", "host_settings", "training", "environment", "visualizer", "figure", "settings", "__main__"}
+DOORS = {
+    "callback",
+    "host",
+    "host_arguments",
+    "training",
+    "environment",
+    "visualizer",
+    "figure",
+    "settings",
+    "__main__",
+}
 STARTS = {"keras_training", "trainer_training"}
 DOORS |= HOSTS | STARTS
 # Which other rooms a room may import; the doors may import all.
@@ -73,7 +83,7 @@ IMPORTERS = {
     "keras": set[str](),
     "transformers": set[str](),
     "host": HOSTS,
-    "host_settings": {"host", *HOSTS, *STARTS},
+    "host_arguments": {"host", *HOSTS, *STARTS},
     "keras_training": {"keras"},
     "trainer_training": {"transformers"},
     "training": {"callback", "host", *STARTS},

@@ -37,9 +37,9 @@ def last_checkpoint(args: Any, state: Any) -> Path | None:
     return (resumed_checkpoint() or checkpoint(args, state)) if state.global_step else None
 
 
-def state_file(callback: Any, callbacks: Sequence[Any]) -> str:
-    """What a callback's file in a checkpoint is called, by its order among its like."""
-    order = [one for one in callbacks if isinstance(one, type(callback))].index(callback)
+def state_file(callback: Any, callbacks: Sequence[Any], kind: type) -> str:
+    """What a callback's file in a checkpoint is called, by its order among the callbacks of a kind."""
+    order = [one for one in callbacks if isinstance(one, kind)].index(callback)
     return f"weightviz-{order}.pt" if order else "weightviz.pt"
 
 
