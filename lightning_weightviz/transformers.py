@@ -47,7 +47,6 @@ class WeightVisualizationCallback(Host, TrainerCallback):  # type: ignore[misc] 
         if not takes_part(state, model):
             return
         callbacks, folder = trainer.callbacks_with(self), trainer.last_checkpoint(args, state)
-        self._steps = state.global_step
         self._file = trainer.state_file(self, callbacks, WeightVisualizationCallback)
         past = self._saved(folder / self._file) if folder is not None else {}
         self._begin(new_training(self._settings, args, state, model, callbacks, past))
@@ -75,8 +74,8 @@ class WeightVisualizationCallback(Host, TrainerCallback):  # type: ignore[misc] 
     @hook_in_training
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Takes a snapshot where one is due by steps; writes what has been drawn meanwhile."""
-        before, self._steps = self._steps, state.global_step
-        self._now.reach(before, self._steps, step=self._steps, epoch=trainer.whole_epochs(state))
+        step = state.global_step
+        self._now.reach(step - 1, step, step=step, epoch=trainer.whole_epochs(state))
 
     @hook_in_training
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

@@ -127,27 +127,27 @@ def further_fits() -> dict[str, Any]:
 
 
 def by_hand() -> dict[str, Any]:
-    """A loop of the user's own, with Keras' list of callbacks and with none of its beginnings."""
+    """A loop of the user's own, with Keras' list of callbacks, and with the callback alone, untold of the beginning."""
     logs = {}
     callback = WeightVisualizationCallback(
         loggers=SummaryWriter(OUT / "listed"), views=["statistics"], max_overhead=None
     )
     for name, told in (("listed", True), ("untold", False)):
-        model = sequential()
         # The copy writes to the same logger.
-        many = keras.callbacks.CallbackList([copy.deepcopy(callback)], model=model)
+        model, hooks = sequential(), copy.deepcopy(callback)
         if told:
-            many.on_train_begin()
+            hooks = keras.callbacks.CallbackList([hooks], model=model)
+            hooks.on_train_begin()
+        else:
+            hooks.set_model(model)
         for epoch in range(2):
-            many.on_epoch_begin(epoch)
+            hooks.on_epoch_begin(epoch)
             for batch in range(4):
-                many.on_train_batch_begin(batch)
+                hooks.on_train_batch_begin(batch)
                 model.train_on_batch(X[:64], Y[:64])
-                many.on_train_batch_end(batch)
-            many.on_epoch_end(epoch)
-        callback.finish()
-        for one in many.callbacks:
-            one.on_train_end()
+                hooks.on_train_batch_end(batch)
+            hooks.on_epoch_end(epoch)
+        hooks.on_train_end()
         logs[name] = rms(model.get_layer("fc1").kernel.numpy())
     return logs | {"log": events(OUT / "listed")}
 
