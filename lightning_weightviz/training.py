@@ -159,10 +159,8 @@ class Training:
             self.visualizer.finish()
 
     def _affords(self) -> bool:
-        affords = self.schedule.affords()
-        limited = self.visualizer.settings.max_overhead is not None
         # Ranks that differ would wait for each other for ever.
-        return sharding.agreed(affords) if limited and self.visualizer.observer.needs_every_rank else affords
+        return self.schedule.affords(sharding.agreed if self.visualizer.observer.needs_every_rank else bool)
 
     def _log(self, step: int, epoch: int, *, initial: bool = False) -> None:
         with self.schedule.blocking():
