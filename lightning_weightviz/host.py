@@ -1,63 +1,19 @@
-"""What the callbacks for Keras and for transformers share: their arguments, their hooks, and how a training ends."""
+"""What the callbacks for Keras and for transformers share: their hooks, their state, and how a training ends."""
 
 from __future__ import annotations
 
-import inspect
-import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
+from lightning_weightviz.host_arguments import HostSettings
+from lightning_weightviz.run.checkpoint import read, write
 from lightning_weightviz.run.ending import at_end, not_at_end
 from lightning_weightviz.run.errors import Tolerance, tolerant
-from lightning_weightviz.settings import Settings
 from lightning_weightviz.training import PASSING, Training
 
 _Hook = TypeVar("_Hook", bound=Callable[..., None])
-_Parameters = ParamSpec("_Parameters")
-
-
-@dataclass(frozen=True)
-class HostSettings(Settings):
-    """The same of a callback whose host has no loggers of Lightning's.
-
-    Attributes:
-        loggers: A ``SummaryWriter``, a ``wandb.Run``, any logger, or a list of them; None: what the host knows of.
-        folder: For what no logger takes, in ``weightviz/``: a path or a URL; None: where the host puts its files.
-
-    Raises:
-        TypeError: `folder` is neither; and as `Settings`.
-    """
-
-    loggers: Any = None
-    folder: str | os.PathLike[str] | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not (self.folder is None or (isinstance(self.folder, (str, os.PathLike)) and str(self.folder))):
-            raise TypeError(f"folder must be a path, a URL or None, got {self.folder!r}")
-
-
-def with_arguments_of(
-    kind: Callable[_Parameters, Any],
-) -> Callable[[Callable[..., None]], Callable[Concatenate[Any, _Parameters], None]]:
-    """Gives an ``__init__(self, layers, **arguments)`` the signature of a class of settings."""
-
-    def decorate(init: Callable[..., None]) -> Callable[Concatenate[Any, _Parameters], None]:
-        own = inspect.signature(init).parameters["self"]
-        first, *others = inspect.signature(kind).parameters.values()
-        signature = inspect.Signature([own, first, *(one.replace(kind=one.KEYWORD_ONLY) for one in others)])
-
-        @wraps(init)
-        def checked(*arguments: Any, **named: Any) -> None:
-            signature.bind(*arguments, **named)
-            init(*arguments, **named)
-
-        checked.__signature__ = signature  # type: ignore[attr-defined]
-        return checked
-
-    return decorate
 
 
 class Host:
@@ -79,6 +35,25 @@ class Host:
         self._training = training
         at_end(self.finish)
         return training
+
+    @property
+    def _now(self) -> Training:
+        """The training that runs, as in a `hook_in_training`."""
+        assert self._training is not None
+        return self._training
+
+    def _save(self, file: Path) -> None:
+        """Writes the state of the training, where its host has made the folder."""
+        if file.parent.is_dir():
+            with self._tolerance.of("saving the state"), self._now.schedule.blocking():
+                write(file, self._now.state_dict())
+
+    def _saved(self, file: Path) -> dict[str, Any]:
+        """The state that was written to a file; empty where there is none to read."""
+        with self._tolerance.of("restoring the state"):
+            if file.is_file():
+                return read(file)
+        return {}
 
     def finish(self) -> None:
         """Writes what an interrupted training has left; after one that ended, and before any, there is nothing."""
@@ -105,3 +80,14 @@ def hook(function: _Hook) -> _Hook:
             raise
 
     return cast(_Hook, guarded)
+
+
+def hook_in_training(function: _Hook) -> _Hook:
+    """The same, of what is left alone where no training is looked at, as on a rank that holds a replica."""
+
+    @wraps(function)
+    def guarded(self: Host, *arguments: Any, **named: Any) -> None:
+        if self._training is not None:
+            function(self, *arguments, **named)
+
+    return hook(cast(_Hook, guarded))

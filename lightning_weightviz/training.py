@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
+from torch import nn
+
 from lightning_weightviz.alerts import WeightAlert
 from lightning_weightviz.model import sharding
+from lightning_weightviz.model.evidence import loss_of
+from lightning_weightviz.model.first_output import FirstOutput
 from lightning_weightviz.run.errors import ArgumentError
 from lightning_weightviz.run.schedule import Schedule
 from lightning_weightviz.visualizer import WeightVisualizer
@@ -45,6 +49,8 @@ class Training:
         self._refresh = refresh
         self._initial_due = initial
         self._left_out = self._ended = False
+        self._watched: list[int] = []
+        self._first_output: FirstOutput | None = None
 
     def take_initial(self, step: int = 0, *, valid: bool = True) -> None:
         """Takes the snapshot before the first step, if it is still to be taken; not `valid`: it is too late for it."""
@@ -71,6 +77,61 @@ class Training:
         self.last_step = step
         self._log(step, epoch=epoch)
 
+    def reach(self, before: int, steps: int, *, step: int, epoch: int, ends_epoch: bool = False) -> None:
+        """Takes a snapshot where one is due; writes what has been drawn meanwhile.
+
+        Args:
+            before: Optimizer steps when this was last asked.
+            steps: Optimizer steps now.
+            step: Now, on the loggers' axis.
+            epoch: Epochs finished.
+            ends_epoch: Whether one has just ended.
+        """
+        self.take_initial(valid=False)
+        if self.schedule.is_step_due(before, steps) or (ends_epoch and self.schedule.is_epoch_due(epoch)):
+            self.take(step, epoch)
+        else:
+            self.collect()
+
+    def await_output(self, model: nn.Module, see: Callable[[Any], None]) -> None:
+        """Has `see` called with the first output of a model, unless the training ends before there is one."""
+        self._first_output = FirstOutput(model, see)
+
+    def learn(self, output: Any) -> None:
+        """Reads from the graph of the loss in an output which layers give the classes; without one they are guessed."""
+        if (loss := loss_of(output)) is not None:
+            observer = self.visualizer.observer
+            with self.schedule.blocking():
+                observer.await_trace()
+                observer.learn(loss)
+                observer.stop_waiting()
+
+    def before_step(self, steps: int, epoch: int | None, parameters: Sequence[Any], scale: float) -> None:
+        """Just before an optimizer step: if a snapshot comes next, measures gradients and what the step will change.
+
+        Args:
+            steps: Optimizer steps so far.
+            epoch: Epochs finished after this step; None where it ends none.
+            parameters: Those of the optimizer.
+            scale: By what their gradients are still multiplied.
+        """
+        settings, self._watched = self.visualizer.settings, []
+        ends_epoch = epoch is not None and self.schedule.is_epoch_due(epoch)
+        if not (ends_epoch or self.schedule.is_step_due(steps, steps + 1)):
+            return
+        with self.schedule.blocking():
+            if "gradients" in settings.targets:
+                self.visualizer.observe_gradients(parameters, scale=scale)
+            if "update_ratio" in settings.statistics:
+                self._watched = self.visualizer.before_step(parameters, {id(one) for one in parameters})
+
+    def after_step(self, *, skipped: bool) -> None:
+        """Just after it; `skipped`, as by a gradient scaler, it has changed nothing."""
+        watched, self._watched = self._watched, []
+        if watched and not skipped:
+            with self.schedule.blocking():
+                self.visualizer.after_step(watched)
+
     def collect(self) -> None:
         """Writes what has been drawn meanwhile."""
         with self.schedule.blocking():
@@ -92,14 +153,14 @@ class Training:
 
     def rescue(self) -> None:
         """Writes what was measured, where an exception has ended the training; a further one would hide it."""
+        if self._first_output is not None:
+            self._first_output.remove()
         with suppress(*PASSING):
             self.visualizer.finish()
 
     def _affords(self) -> bool:
-        affords = self.schedule.affords()
-        limited = self.visualizer.settings.max_overhead is not None
         # Ranks that differ would wait for each other for ever.
-        return sharding.agreed(affords) if limited and self.visualizer.observer.needs_every_rank else affords
+        return self.schedule.affords(sharding.agreed if self.visualizer.observer.needs_every_rank else bool)
 
     def _log(self, step: int, epoch: int, *, initial: bool = False) -> None:
         with self.schedule.blocking():

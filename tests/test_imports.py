@@ -35,7 +35,19 @@ FORBIDDEN = {
     "command": {"matplotlib", "PIL", *LIGHTNING},
 }
 HOSTS = {"keras", "transformers"}
-DOORS = {"callback", "host", "training", "environment", "visualizer", "figure", "settings", "__main__", *HOSTS}
+DOORS = {
+    "callback",
+    "host",
+    "host_arguments",
+    "training",
+    "environment",
+    "visualizer",
+    "figure",
+    "settings",
+    "__main__",
+}
+STARTS = {"keras_training", "trainer_training"}
+DOORS |= HOSTS | STARTS
 # Which other rooms a room may import; the doors may import all.
 ALLOWED = {
     "artifacts": set[str](),
@@ -71,8 +83,11 @@ IMPORTERS = {
     "keras": set[str](),
     "transformers": set[str](),
     "host": HOSTS,
-    "training": {"callback", "host", *HOSTS},
-    "visualizer": {"callback", "command", "training", *HOSTS, "environment", "figure", "__init__"},
+    "host_arguments": {"host", *HOSTS, *STARTS},
+    "keras_training": {"keras"},
+    "trainer_training": {"transformers"},
+    "training": {"callback", "host", *STARTS},
+    "visualizer": {"callback", "command", "training", *STARTS, "environment", "figure", "__init__"},
 }
 
 

@@ -31,7 +31,7 @@ def class_names_of(datamodule: Any, dataloader: Any) -> Sequence[str]:
 def names_of_config(config: Any) -> Sequence[str]:
     """Those of ``id2label`` in a configuration of transformers; none where they are numbers in words, ``LABEL_0``."""
     labels = getattr(config, "id2label", None)
-    if not isinstance(labels, Mapping) or sorted(map(int, labels)) != list(range(len(labels))):
+    if not isinstance(labels, Mapping) or {str(key) for key in labels} != {str(key) for key in range(len(labels))}:
         return ()
     names = [str(name) for _, name in sorted(labels.items(), key=lambda item: int(item[0]))]
     return () if all(name == f"LABEL_{index}" for index, name in enumerate(names)) else names

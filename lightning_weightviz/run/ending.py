@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 _LEFT: list[Callable[[], None]] = []
 
@@ -22,8 +22,10 @@ def not_at_end(work: Callable[[], None]) -> None:
 
 
 def _end() -> None:
-    for work in list(_LEFT):
-        work()
+    # The last begun is done first; where one raises, the others are done all the same.
+    with ExitStack() as works:
+        for work in list(_LEFT):
+            works.callback(work)
 
 
 # Pools of threads take no work any more when atexit's own turn comes; they register in this way, too.

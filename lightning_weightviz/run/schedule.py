@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 FREE_SECONDS = 5.0
@@ -56,15 +56,18 @@ class Schedule:
         every = self._every_n_train_steps
         return every is not None and after // every > before // every
 
-    def affords(self) -> bool:
-        """Whether a snapshot may be taken now, by the price so far; counts those that may not."""
+    def affords(self, agreed: Callable[[bool], bool] = bool) -> bool:
+        """Whether a snapshot may be taken now, by the price so far; counts those that may not.
+
+        Args:
+            agreed: What becomes of this rank's decision, where several must take the same.
+        """
         if self._max_overhead is None:
             return True
         elapsed = time.perf_counter() - self._started
-        if self._blocked <= FREE_SECONDS + self._max_overhead * elapsed:
-            return True
-        self.left_out += 1
-        return False
+        affords = agreed(self._blocked <= FREE_SECONDS + self._max_overhead * elapsed)
+        self.left_out += not affords
+        return affords
 
     def warn_of_left_out(self) -> None:
         """The training is over: says how many snapshots it lacks.

@@ -32,6 +32,23 @@ def resumed_checkpoint() -> Path | None:
     return None
 
 
+def last_checkpoint(args: Any, state: Any) -> Path | None:
+    """The folder that the training goes on from; None where it begins."""
+    return (resumed_checkpoint() or checkpoint(args, state)) if state.global_step else None
+
+
+def state_file(callback: Any, callbacks: Sequence[Any], kind: type) -> str:
+    """What a callback's file in a checkpoint is called, by its order among the callbacks of a kind."""
+    order = [one for one in callbacks if isinstance(one, kind)].index(callback)
+    return f"weightviz-{order}.pt" if order else "weightviz.pt"
+
+
+def gradient_scale(args: Any, optimizer: Any) -> float:
+    """By what gradients are still multiplied just before a step; who clips them has divided them."""
+    scaler = None if args.max_grad_norm else getattr(optimizer, "scaler", None)
+    return 1.0 if scaler is None else float(scaler.get_scale())
+
+
 def checkpoint(args: Any, state: Any) -> Path:
     """The folder of the checkpoint of the step that the training is at."""
     return Path(args.output_dir, f"checkpoint-{state.global_step}")

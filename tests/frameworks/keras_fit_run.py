@@ -126,6 +126,32 @@ def further_fits() -> dict[str, Any]:
     return files(OUT / "further")
 
 
+def by_hand() -> dict[str, Any]:
+    """A loop of the user's own, with Keras' list of callbacks, and with the callback alone, untold of the beginning."""
+    logs = {}
+    callback = WeightVisualizationCallback(
+        loggers=SummaryWriter(OUT / "listed"), views=["statistics"], max_overhead=None
+    )
+    for name, told in (("listed", True), ("untold", False)):
+        # The copy writes to the same logger.
+        model, hooks = sequential(), copy.deepcopy(callback)
+        if told:
+            hooks = keras.callbacks.CallbackList([hooks], model=model)
+            hooks.on_train_begin()
+        else:
+            hooks.set_model(model)
+        for epoch in range(2):
+            hooks.on_epoch_begin(epoch)
+            for batch in range(4):
+                hooks.on_train_batch_begin(batch)
+                model.train_on_batch(X[:64], Y[:64])
+                hooks.on_train_batch_end(batch)
+            hooks.on_epoch_end(epoch)
+        hooks.on_train_end()
+        logs[name] = rms(model.get_layer("fc1").kernel.numpy())
+    return logs | {"log": events(OUT / "listed")}
+
+
 def subclassed() -> dict[str, Any]:
     model = Subclassed()
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
@@ -183,7 +209,8 @@ def refused() -> list[str]:
 
 
 SCENARIOS: tuple[Callable[[], Any], ...] = (
-    *(watched_by_epochs, by_steps, further_fits, subclassed, broken_view, alert, interrupted, documented, refused),
+    *(watched_by_epochs, by_steps, further_fits, by_hand, subclassed, broken_view, alert, interrupted, documented),
+    refused,
 )
 save(OUT / "results.json", {scenario.__name__: scenario() for scenario in SCENARIOS})
 # Ctrl-C that nobody catches: what is left is written when the process ends.

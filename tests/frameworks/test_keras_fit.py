@@ -59,6 +59,13 @@ def test_a_further_fit_of_the_same_model_goes_on_and_a_copy_does_not(results: Re
     assert values(log, "weights.rotation/fc1.kernel")[:5] == sorted(values(log, "weights.rotation/fc1.kernel")[:5])
 
 
+def test_a_loop_by_hand_is_followed(results: Results) -> None:
+    run = results["by_hand"]
+    assert steps(run["log"], "weights.rms/fc1.kernel") == [-1, 0, 1, -1, 0, 1]
+    found = values(run["log"], "weights.rms/fc1.kernel")
+    assert [found[2], found[5]] == pytest.approx([run["listed"], run["untold"]], rel=1e-6)
+
+
 def test_a_model_without_weights_before_its_first_batch_is_waited_for(results: Results) -> None:
     log = results["subclassed"]
     assert steps(log, "weights.rms/hidden.kernel")[-2:] == [0, 1]

@@ -113,6 +113,13 @@ def test_two_callbacks_have_a_state_each(results: Results) -> None:
     assert results["two_callbacks"] == ["weightviz-1.pt", "weightviz.pt"]
 
 
+def test_a_model_that_waits_for_its_first_loss_can_be_copied(results: Results) -> None:
+    """And so can the callback, whose copy writes to the same logger."""
+    log = results["copied_model"]
+    assert steps(log, f"weights.rms/{HEAD}") == [0, STEPS, 0, STEPS]
+    assert {tag for tag in log["scalars"] if tag.startswith("classes.norm/")} >= {"classes.norm/0", "classes.norm/cats"}
+
+
 def test_the_last_snapshot_is_not_of_the_best_model_that_is_loaded_at_the_end(results: Results) -> None:
     run = results["best_model"]
     assert run["last"] == pytest.approx(run["seen"][-2], rel=1e-6) != run["seen"][-1]

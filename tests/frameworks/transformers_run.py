@@ -158,10 +158,37 @@ def resumed() -> dict[str, Any]:
     return found
 
 
+class Own(WeightVisualizationCallback):
+    """A user's."""
+
+
 def two_callbacks() -> list[str]:
-    both = [WeightVisualizationCallback("classifier", prefix="a/"), WeightVisualizationCallback("*.query", prefix="b/")]
+    both = [WeightVisualizationCallback("classifier", prefix="a/"), Own("*.query", prefix="b/")]
     trainer("two", *both, num_train_epochs=1, save_strategy="epoch", save_total_limit=1).train()
     return sorted(path.name for path in (OUT / "two").glob("output/checkpoint-*/weightviz*"))
+
+
+class Copies(TrainerCallback):  # type: ignore[misc]
+    """Copies and pickles the model before its first output, as a moving average does, and trains the copies."""
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+        if state.global_step == 0:
+            words = torch.zeros(1, 6, dtype=torch.long)
+            for one in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+                one.train()(input_ids=words, labels=words[:, 0]).loss.backward()
+
+
+def copied_model() -> dict[str, Any]:
+    """With a logger that cannot be copied, and a configuration whose names of classes have no numbers."""
+    # Here, as `records` keeps it from importing TensorFlow.
+    from torch.utils.tensorboard import SummaryWriter
+
+    model = network()
+    model.config.id2label = {"a": "cats", "b": "dogs", "c": "birds"}
+    callback = WeightVisualizationCallback(loggers=SummaryWriter(OUT / "copied"), views=["statistics", "classes"])
+    trainer("copied_trainer", callback, Copies(), model=model, num_train_epochs=1).train()
+    trainer("copied_again", copy.deepcopy(callback), num_train_epochs=1).train()
+    return events(OUT / "copied")
 
 
 def numbered_labels() -> dict[str, Any]:
@@ -224,7 +251,7 @@ def interrupted() -> dict[str, Any]:
 
 
 SCENARIOS: tuple[Callable[[], Any], ...] = (
-    *(watched, by_steps, resumed, two_callbacks, numbered_labels, best_model, broken_view),
+    *(watched, by_steps, resumed, two_callbacks, copied_model, numbered_labels, best_model, broken_view),
     *(stopped, documented, interrupted),
 )
 save(OUT / "results.json", {scenario.__name__: scenario() for scenario in SCENARIOS})

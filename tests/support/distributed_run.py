@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from torch import nn
 from torch.distributed.fsdp import fully_shard
 
 from lightning_weightviz import WeightVisualizationCallback
+from lightning_weightviz.run import schedule
 from lightning_weightviz.views import VIEWS
 from tests.support.training import Classifier, batches, trainer
 
@@ -23,7 +25,7 @@ class Sharded(Classifier):
         self.norm = nn.Identity()  # type: ignore[assignment]  # buffers of a batch norm are not sharded
 
     def configure_model(self) -> None:
-        assert self.device_mesh is not None
+        assert self.device_mesh is not None and self.device_mesh["data_parallel"].size() == 2
         mesh = self.device_mesh["data_parallel"]
         for layer in (self.fc1, self.fc2):
             fully_shard(layer, mesh=mesh)
@@ -37,10 +39,18 @@ def main(kind: str, folder: Path) -> None:
     """Three epochs; rank 0 keeps the final weights beside the event file, for the test to compare."""
     torch.set_num_threads(1)
     model = Classifier() if kind == "ddp" else Sharded()
-    strategy = DDPStrategy(process_group_backend="gloo") if kind == "ddp" else ModelParallelStrategy()
-    callback = WeightVisualizationCallback(targets=("weights", "gradients", "updates"), views=tuple(VIEWS))
+    # Left to itself Lightning splits the devices for tensors in parallel, and FSDP2 gets one of them.
+    sharded = ModelParallelStrategy(data_parallel_size=2, tensor_parallel_size=1)
+    strategy = DDPStrategy(process_group_backend="gloo") if kind == "ddp" else sharded
+    overhead = 0.01
+    if kind == "clocks":
+        # By its own clock rank 1 can afford nothing.
+        schedule.FREE_SECONDS, overhead = (1000.0 if os.environ.get("LOCAL_RANK", "0") == "0" else -1000.0), 1e-9
+    callback = WeightVisualizationCallback(
+        targets=("weights", "gradients", "updates"), views=tuple(VIEWS), max_overhead=overhead
+    )
     running = trainer(folder, callback, strategy=strategy, devices=2)
-    running.fit(model, batches(), batches() if kind == "fsdp2" else None)
+    running.fit(model, batches(), None if kind == "ddp" else batches())
     weight = model.fc1.weight.detach()
     whole = weight.full_tensor() if hasattr(weight, "full_tensor") else weight
     if running.is_global_zero:

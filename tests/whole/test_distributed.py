@@ -23,16 +23,18 @@ OLD = tuple(map(int, torch.__version__.split(".")[:2])) < (2, 7)
     [
         "ddp",
         pytest.param("fsdp2", marks=pytest.mark.skipif(OLD, reason="PyTorch 2.6 cannot run FSDP2 on a CPU")),
+        pytest.param("clocks", marks=pytest.mark.skipif(OLD, reason="PyTorch 2.6 cannot run FSDP2 on a CPU")),
     ],
 )
 def test_two_processes_write_one_true_record(tmp_path: Path, kind: str) -> None:
+    """Of replicas and of shards; also where the ranks' clocks disagree about ``max_overhead``, and rank 0 decides."""
     ran = subprocess.run(
         [sys.executable, "-m", "tests.support.distributed_run", kind, str(tmp_path)],
         cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=120,
     )
     assert ran.returncode == 0, ran.stderr[-3000:]
     written = events(tmp_path)
@@ -51,3 +53,4 @@ def test_two_processes_write_one_true_record(tmp_path: Path, kind: str) -> None:
     for target in ("gradients", "updates"):
         assert len(steps_of(written, "Scalars", f"{target}.rms/fc1.weight")) == 3
     assert "failed with" not in ran.stderr
+    assert "snapshots were skipped" not in ran.stderr
