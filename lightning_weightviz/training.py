@@ -145,7 +145,8 @@ class Training:
         if self._left_out:
             self.take(step, epoch, always=True)
         self.visualizer.finish()
-        self.schedule.warn_of_left_out()
+        if self.visualizer.writes:
+            self.schedule.warn_of_left_out()
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed training needs, as tensors and primitives; waits for what is being measured."""

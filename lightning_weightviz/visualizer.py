@@ -68,7 +68,7 @@ class WeightVisualizer:
         folder: Where pictures go that a logger cannot take, in ``weightviz/``: a path, or a URL such as
             ``s3://bucket/run`` where fsspec's package for it is installed.
         settings: Checked arguments, instead of `arguments`.
-        writes: False on a rank that only takes part in measuring what is spread over ranks.
+        writes: False on a rank that only takes part in measuring what is spread over ranks; an attribute too.
         trace: Which layers give the classes, where the model's framework tells; None: the modules are asked.
         **arguments: Those of `WeightVisualizationCallback`. The ones that set its schedule (``every_n_epochs``,
             ``every_n_train_steps``, ``log_initial``, ``max_overhead``) have no effect here: `log` is the schedule.
@@ -101,7 +101,7 @@ class WeightVisualizer:
         **arguments: Any,
     ) -> None:
         self.settings = settings or Settings(**arguments)
-        self._writes = writes
+        self.writes = writes
         self._tolerance = Tolerance(passing=(alerts.WeightAlert, ArgumentError))
         self._observer = Observer(
             model,
@@ -170,7 +170,7 @@ class WeightVisualizer:
                 moment = Moment(step, epoch, self._next_ordinal, initial)
                 seen = self._measuring.submit(partial(self._see, measured, moment))
                 self._next_ordinal += 1
-                if self._writes:
+                if self.writes:
                     self._drawing.submit(partial(self._draw, seen), self._bytes_of_pictures())
         self.collect()
 
@@ -193,11 +193,11 @@ class WeightVisualizer:
         try:
             self.collect(wait=True)
         finally:
-            if self._last is not None and self._writes:
+            if self._last is not None and self.writes:
                 self._draw_last(self._last)
             self._last = None
             self._write(self._drawing.drain())
-            if self._writes:
+            if self.writes:
                 self._delivery.flush()
             self._observer.rest()
 
@@ -273,7 +273,7 @@ class WeightVisualizer:
                     self._tolerance.report(f"the rule {name!r}", error)
         for alert in all_found:
             new = (alert.rule, alert.parameter) not in self._alerted
-            if self._writes and self.settings.on_alert == "warn" and new:
+            if self.writes and self.settings.on_alert == "warn" and new:
                 warnings.warn(alert.message, stacklevel=2)
             self._alerted.add((alert.rule, alert.parameter))
         return all_found

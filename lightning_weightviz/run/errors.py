@@ -48,8 +48,9 @@ class Tolerance:
         reported, cause = self._reported[what], (type(error), _raised_at(error))
         if cause not in reported and len(reported) < MOST_REPORTS:
             reported.add(cause)
+            said = str(error).rstrip(".")
             message = (
-                f"{what} failed with {type(error).__name__}: {error}. Training continues; this is reported only once."
+                f"{what} failed with {type(error).__name__}: {said}. Training continues; this is reported only once."
             )
             # A registry of its own: Python's default shows a message once a process, and a second run has its own.
             warnings.warn_explicit(message, UserWarning, __file__, 1, registry={})
