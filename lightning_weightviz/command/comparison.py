@@ -88,6 +88,8 @@ def pair(first: Checkpoint, second: Checkpoint) -> tuple[tuple[str, ...], Unpair
         if before.shape != after.shape:
             shapes = (shape_text(tuple(one.shape)) for one in (before, after))
             others[name] = "its shape was {} and is {}".format(*shapes)
+        elif before.is_complex() != after.is_complex():
+            others[name] = f"its dtype was {before.dtype} and is {after.dtype}"
         elif reason := reason_to_skip(before) or reason_to_skip(after):
             others[name] = reason
         else:
