@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from lightning_weightviz.model.in_file import InFile
+from lightning_weightviz.model.keras_archive import refuse_bomb
 from lightning_weightviz.model.keras_files import read_keras
 from lightning_weightviz.model.keras_model import Mirrored, mirror_of_model
 from lightning_weightviz.model.keras_saved import SavedLayer
@@ -155,6 +156,9 @@ def _tensors(path: Path, state: Mapping[Any, Any]) -> dict[str, Tensor]:
     for name, value in state.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise ValueError(f"{path}: a state dict must hold tensors by name, got {name!r}: {type(value).__name__}")
+        if value.layout == torch.strided and not value.is_meta:
+            # One number can be saved as a matrix of any size.
+            refuse_bomb(path, name, value.numel() * value.itemsize, value.untyped_storage().nbytes())
     return dict(state)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,9 @@ import torch
 from typer.testing import CliRunner
 
 from lightning_weightviz.command.application import application
+from lightning_weightviz.command.comparison import change_of
 from lightning_weightviz.model.files import read_checkpoint
+from lightning_weightviz.model.mapped import _fetch
 from tests.command.test_inspect import run
 
 
@@ -240,3 +244,32 @@ def test_warnings_are_lines_whatever_python_is_told(tmp_path: Path, monkeypatch:
     done = run("render", "step=1.pt", "step=2.pt", "--out", "out", folder=tmp_path)
     assert done.returncode == 0 and (tmp_path / "out" / "index.html").is_file()
     assert done.stderr.startswith("weightviz: the model has changed") and len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("size", [1e300, 1e-300, 5e-324, 1.0])
+def test_a_change_of_numbers_of_any_size(size: float) -> None:
+    before = torch.tensor([[3.0, 0.0], [0.0, 4.0]], dtype=torch.float64) * size
+    change = change_of("a", before, torch.tensor([[0.0, 3.0], [0.0, 4.0]], dtype=torch.float64) * size)
+    assert change.before == pytest.approx(5 * size, rel=1e-12)
+    assert change.relative == pytest.approx(math.sqrt(18) / 5, rel=0.2 if size < 1e-320 else 1e-12)
+    assert change.angle == pytest.approx(math.degrees(math.acos(16 / 25)), rel=1e-12)
+    assert [row for row, _ in change.rows] == [0]
+
+
+def test_what_no_number_holds_is_null_in_json(tmp_path: Path) -> None:
+    torch.save({"a": torch.full((9,), 1.7e308, dtype=torch.float64)}, tmp_path / "a.pt")
+    torch.save({"a": torch.full((9,), -1.7e308, dtype=torch.float64)}, tmp_path / "b.pt")
+    code, printed, _ = invoke("compare", tmp_path / "a.pt", tmp_path / "b.pt", "--json")
+    (change,) = json.loads(printed, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))["changes"]
+    assert code == 0 and (change["norm_before"], change["distance"]) == (None, None)
+
+
+def test_one_number_that_claims_to_be_a_large_matrix(tmp_path: Path) -> None:
+    torch.save({"a.weight": torch.ones(1, 1).expand(100_000, 100_000)}, path := tmp_path / "a.pt")
+    code, _, told = invoke("inspect", path)
+    assert code == 2
+    assert told == f"weightviz: {path}: a.weight claims 40000000000 bytes of which 4 are there, so it was not read\n"
+
+
+def test_a_file_that_is_gone_is_not_read_ahead(tmp_path: Path) -> None:
+    _fetch([tmp_path / "gone.pt"], threading.Event())
