@@ -18,9 +18,14 @@ def main() -> None:
     _ready_streams()
     # So that what is half written is removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    try:
-        from lightning_weightviz.command.application import application, tell
+    # While seconds of imports last, nothing is there to remove, and Ctrl-C ends the process without a traceback.
+    handler = signal.getsignal(signal.SIGINT)
+    if handler != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from lightning_weightviz.command.application import application, tell
 
+    signal.signal(signal.SIGINT, handler)
+    try:
         warnings.showwarning = lambda message, *_: tell(str(message))
         # They are for users here, whatever Python's own option makes of them.
         warnings.simplefilter("default", UserWarning)

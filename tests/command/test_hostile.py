@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -273,3 +274,14 @@ def test_one_number_that_claims_to_be_a_large_matrix(tmp_path: Path) -> None:
 
 def test_a_file_that_is_gone_is_not_read_ahead(tmp_path: Path) -> None:
     _fetch([tmp_path / "gone.pt"], threading.Event())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other signals")
+@pytest.mark.parametrize("module", ["torch", "matplotlib"])
+def test_ctrl_c_during_imports(module: str, tmp_path: Path) -> None:
+    # In place of the module stands one that sends what Ctrl-C sends.
+    (tmp_path / f"{module}.py").write_text(
+        "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(60)\n"
+    )
+    done = run("inspect", "a.ckpt", folder=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
