@@ -14,25 +14,32 @@ The way of one snapshot, room by room (``docs/architecture.md`` has it file by f
     run/        threads, time, errors, checkpoints; registry.py registers views, statistics, rules and sinks
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from lightning_weightviz.alerts import WeightAlert
-from lightning_weightviz.figure import visualize_weights
-from lightning_weightviz.sinks import register_sink
-from lightning_weightviz.visualizer import WeightVisualizer
-
 if TYPE_CHECKING:
+    from lightning_weightviz.alerts import WeightAlert
     from lightning_weightviz.callback import WeightVisualizationCallback
+    from lightning_weightviz.figure import visualize_weights
+    from lightning_weightviz.sinks import register_sink
+    from lightning_weightviz.visualizer import WeightVisualizer
 
 __all__ = ["WeightAlert", "WeightVisualizationCallback", "WeightVisualizer", "register_sink", "visualize_weights"]
 
+_HOMES = {
+    "WeightAlert": "alerts",
+    "WeightVisualizationCallback": "callback",
+    "WeightVisualizer": "visualizer",
+    "register_sink": "sinks",
+    "visualize_weights": "figure",
+}
+"""Modules of the public names, each imported when it is asked for: Lightning with the callback alone, as below
+TensorFlow what it imports (Triton) can end the process; and the command can be stopped while PyTorch is imported."""
+
 
 def __getattr__(name: str) -> Any:
-    # Lightning is imported with the callback alone: below TensorFlow, what it imports (Triton) can end the process.
-    if name == "WeightVisualizationCallback":
-        from lightning_weightviz.callback import WeightVisualizationCallback
-
-        return WeightVisualizationCallback
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

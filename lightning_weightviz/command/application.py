@@ -1,11 +1,11 @@
-"""The commands, what they print and their exit codes: 0 fine, 1 something is wrong (--strict), 2 bad input."""
+"""The commands and their exit codes: 0 fine, 1 something is wrong (--strict), 2 bad input."""
 
 from __future__ import annotations
 
 import json
-import math
+import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -13,20 +13,19 @@ from typing import Annotated, TypeVar
 import typer
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
-from rich.text import Text
 
-from lightning_weightviz.command.comparison import Change, Unpaired, compare_each, pair
+from lightning_weightviz.command.comparison import compare_each, pair
 from lightning_weightviz.command.difference import draw_changes
-from lightning_weightviz.command.inspection import Inspection, inspection_of, measure_each, sites_of
+from lightning_weightviz.command.inspection import inspection_of, measure_each, sites_of
 from lightning_weightviz.command.output import PAGE, check_output, whole_folder
 from lightning_weightviz.command.rendering import render_each, settings_of
 from lightning_weightviz.command.series import series_of
-from lightning_weightviz.draw.number import shape_text
+from lightning_weightviz.command.tables import text_of, text_of_changes, visible
 from lightning_weightviz.model.files import SUFFIXES, read_checkpoint
-from lightning_weightviz.snapshot import Measurement
 
 _Item = TypeVar("_Item")
+_BROKEN_PIPE = 128 + 13
+"""As a shell tells of the signal, which Windows has not."""
 
 application = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -50,9 +49,9 @@ def inspect(
         measured = list(_progress(measure_each(opened, sites), "measuring", len(sites)))
     inspection = inspection_of(opened, measured, skipped)
     if as_json:
-        print(json.dumps(inspection.as_json(), indent=2))
+        _print(json.dumps(inspection.as_json(), indent=2))
     else:
-        _print(inspection)
+        _print(text_of(inspection))
     if strict and inspection.alerts:
         raise typer.Exit(1)
 
@@ -76,7 +75,7 @@ def render(
     with _bad_input(), whole_folder(out) as folder:
         for _ in _progress(render_each(series, settings, folder), "drawing", len(series.members)):
             pass
-    print(out / PAGE)
+    _print(str(out / PAGE))
 
 
 @application.command()
@@ -107,9 +106,9 @@ def compare(
             "new": list(unpaired.new),
             "not_compared": unpaired.others,
         }
-        print(json.dumps(report, indent=2))
+        _print(json.dumps(report, indent=2))
     else:
-        _print_changes(changes, unpaired)
+        _print(text_of_changes(changes, unpaired))
 
 
 @contextmanager
@@ -124,94 +123,23 @@ def _bad_input() -> Iterator[None]:
 
 def tell(text: str) -> None:
     """A line on stderr."""
-    print(f"weightviz: {_visible(text)}", file=sys.stderr)
+    print(f"weightviz: {visible(text)}", file=sys.stderr)
+
+
+def _print(text: str) -> None:
+    """Prints what was found. A reader that has enough, as head has, ends the command as it ends others."""
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        # Python would try again at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise typer.Exit(_BROKEN_PIPE) from None
+        tell(f"what was found cannot be printed: {error.strerror}")
+        raise typer.Exit(2) from None
 
 
 def _progress(items: Iterator[_Item], what: str, total: int) -> Iterator[_Item]:
     """A bar on stderr, where that is a terminal."""
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         yield from bar.track(items, total=total, description=what)
-
-
-WIDTH = 200
-"""Of the tables, whatever the terminal's is: a number that is cut is worse than a line that wraps."""
-
-
-def _console() -> Console:
-    """What comes from a file is text and never markup."""
-    return Console(width=WIDTH, markup=False, highlight=False, soft_wrap=True)
-
-
-def _table(words: Sequence[str], numbers: Sequence[str]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for column in (*words, *numbers):
-        # A name that is too long goes on in the next line.
-        table.add_column(column, justify="left" if column in words else "right", overflow="fold")
-    return table
-
-
-def _print_changes(changes: Sequence[Change], unpaired: Unpaired) -> None:
-    console = _console()
-    table = _table(("parameter", "shape"), ("‖Δ‖/‖A‖", "angle", "not finite", "changed most"))
-    for change in changes:
-        of_each = ", ".join(f"{row} ({distance:.2g})" for row, distance in change.rows)
-        cells = (
-            change.name,
-            shape_text(change.shape),
-            "from 0" if math.isinf(change.relative) else f"{change.relative:.3g}",
-            "" if math.isnan(change.angle) else f"{change.angle:.3g}°",
-            str(change.unusable),
-            of_each,
-        )
-        table.add_row(*(Text(_visible(cell)) for cell in cells))
-    console.print(table)
-    console.print("changed most: rows along the first axis with ‖Δrow‖; of a vector, its elements")
-    for name in unpaired.missing:
-        console.print(_visible(f"missing: {name}"))
-    for name in unpaired.new:
-        console.print(_visible(f"new: {name}"))
-    for name, reason in unpaired.others.items():
-        console.print(_visible(f"not compared: {name}: {reason}"))
-
-
-def _print(inspection: Inspection) -> None:
-    checkpoint = inspection.checkpoint
-    console = _console()
-    counts = (("epoch", checkpoint.epoch), ("step", checkpoint.step))
-    when = [f"{name} {count}" for name, count in counts if count is not None]
-    console.print(_visible(", ".join([checkpoint.path.name, *when])))
-    numbers = ("rms", "|max|", "zeros", "NaN", "Inf", "stable rank", "dead units")
-    table = _table(("parameter", "shape", "dtype"), numbers)
-    for measurement in inspection.measurements:
-        table.add_row(*(Text(_visible(cell)) for cell in _cells(measurement)))
-    console.print(table)
-    for name, reason in inspection.skipped.items():
-        console.print(_visible(f"not shown: {name}: {reason}"))
-    for name, error in inspection.errors.items():
-        console.print(_visible(f"the rule {name!r} failed: {error}"))
-    for alert in inspection.alerts:
-        console.print(_visible(f"wrong: {alert.message}"))
-    if not inspection.alerts and not inspection.errors:
-        console.print("nothing wrong was found")
-
-
-def _cells(measurement: Measurement) -> Sequence[str]:
-    parameter, numbers = measurement.parameter, measurement.statistics
-    dead = "" if math.isnan(numbers["dead_units"]) else f"{numbers['dead_units']:.0f} of {parameter.units}"
-    return (
-        parameter.name,
-        shape_text(parameter.own_shape),
-        parameter.dtype,
-        f"{numbers['rms']:.3g}",
-        f"{numbers['absmax']:.3g}",
-        f"{numbers['zero_fraction']:.1%}",
-        f"{numbers['nan_count']:.0f}",
-        f"{numbers['inf_count']:.0f}",
-        "" if math.isnan(numbers["stable_rank"]) else f"{numbers['stable_rank']:.1f}",
-        dead,
-    )
-
-
-def _visible(text: str) -> str:
-    """Text in one line: what would move the cursor or colour the terminal is written as an escape."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)

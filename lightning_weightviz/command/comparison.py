@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,11 +53,11 @@ class Change:
         return {
             "name": self.name,
             "shape": list(self.shape),
-            "relative_change": self.relative if math.isfinite(self.relative) else None,
-            "angle": self.angle if math.isfinite(self.angle) else None,
-            "norm_before": self.before,
-            "distance": self.distance,
-            "rows": [{"row": row, "distance": distance} for row, distance in self.rows],
+            "relative_change": _finite(self.relative),
+            "angle": _finite(self.angle),
+            "norm_before": _finite(self.before),
+            "distance": _finite(self.distance),
+            "rows": [{"row": row, "distance": _finite(distance)} for row, distance in self.rows],
             "not_finite": self.unusable,
         }
 
@@ -88,6 +88,8 @@ def pair(first: Checkpoint, second: Checkpoint) -> tuple[tuple[str, ...], Unpair
         if before.shape != after.shape:
             shapes = (shape_text(tuple(one.shape)) for one in (before, after))
             others[name] = "its shape was {} and is {}".format(*shapes)
+        elif before.is_complex() != after.is_complex():
+            others[name] = f"its dtype was {before.dtype} and is {after.dtype}"
         elif reason := reason_to_skip(before) or reason_to_skip(after):
             others[name] = reason
         else:
@@ -111,29 +113,49 @@ def change_of(name: str, before: Tensor, after: Tensor) -> Change:
     rows = [_rows(before, name), _rows(after, name)]
     sums = torch.zeros(2, dtype=torch.float64, device="cpu")
     squares = torch.zeros(len(rows[0]), dtype=torch.float64, device="cpu")
-    unusable = 0
-    columns = rows[0].shape[1]
-    width, height = min(columns, PIECE) or 1, max(1, PIECE // max(columns, 1))
-    for top in range(0, len(rows[0]), height):
-        for left in range(0, columns, width):
-            a, b = (one[top : top + height, left : left + width].to(torch.float64) for one in rows)
-            finite = a.isfinite() & b.isfinite()
-            unusable += finite.numel() - int(finite.sum())
-            a, b = torch.where(finite, a, 0.0), torch.where(finite, b, 0.0)
-            sums += torch.stack([a.square().sum(), b.square().sum()])
-            squares[top : top + height] += (b - a).square().sum(1)
+    unusable, scale = 0, _scale(rows)
+    for band, a, b, broken in _pieces(rows):
+        unusable += broken
+        a, b = a * scale, b * scale
+        sums += torch.stack([a.square().sum(), b.square().sum()])
+        squares[band] += (b - a).square().sum(1)
     first, second = sums.sqrt().tolist()
     distance = math.sqrt(float(squares.sum()))
     most = squares.topk(min(MOST_ROWS, len(squares)))
     ranked = zip(most.indices.tolist(), most.values.sqrt().tolist(), strict=True)
-    changed = tuple((row, length) for row, length in ranked if length)
-    return Change(name, shape, first, distance, _angle(first, second, distance), changed, unusable)
+    changed = tuple((row, length / scale) for row, length in ranked if length)
+    angle = _angle(first, second, distance)
+    return Change(name, shape, first / scale, distance / scale, angle, changed, unusable)
+
+
+def _pieces(rows: Sequence[Tensor]) -> Iterator[tuple[slice, Tensor, Tensor, int]]:
+    """Both in float64, piece by piece: its rows, the values with 0 for what is not finite, and how many those are."""
+    columns = rows[0].shape[1]
+    width, height = min(columns, PIECE) or 1, max(1, PIECE // max(columns, 1))
+    for top in range(0, len(rows[0]), height):
+        band = slice(top, top + height)
+        for left in range(0, columns, width):
+            a, b = (one[band, left : left + width].to(torch.float64) for one in rows)
+            finite = a.isfinite() & b.isfinite()
+            yield band, torch.where(finite, a, 0.0), torch.where(finite, b, 0.0), finite.numel() - int(finite.sum())
+
+
+def _scale(rows: Sequence[Tensor]) -> float:
+    """A power of two by which squares neither overflow nor vanish; only those of float64 can."""
+    if all(one.dtype != torch.float64 for one in rows):
+        return 1.0
+    largest = max((float(one.abs().max()) for _, *both, _ in _pieces(rows) for one in both), default=0.0)
+    return math.ldexp(1.0, min(-math.frexp(largest)[1], 1000))
 
 
 def _rows(tensor: Tensor, name: str) -> Tensor:
     """As a matrix; complex numbers are two."""
     real = readable(tensor, name)
     return real.reshape(-1, 1) if real.ndim < 2 else real.flatten(1)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _angle(first: float, second: float, distance: float) -> float:

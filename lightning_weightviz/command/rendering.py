@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lightning_weightviz.artifacts import Batch, Scalar
-from lightning_weightviz.command.output import PAGE
+from lightning_weightviz.command.output import PAGE, STATISTICS_FILE
 from lightning_weightviz.command.series import Series
 from lightning_weightviz.memory import History
 from lightning_weightviz.model.files import input_shape_of
@@ -18,6 +18,7 @@ from lightning_weightviz.model.observer import Observer
 from lightning_weightviz.model.selection import select
 from lightning_weightviz.settings import Settings
 from lightning_weightviz.sinks.support.folder import LocalFolder
+from lightning_weightviz.sinks.support.names import unicode_tag
 from lightning_weightviz.sinks.support.record import write_pictures
 from lightning_weightviz.sinks.support.report import Report
 from lightning_weightviz.views import VIEWS
@@ -110,7 +111,7 @@ def render_each(series: Series, settings: Settings, folder: Path) -> Iterator[No
         report.add(rendered.batch)
         table.add(rendered.batch)
         yield
-    files.write({"statistics.csv": table.text().encode(), PAGE: report.page(_title(series))})
+    files.write({STATISTICS_FILE: unicode_tag(table.text()).encode(), PAGE: report.page(_title(series))})
 
 
 def _without_many_classes(settings: Settings, mirrored: Mirrored) -> Settings:

@@ -10,7 +10,7 @@ import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,10 +18,12 @@ import torch
 from torch import Tensor
 
 from lightning_weightviz.model.in_file import InFile
+from lightning_weightviz.model.keras_archive import refuse_bomb
 from lightning_weightviz.model.keras_files import read_keras
 from lightning_weightviz.model.keras_model import Mirrored, mirror_of_model
 from lightning_weightviz.model.keras_saved import SavedLayer
 from lightning_weightviz.model.mapped import bounded
+from lightning_weightviz.model.names import clean_name
 from lightning_weightviz.model.state_dict import module_of
 
 TORCH_SUFFIXES = (".ckpt", ".pt", ".pth")
@@ -31,6 +33,8 @@ SUFFIXES = (*TORCH_SUFFIXES, ".safetensors", INDEX_SUFFIX, *KERAS_SUFFIXES)
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Under which of its keys a checkpoint holds the state dict: Lightning's, then those that training loops use."""
+_MOST_STEPS = 1 << 53
+"""What counts more is no count; those below are whole in a float64, as axes have them."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,8 @@ class Checkpoint:
 
     Attributes:
         path: Of the file.
-        tensors: The weights by name, in the file's own order of axes: mapped from it; of Keras', left in it (`InFile`).
+        tensors: The weights by clean name, in the file's own order of axes: mapped from it; of Keras', left in it
+            (`InFile`).
         step: Optimizer steps taken; None where the file does not say.
         epoch: Epochs begun, from 0; None where the file does not say.
         files: All files that hold tensors.
@@ -93,7 +98,9 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     checkpoint = _reader(path)(path)
     if not checkpoint.tensors:
         raise ValueError(f"{path}: it holds no weights")
-    return checkpoint
+    clean = {clean_name(name): tensor for name, tensor in checkpoint.tensors.items()}
+    # A name that two tensors would go by is left to neither.
+    return replace(checkpoint, tensors=clean) if len(clean) == len(checkpoint.tensors) else checkpoint
 
 
 def _check(path: Path) -> None:
@@ -149,12 +156,15 @@ def _tensors(path: Path, state: Mapping[Any, Any]) -> dict[str, Tensor]:
     for name, value in state.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise ValueError(f"{path}: a state dict must hold tensors by name, got {name!r}: {type(value).__name__}")
+        if value.layout == torch.strided and not value.is_meta:
+            # One number can be saved as a matrix of any size.
+            refuse_bomb(path, name, value.numel() * value.itemsize, value.untyped_storage().nbytes())
     return dict(state)
 
 
 def _count(loaded: Mapping[Any, Any], *keys: str) -> int | None:
     found = (loaded.get(key) for key in keys)
-    return next((one for one in found if isinstance(one, int) and not isinstance(one, bool) and one >= 0), None)
+    return next((one for one in found if type(one) is int and 0 <= one < _MOST_STEPS), None)
 
 
 def _read_safetensors(path: Path) -> Checkpoint:
@@ -173,7 +183,7 @@ def _read_index(path: Path) -> Checkpoint:
     try:
         files = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
         shards = sorted(set(files.values()), key=str)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{path}: it is no index of safetensors files: there is no weight_map") from error
     tensors: dict[str, Tensor] = {}
     for shard in shards:

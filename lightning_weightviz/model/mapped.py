@@ -7,7 +7,7 @@ import mmap
 import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _INTERVAL = 0.005
@@ -52,6 +52,12 @@ def _in_memory() -> int:
 
 def _fetch(paths: Iterable[Path], over: threading.Event) -> None:
     """Has the system read files into its cache before they are asked for, as far as half of the free memory holds."""
+    # A file may be gone meanwhile; what is mapped of it stays.
+    with suppress(OSError):
+        _fetch_each(paths, over)
+
+
+def _fetch_each(paths: Iterable[Path], over: threading.Event) -> None:
     left = os.sysconf("SC_AVPHYS_PAGES") * mmap.PAGESIZE // 2
     for path in paths:
         with path.open("rb") as file:

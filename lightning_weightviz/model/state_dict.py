@@ -13,6 +13,8 @@ from torch import Tensor, nn
 EMBEDDING = re.compile(r"(^|[._])(emb\w*|wte|wpe|tok\w*|vocab\w*)$|embedding", re.IGNORECASE)
 """Names by which embeddings go: their shape is that of a Linear."""
 
+MOST_DEPTH = 100
+"""Modules in each other; PyTorch goes through them by recursion."""
 _CONVOLUTIONS: Mapping[int, Any] = {3: nn.Conv1d, 4: nn.Conv2d, 5: nn.Conv3d}
 _RECURRENT: Mapping[int, Any] = {4: nn.LSTM, 3: nn.GRU, 1: nn.RNN}
 
@@ -41,7 +43,7 @@ def module_of(state: Mapping[str, Any]) -> nn.Module:
     for name, tensor in tensors.items():
         if not isinstance(name, str) or not isinstance(tensor, Tensor):
             raise TypeError(f"a state dict must hold tensors by name, got {name!r}: {type(tensor).__name__}")
-        prefix, _, attribute = name.rpartition(".")
+        prefix, attribute = _split(name)
         groups.setdefault(prefix, {})[attribute] = tensor
     root = nn.Module() if set(groups) != {""} else _owner("", groups[""])
     for prefix, group in groups.items():
@@ -52,6 +54,13 @@ def module_of(state: Mapping[str, Any]) -> nn.Module:
             if attribute not in ("running_mean", "running_var", "num_batches_tracked"):
                 module._parameters[attribute] = nn.Parameter(tensor.detach(), requires_grad=trainable)
     return root
+
+
+def _split(name: str) -> tuple[str, str]:
+    """A module's path and the attribute; a name that no modules could give is an attribute of the root as it is."""
+    prefix, _, attribute = name.rpartition(".")
+    segments = name.split(".")
+    return (prefix, attribute) if all(segments) and len(segments) <= MOST_DEPTH else ("", name)
 
 
 def _at(root: nn.Module, prefix: str, group: Mapping[str, Tensor]) -> nn.Module:

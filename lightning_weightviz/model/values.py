@@ -22,6 +22,9 @@ def reason_to_skip(tensor: Tensor) -> str | None:
         return "it is on the meta device and has no values"
     if not (tensor.is_floating_point() or tensor.is_complex()):
         return f"its dtype is {tensor.dtype}, and only floating point is shown"
+    # By its name, as PyTorch has it since 2.8.
+    if "float4" in str(tensor.dtype):
+        return f"its dtype is {tensor.dtype}, two numbers in a byte, which PyTorch does not take apart"
     if isinstance(tensor, InFile):
         return None
     if not sharding.is_sharded(tensor) and _is_wrapper(tensor) and _unwrapped(tensor) is None:
