@@ -288,10 +288,14 @@ class Observer:
             self._targets = self._new_targets(self._targets)
 
     def _report_change(self, before: Selection) -> None:
-        old, new = ({site.parameter.name for site in selection.sites} for selection in (before, self.selection))
+        old, new = (
+            {site.parameter.name: site.parameter.shape for site in one.sites} for one in (before, self.selection)
+        )
         # What was only waiting for its shape was to be expected.
-        if old - new or new - old - before.waiting:
-            gone, came = (", ".join(sorted(names)) or "none" for names in (old - new, new - old))
+        gone = _only_in(old, new)
+        came = _only_in({name: shape for name, shape in new.items() if name not in before.waiting}, old)
+        if gone or came:
+            gone, came = gone or "none", came or "none"
             warnings.warn(f"the model has changed; parameters that are gone: {gone}; new: {came}", stacklevel=2)
 
     def _new_targets(self, before: Targets | None = None) -> Targets:
@@ -299,3 +303,17 @@ class Observer:
         if before is not None:
             targets.take_over(before)
         return targets
+
+
+def _shapes(selection: Selection) -> dict[str, tuple[int, ...]]:
+    return {site.parameter.name: site.parameter.shape for site in selection.sites}
+
+
+def _only_in(these: Mapping[str, tuple[int, ...]], others: Mapping[str, tuple[int, ...]]) -> str:
+    """Names that the others have not, and with their shape those that these have of another one."""
+    names = [
+        name if name not in others else f"{name} of shape {shape}"
+        for name, shape in sorted(these.items())
+        if others.get(name) != shape
+    ]
+    return ", ".join(names)

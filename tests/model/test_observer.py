@@ -72,6 +72,20 @@ def test_what_a_selection_knew_goes_on_when_it_is_renewed() -> None:
     assert found["3.weight"].parameter.kind == "head" and found["2.weight"].parameter.kind == "linear"
 
 
+def test_a_parameter_of_another_shape_is_told() -> None:
+    model = network()
+    looking = Observer(model, Choice(), Measuring())
+    looking.take()
+    last = model[2]
+    assert isinstance(last, nn.Linear)
+    model[2] = nn.Linear(last.in_features, 9, bias=False)
+    with pytest.warns(UserWarning) as told:
+        looking.take()
+    shapes = (last.out_features, last.in_features), (9, last.in_features)
+    gone, new = (f"2.weight of shape {shape}" for shape in shapes)
+    assert str(told[0].message) == f"the model has changed; parameters that are gone: 2.bias, {gone}; new: {new}"
+
+
 def test_what_is_frozen_in_mid_run_is_known_at_the_next_snapshot() -> None:
     model = network()
     looking = Observer(model, Choice(), Measuring())
