@@ -194,6 +194,16 @@ class Meter:
         with torch.no_grad():
             self._step.after([self._plain(*pair) for pair in zip(which, tensors, strict=True)], which)
 
+    def take_step(self, sums: Tensor, which: Sequence[int]) -> None:
+        """Takes in a step that was measured elsewhere, for ``update_ratio`` of the next `measure`.
+
+        Args:
+            sums: ‖Δw‖² and ‖w before‖² of each whole parameter, (k, 2).
+            which: Places among the meter's parameters, k.
+        """
+        shares = torch.tensor([self._kept[i] / max(self._sizes[i], 1) for i in which], dtype=sums.dtype)
+        self._step.add(tuple(which), sums * shares.to(sums.device, non_blocking=True).unsqueeze(1))
+
     def _plain(self, index: int, tensor: Tensor) -> Tensor:
         """The values of parameter `index`."""
         parameter = self._parameters[index]

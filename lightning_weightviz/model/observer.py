@@ -14,6 +14,7 @@ from lightning_weightviz.model import sharding
 from lightning_weightviz.model.class_head import HeadSite, head_source
 from lightning_weightviz.model.class_names import check_class_names, fitting_names
 from lightning_weightviz.model.evidence import Trace, trace
+from lightning_weightviz.model.local_steps import LocalSteps
 from lightning_weightviz.model.selection import Choice, Selection, fingerprint_of, select
 from lightning_weightviz.model.sites import Site, places_in
 from lightning_weightviz.model.targets import Measuring, Targets
@@ -65,6 +66,7 @@ class Observer:
         if classes:
             check_class_names(choice.class_names, self.selection.heads, model)
         self._targets = self._new_targets()
+        self._local_steps = LocalSteps(len(self.sites))
 
     @property
     def sites(self) -> tuple[Site, ...]:
@@ -99,7 +101,9 @@ class Observer:
             self._reselect()
         tensors = self._read()
         self._wait()
-        self._last = self._targets.measure(self.tensors, tensors, self._read_heads())
+        heads = self._read_heads()
+        self._take_steps(tensors)
+        self._last = self._targets.measure(self.tensors, tensors, heads)
         if self.needs_every_rank:
             sharding.all_done()
         return self._last
@@ -180,20 +184,23 @@ class Observer:
                 changes it.
         """
         self.follow()
-        if self.needs_every_rank:
-            return []
         stepped = {id(parameter) for parameter in parameters}
         which = [
             index
             for index, tensor in enumerate(self.tensors)
             if id(tensor) in stepped or (others is not None and id(tensor) not in others)
         ]
-        self._targets.before_step(self._values(which), which)
+        if self.needs_every_rank:
+            self._local_steps.before([self.tensors[index] for index in which], which)
+        else:
+            self._targets.before_step(self._values(which), which)
         return which
 
     def after_step(self, which: Sequence[int]) -> None:
         """Compares with `before_step`: ``update_ratio`` of the next `take`."""
-        if which:
+        if which and self.needs_every_rank:
+            self._local_steps.after([self.tensors[index] for index in which], which)
+        elif which:
             self._targets.after_step(self._values(which), which)
 
     def rest(self) -> None:
@@ -254,6 +261,14 @@ class Observer:
         self._unread_heads |= failed.keys()
         return [source for source in sources if source.name not in failed]
 
+    def _take_steps(self, tensors: Sequence[Tensor]) -> None:
+        """What ranks saw of steps, each of its part of the weights."""
+        wanted = self._measuring.statistics is None or "update_ratio" in self._measuring.statistics
+        if tensors and wanted and self.needs_every_rank:
+            which, sums = self._local_steps.take(tensors[0].device)
+            if which:
+                self._targets.take_step(sums, which)
+
     def _wait(self) -> None:
         """Until the last result is there: its copies are to be overwritten, or its meters asked."""
         if self._last is not None:
@@ -286,6 +301,7 @@ class Observer:
         if before != [site.parameter for site in self.selection.sites]:
             self._wait()
             self._targets = self._new_targets(self._targets)
+            self._local_steps = LocalSteps(len(self.sites))
 
     def _report_change(self, before: Selection) -> None:
         old, new = (

@@ -7,6 +7,7 @@ ranks: never from what a rank found, nor from its number.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -81,6 +82,28 @@ def whole(tensor: Tensor, name: str) -> Tensor:
         if not is_sharded(tensor):
             return tensor.detach()
         return COLLECTIVES.take(f"gather {name}", lambda: tensor.full_tensor().detach(), tensor.nbytes)
+
+
+def local(tensor: Tensor) -> Tensor:
+    """This rank's part of a tensor, detached; all of one that is not spread."""
+    return tensor.to_local().detach() if is_sharded(tensor) else tensor.detach()
+
+
+def copies(tensor: Tensor) -> int:
+    """On how many ranks each element of a tensor is."""
+    ranks = distributed.get_world_size() if _in_group() else 1
+    if not is_sharded(tensor):
+        return ranks
+    mesh = tensor.device_mesh
+    parts = math.prod(mesh.size(dim) for dim, placed in enumerate(tensor.placements) if not placed.is_replicate())
+    return max(ranks // parts, 1)
+
+
+def summed(values: Tensor, name: str) -> Tensor:
+    """The sum over all ranks, on each of them: a collective."""
+    if _in_group():
+        COLLECTIVES.take(f"sum {name}", lambda: distributed.all_reduce(values), values.nbytes)
+    return values
 
 
 def agreed(decision: bool) -> bool:

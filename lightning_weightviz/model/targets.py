@@ -141,6 +141,11 @@ class Targets:
         if "weights" in self._meters:
             self._meters["weights"].after_step(tensors, which)
 
+    def take_step(self, sums: Tensor, which: Sequence[int]) -> None:
+        """As of `lightning_weightviz.measure.Meter`, for the weights."""
+        if "weights" in self._meters:
+            self._meters["weights"].take_step(sums, which)
+
     def rest(self) -> None:
         """Frees the buffers kept between snapshots; updates start anew."""
         self._copies, self._spare, self._previous = Copies(), Copies(), None

@@ -56,6 +56,16 @@ def spread(model: nn.Sequential, case: str) -> None:
         fully_shard(model, mesh=rows)
 
 
+RATIOS: dict[str, float] = {}
+"""‖Δw‖ / ‖w‖ of the last step, of whole parameters."""
+
+
+def whole(model: nn.Module) -> dict[str, torch.Tensor]:
+    """Copies of all parameters."""
+    state = model.state_dict()
+    return {name: one.full_tensor() if isinstance(one, DTensor) else one.clone() for name, one in state.items()}
+
+
 class StoppedError(Exception):
     """What ends a rank as Ctrl-C would."""
 
@@ -68,7 +78,12 @@ def train(model: nn.Module, visualizer: WeightVisualizer, each: Callable[[int], 
         optimizer.zero_grad()
         model(inputs).square().mean().backward()
         visualizer.observe_gradients()
+        before = whole(model)
+        watched = visualizer.before_step(list(model.parameters()))
         optimizer.step()
+        visualizer.after_step(watched)
+        changes = {name: (tensor - before[name]).norm() for name, tensor in whole(model).items()}
+        RATIOS.update({name: float(change / before[name].norm()) for name, change in changes.items()})
         each(step)
         visualizer.log(step + 1, epoch=step + 1)
     visualizer.finish()
@@ -90,7 +105,7 @@ def main(case: str, folder: Path) -> None:
     model = network({"empty": 3, "tensor parallel": 8, "both": 8}.get(case, 7))
     spread(model, case)
     arguments: dict[str, Any] = {"views": tuple(VIEWS), "targets": ("weights", "gradients", "updates")}
-    arguments["statistics"] = ("rms", "absmax", "spectral_norm", "nan_count")
+    arguments["statistics"] = ("rms", "absmax", "spectral_norm", "nan_count", "update_ratio")
     if case == "alert":
         arguments["on_alert"] = "raise"
     if case == "differ" and rank == 1:
@@ -123,10 +138,9 @@ def main(case: str, folder: Path) -> None:
             ended = "training failed" if "gloo" in str(error).lower() or "reset" in str(error) else repr(error)
     failures = [str(one.message) for one in caught if "failed with" in str(one.message)]
     if case in ("fine", "empty", "hsdp", "tensor parallel", "both"):
-        state = model.state_dict()
-        whole = {name: one.full_tensor() if isinstance(one, DTensor) else one for name, one in state.items()}
+        weights = whole(model)
         if rank == 0:
-            torch.save(whole, folder / "whole.pt")
+            torch.save({"weights": weights, "ratios": RATIOS}, folder / "whole.pt")
     print(json.dumps({"ended": ended, "failures": failures, "collectives": COLLECTIVES.taken}), flush=True)
     # Others may still be reading what this rank has sent; then without a farewell, as they may be gone.
     time.sleep(1)

@@ -52,5 +52,6 @@ def test_two_processes_write_one_true_record(tmp_path: Path, kind: str) -> None:
     assert (histogram.min, histogram.max) == pytest.approx((weight.min().item(), weight.max().item()), rel=1e-6)
     for target in ("gradients", "updates"):
         assert len(steps_of(written, "Scalars", f"{target}.rms/fc1.weight")) == 3
+    assert len(steps_of(written, "Scalars", "weights.update_ratio/fc1.weight")) == 3
     assert "failed with" not in ran.stderr
     assert "snapshots were skipped" not in ran.stderr

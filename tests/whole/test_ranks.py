@@ -70,12 +70,15 @@ def test_numbers_are_of_the_whole_weights(case: str, count: int, tmp_path: Path)
     lines = (tmp_path / "weightviz" / "scalars.jsonl").read_text().splitlines()
     last = json.loads(lines[-1])
     assert [json.loads(line)["step"] for line in lines][-1] == last["step"] == 3
-    for name, tensor in torch.load(tmp_path / "whole.pt").items():
+    true = torch.load(tmp_path / "whole.pt")
+    for name, tensor in true["weights"].items():
         values = tensor.numpy().astype(np.float64)
         if values.ndim > 1:
             found = {key: last["values"][f"weights.{key}/{name}"] for key in ("rms", "absmax", "spectral_norm")}
             assert found["rms"] == pytest.approx(np.sqrt(np.mean(values**2)), rel=1e-6)
             assert found["absmax"] == np.abs(tensor.numpy()).max()
+            # Each rank measured its part of the step.
+            assert last["values"][f"weights.update_ratio/{name}"] == pytest.approx(true["ratios"][name], rel=1e-4)
             assert found["spectral_norm"] == pytest.approx(np.linalg.svd(values, compute_uv=False)[0], rel=0.01)
     # Every view and target; one process wrote.
     tags = {path.name for path in (tmp_path / "weightviz").iterdir()}

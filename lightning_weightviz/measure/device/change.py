@@ -93,9 +93,13 @@ class StepDistances:
         for key, group in _by_device(tensors, which).items():
             before = self._before.pop(key, None)
             if before is not None:
-                device, owners = key
+                _, owners = key
                 distance = self._subsets[key].distance(self._subsets[key].gather(group), before)
-                self._seen.setdefault(device, []).append((owners, distance[:, ::2]))
+                self.add(owners, distance[:, ::2])
+
+    def add(self, owners: tuple[int, ...], sums: Tensor) -> None:
+        """Takes in the sums of a step of some parameters, (k, 2), on the subset."""
+        self._seen.setdefault(sums.device, []).append((owners, sums))
 
     def take(self) -> WatchedSteps:
         """The steps seen since the last call."""
