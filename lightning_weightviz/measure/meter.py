@@ -201,7 +201,7 @@ class Meter:
             sums: ‖Δw‖² and ‖w before‖² of each whole parameter, (k, 2).
             which: Places among the meter's parameters, k.
         """
-        shares = torch.tensor([self._kept[i] / max(self._sizes[i], 1) for i in which], dtype=sums.dtype)
+        shares = torch.tensor([self._kept[i] / max(self._sizes[i], 1) for i in which], dtype=sums.dtype, device="cpu")
         self._step.add(tuple(which), sums * shares.to(sums.device, non_blocking=True).unsqueeze(1))
 
     def _plain(self, index: int, tensor: Tensor) -> Tensor:

@@ -55,7 +55,7 @@ class LocalSteps:
             for owners, found in steps:
                 # What is sampled stands for the whole part; what several ranks hold counts once.
                 share = [self._sizes[i] / max(self._kept[i], 1) / self._copies[i] for i in owners]
-                weight = torch.tensor(share, dtype=torch.float32).to(device, non_blocking=True)
+                weight = torch.tensor(share, dtype=torch.float32, device="cpu").to(device, non_blocking=True)
                 sums[list(owners)] = found.to(device, torch.float32) * weight.unsqueeze(1)
                 seen += [index for index in owners if index not in seen]
         return seen, sharding.summed(sums, "steps")[seen]

@@ -110,7 +110,7 @@ def _guess(name: str, group: Mapping[str, Tensor]) -> nn.Module:
         rows, columns = weight.shape
         if EMBEDDING.search(name):
             # Its own start, on the meta device, would import what PyTorch compiles with: seconds and 100 MB.
-            return nn.Embedding(rows, columns, _weight=torch.empty(rows, columns))
+            return nn.Embedding(rows, columns, _weight=torch.empty(rows, columns, dtype=torch.float32, device="meta"))
         return nn.Linear(columns, rows, "bias" in group)
     convolution = _CONVOLUTIONS.get(weight.ndim)
     return convolution(weight.shape[1], weight.shape[0], tuple(weight.shape[2:])) if convolution else nn.Module()

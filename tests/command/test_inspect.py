@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -25,9 +26,15 @@ safetensors_torch = pytest.importorskip("safetensors.torch", reason="safetensors
 MIB = 2**20
 
 
+def hear_ctrl_c() -> None:
+    """In a child: what was started in the background was told not to."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def run(*arguments: str | Path, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "lightning_weightviz", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    started = None if sys.platform == "win32" else hear_ctrl_c
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, preexec_fn=started)
 
 
 @pytest.fixture

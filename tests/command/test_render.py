@@ -24,7 +24,7 @@ from typer.testing import CliRunner
 from lightning_weightviz import WeightVisualizer
 from lightning_weightviz.command.application import application
 from lightning_weightviz.command.rendering import STATISTICS
-from tests.command.test_inspect import MIB, peak_of, run, write_large
+from tests.command.test_inspect import MIB, hear_ctrl_c, peak_of, run, write_large
 from tests.model.test_files import HOSTILE, RAN
 
 PNG, GIF = "*.png", "*.gif"
@@ -242,7 +242,9 @@ def test_stopped_it_leaves_what_was_there(sent: signal.Signals, tmp_path: Path, 
     rendered(files[:1], out := tmp_path / "out")
     before = {path: path.read_bytes() for path in sorted(tmp_path.rglob("*")) if path.is_file()}
     command = [sys.executable, "-m", "lightning_weightviz", "render", *map(str, files), "--out", str(out)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=hear_ctrl_c
+    )
     end = time.monotonic() + 60
     # Once it writes, it is stopped.
     while not any(tmp_path.glob(".out.*/new/weights.heatmap")):

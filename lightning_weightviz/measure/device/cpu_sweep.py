@@ -108,7 +108,8 @@ def _measure_all(pieces: Sequence[Tensor], powers: int) -> list[_Found]:
     # Memory that is used again is in cache, and new memory costs more than the sums.
     most = max((piece.numel() for piece in pieces), default=0)
     scratch = np.empty(most, np.float32)
-    widest = torch.empty(most if any(piece.dtype != torch.float32 for piece in pieces) else 0, device="cpu")
+    wider = most if any(piece.dtype != torch.float32 for piece in pieces) else 0
+    widest = torch.empty(wider, dtype=torch.float32, device="cpu")
     # What overflows or is NaN is judged later.
     with np.errstate(all="ignore"):
         return [_measure(_as_float32(piece, widest), scratch[: piece.numel()], powers) for piece in pieces]
