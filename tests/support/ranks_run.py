@@ -5,8 +5,11 @@ Prints a line of JSON at its end: what the rank saw. What must not happen is tha
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import os
+import pickle
 import sys
 import time
 import warnings
@@ -89,6 +92,23 @@ def train(model: nn.Module, visualizer: WeightVisualizer, each: Callable[[int], 
     visualizer.finish()
 
 
+def digest(state: Any) -> str:
+    """Of all that a checkpoint would hold."""
+    buffer = io.BytesIO()
+    # Not as torch writes it: its archives hold the order in which storages were met.
+    pickle.dump(plain(state), buffer)
+    return hashlib.sha256(buffer.getvalue()).hexdigest()
+
+
+def plain(state: Any) -> Any:
+    """The same without tensors, in one order."""
+    if isinstance(state, torch.Tensor):
+        return str(state.dtype), tuple(state.shape), state.contiguous().view(-1).view(torch.uint8).numpy().tobytes()
+    if isinstance(state, dict):
+        return sorted((str(key), plain(value)) for key, value in state.items())
+    return [plain(one) for one in state] if isinstance(state, (list, tuple)) else repr(state)
+
+
 def fail(*_: Any, **__: Any) -> Any:
     raise RuntimeError("out of luck")
 
@@ -141,7 +161,8 @@ def main(case: str, folder: Path) -> None:
         weights = whole(model)
         if rank == 0:
             torch.save({"weights": weights, "ratios": RATIOS}, folder / "whole.pt")
-    print(json.dumps({"ended": ended, "failures": failures, "collectives": COLLECTIVES.taken}), flush=True)
+    seen = {"ended": ended, "failures": failures, "collectives": COLLECTIVES.taken, "received": COLLECTIVES.received}
+    print(json.dumps({**seen, "state": digest(visualizer.state_dict())}), flush=True)
     # Others may still be reading what this rank has sent; then without a farewell, as they may be gone.
     time.sleep(1)
     os._exit(0)
