@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +19,8 @@ from lightning_weightviz.model.sites import Site
 from lightning_weightviz.model.values import value_of
 from lightning_weightviz.snapshot import Measurement, Snapshot
 
+SMALL, MOST_TOGETHER = 1 << 20, 64
+"""Bytes and parameters that are measured together."""
 COLUMNS = ("rms", "absmax", "zero_fraction", "nan_count", "inf_count", "stable_rank", "dead_units")
 """The statistics that are told of each parameter."""
 
@@ -63,12 +65,25 @@ def sites_of(checkpoint: Checkpoint) -> tuple[tuple[Site, ...], dict[str, str]]:
 def measure_each(checkpoint: Checkpoint, sites: Iterable[Site]) -> Iterator[Measurement]:
     """Measures each parameter, as many at a time as PyTorch has threads, and lets what was read leave memory."""
     with checkpoint.bounded(), _threads() as pool:
-        yield from pool.map(_measure, sites)
+        for measured in pool.map(_measure, _batches(sites)):
+            yield from measured
 
 
-def _measure(site: Site) -> Measurement:
-    meter = Meter([site.parameter], statistics=COLUMNS, remembers=False)
-    return meter.measure([value_of(site.place)]).result().measurements[site.parameter.name]
+def _measure(sites: Sequence[Site]) -> list[Measurement]:
+    meter = Meter([site.parameter for site in sites], statistics=COLUMNS, remembers=False)
+    return list(meter.measure([value_of(site.place) for site in sites]).result().measurements.values())
+
+
+def _batches(sites: Iterable[Site]) -> Iterator[list[Site]]:
+    """Small parameters together, as each batch takes some milliseconds by itself."""
+    batch: list[Site] = []
+    for site in sites:
+        batch.append(site)
+        if sum(one.tensor.nbytes for one in batch) >= SMALL or len(batch) == MOST_TOGETHER:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 @contextmanager
