@@ -188,10 +188,8 @@ def _draw(selection: Selection, settings: Settings) -> list[Image]:
     measured = meter.measure(values, [head for head in heads if head is not None]).result()
     moment = Moment(step=0, epoch=0, timeless=True)
     scene = scene_of({"weights": measured}, moment, History(settings.color_range), settings)
-    rendered = render(scene, settings.views)
-    for error in rendered.errors.values():
-        raise error
-    return [artifact for artifact in rendered.batch.artifacts if isinstance(artifact, Image)]
+    batch = render(scene, settings.views).whole()
+    return [artifact for artifact in batch.artifacts if isinstance(artifact, Image)]
 
 
 def _figure(pages: Sequence[Image]) -> Figure:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, Self
+from typing import Any, Concatenate, ParamSpec
 
 from lightning_weightviz.settings import DEFAULT_STATISTICS, Settings
 
@@ -34,7 +34,7 @@ class HostSettings(Settings):
         if not (self.folder is None or (isinstance(self.folder, (str, os.PathLike)) and str(self.folder))):
             raise TypeError(f"folder must be a path, a URL or None, got {self.folder!r}")
 
-    def __deepcopy__(self, memo: object) -> Self:
+    def __deepcopy__(self, memo: object) -> HostSettings:
         """Itself, as nothing in it changes: a logger holds files and threads, which cannot be copied."""
         return self
 

@@ -286,3 +286,12 @@ def test_import_asks_for_no_optional_package_and_bears_a_broken_torchvision() ->
 def test_watch_sees_what_is_asked_for() -> None:
     extra = "try:\n    import wandb\nexcept ImportError:\n    pass\nimport matplotlib.pyplot"
     assert asked_for({"wandb", "matplotlib.pyplot"}, extra) == ["matplotlib.pyplot", "wandb"]
+
+
+NEWER_THAN_3_10 = {"LiteralString", "Never", "NotRequired", "ReadOnly", "Required", "Self", "TypeIs", "TypeVarTuple"}
+NEWER_THAN_3_10 |= {"Unpack", "assert_never", "assert_type", "dataclass_transform", "override", "reveal_type"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_what_typing_has_only_since_python_3_11_is_not_imported(path: Path) -> None:
+    assert not {found.name for found in read(path)} & {f"typing.{name}" for name in NEWER_THAN_3_10}

@@ -48,10 +48,8 @@ def draw_changes(first: Checkpoint, second: Checkpoint, changes: Sequence[Change
         timeless=second.step is None,
     )
     scene = Scene(snapshot, History().remember(snapshot), Style())
-    rendered = render(scene, ["heatmap"])
-    for error in rendered.errors.values():
-        raise error
+    batch = render(scene, ["heatmap"]).whole()
     report, files = Report(), LocalFolder(folder)
-    write_pictures(files, rendered.batch)
-    report.add(rendered.batch)
+    write_pictures(files, batch)
+    report.add(batch)
     files.write({PAGE: report.page(f"What changed from {first.path.name} to {second.path.name}")})

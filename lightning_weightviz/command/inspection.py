@@ -77,11 +77,13 @@ def _measure(sites: Sequence[Site]) -> list[Measurement]:
 def _batches(sites: Iterable[Site]) -> Iterator[list[Site]]:
     """Small parameters together, as each batch takes some milliseconds by itself."""
     batch: list[Site] = []
+    size = 0
     for site in sites:
         batch.append(site)
-        if sum(one.tensor.nbytes for one in batch) >= SMALL or len(batch) == MOST_TOGETHER:
+        size += site.tensor.nbytes
+        if size >= SMALL or len(batch) == MOST_TOGETHER:
             yield batch
-            batch = []
+            batch, size = [], 0
     if batch:
         yield batch
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from lightning_weightviz.artifacts import Batch, Scalar
 from lightning_weightviz.command.output import PAGE, STATISTICS_FILE
 from lightning_weightviz.command.series import Series
+from lightning_weightviz.measure.device.class_head import MOST_COMPARED
 from lightning_weightviz.memory import History
 from lightning_weightviz.model.files import input_shape_of
 from lightning_weightviz.model.keras_model import Mirrored
@@ -43,7 +44,6 @@ STATISTICS = (
     "dead_units",
 )
 """Columns of ``statistics.csv``."""
-MOST_CLASSES = 2048
 _TAG = "weights."
 _AT_ONE_MOMENT = ("overview", "heatmap", "classes", "distribution")
 _OVER_TIME = ("evolution", "drift")
@@ -105,11 +105,10 @@ def render_each(series: Series, settings: Settings, folder: Path) -> Iterator[No
         last = ordinal == len(series.members) - 1
         scene = replace(scene_of(measured.result(), moment, history, settings), last=last)
         rendered = render(scene, [name for name in settings.views if last or not VIEWS[name].over_time])
-        for error in rendered.errors.values():
-            raise error
-        write_pictures(files, rendered.batch)
-        report.add(rendered.batch)
-        table.add(rendered.batch)
+        batch = rendered.whole()
+        write_pictures(files, batch)
+        report.add(batch)
+        table.add(batch)
         yield
     files.write({STATISTICS_FILE: unicode_tag(table.text()).encode(), PAGE: report.page(_title(series))})
 
@@ -117,7 +116,7 @@ def render_each(series: Series, settings: Settings, folder: Path) -> Iterator[No
 def _without_many_classes(settings: Settings, mirrored: Mirrored) -> Settings:
     """Without class views where the last layer has too many rows to compare, as a vocabulary has."""
     if any(
-        head.classes > MOST_CLASSES for head in select(mirrored.module, settings.choice, trace=mirrored.trace).heads
+        head.classes > MOST_COMPARED for head in select(mirrored.module, settings.choice, trace=mirrored.trace).heads
     ):
         return replace(settings, views=[name for name in settings.views if name != "classes"])
     return settings

@@ -18,6 +18,7 @@ from lightning_weightviz.draw.tiles import TileLayout, paint_tiles, plan_sheet
 from lightning_weightviz.memory import change_map, key_of, range_for
 from lightning_weightviz.snapshot import Measurement, Parameter, Target
 from lightning_weightviz.views import Scene, view
+from lightning_weightviz.views.support.time_axis import is_start
 from lightning_weightviz.views.support.words import axis_words, block_text, describe, moment, one_line, row_word, way
 
 TALLEST_SHEET = 420
@@ -74,7 +75,7 @@ def changes(scene: Scene, target: Target, measurement: Measurement) -> tuple[Cha
     if measurement.picture is None:
         return ()
     now, start, previous = change_map(measurement.picture), memory.start.get(key), memory.previous.get(key)
-    moments = [("the start" if memory.steps[0] == 0 else f"epoch {memory.epochs[0]}", start)]
+    moments = [("the start" if is_start(memory.epochs[0], memory.steps[0]) else f"epoch {memory.epochs[0]}", start)]
     if previous is not start:
         moments.append(("the snapshot before", previous))
     found = []

@@ -17,7 +17,7 @@ from lightning_weightviz.draw.tiles import draw_tiles, rgb_legend
 from lightning_weightviz.memory import FRAME_CELLS, Frame, film_key, filmed, frame_of, key_of
 from lightning_weightviz.snapshot import Measurement, Parameter, Target, pool_extreme
 from lightning_weightviz.views import Scene, view
-from lightning_weightviz.views.support.time_axis import counts_epochs
+from lightning_weightviz.views.support.time_axis import counts_epochs, is_start
 from lightning_weightviz.views.support.words import (
     axis_words,
     cell_meaning,
@@ -131,11 +131,7 @@ def frame_titles(frames: Sequence[Frame]) -> list[str]:
     """``start``, then epochs; steps where two frames are of one epoch."""
     by_epoch = counts_epochs(frame.epoch for frame in frames)
     return [
-        "start"
-        if frame.epoch == 0 and frame.step == 0
-        else f"epoch {frame.epoch}"
-        if by_epoch
-        else f"step {frame.step}"
+        "start" if is_start(frame.epoch, frame.step) else f"epoch {frame.epoch}" if by_epoch else f"step {frame.step}"
         for frame in frames
     ]
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -114,4 +115,7 @@ def test_titles_are_steps_where_epochs_repeat() -> None:
     frames = scene({"w": normal(2, 2)}, epochs=4).memory.frames["weights/w"]
     assert frame_titles(frames) == ["start", "epoch 1", "epoch 2", "epoch 4"]
     one_epoch = [type(frame)(**{**vars(frame), "epoch": 0}) for frame in frames]
+    # Keras counts its epochs from 0, so that the start lies before.
+    before = [replace(frame, step=frame.step - 1) for frame in frames[:1]]
+    assert frame_titles(before)[0] == "start" and before[0].step == -1
     assert frame_titles(one_epoch) == ["start", "step 44", "step 89", "step 179"]

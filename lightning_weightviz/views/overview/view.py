@@ -27,7 +27,7 @@ from lightning_weightviz.views.overview.strips import (
     draw_strips,
 )
 from lightning_weightviz.views.support.name_groups import shared_words
-from lightning_weightviz.views.support.words import FROZEN, moment
+from lightning_weightviz.views.support.words import FROZEN, moment, whole
 
 Values = npt.NDArray[np.float64]
 
@@ -140,7 +140,8 @@ def _curves(scene: Scene, target: Target, names: Sequence[str]) -> Mapping[str, 
 def _span(scene: Scene) -> str:
     if len(scene.memory.steps) == 1:
         return "the first snapshot"
-    return f"strips: step {scene.memory.steps[0]} → {scene.memory.steps[-1]}"
+    first, *_, last = scene.memory.steps
+    return f"strips: step {whole(first)} → {whole(last)}"
 
 
 def _of_weights(curves: Mapping[str, Values]) -> list[Column]:

@@ -22,6 +22,12 @@ class Rendered:
     batch: Batch
     errors: dict[str, Exception]
 
+    def whole(self) -> Batch:
+        """The batch, where a part of it is of no use; raises what the first view that failed raised."""
+        for error in self.errors.values():
+            raise error
+        return self.batch
+
 
 def render(
     scene: Scene,

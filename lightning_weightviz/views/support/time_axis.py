@@ -16,6 +16,11 @@ def counts_epochs(epochs: Iterable[int]) -> bool:
     return len(set(seen)) == len(seen)
 
 
+def is_start(epoch: int, step: int) -> bool:
+    """Whether a snapshot is from before the first step, for which a host that counts epochs from 0 has a step below."""
+    return epoch == 0 and step <= 0
+
+
 def time_axis(memory: Memory) -> tuple[str, npt.NDArray[np.float64]]:
     """``epoch`` or ``step``, and the time of each snapshot."""
     by_epoch = counts_epochs(memory.epochs)

@@ -78,7 +78,12 @@ def moment(snapshot: Snapshot) -> str:
     """Epoch and step, for instance ``epoch 20 · step 899``; ``now`` where there is no training."""
     if snapshot.timeless:
         return "now"
-    return f"{'start' if snapshot.initial else f'epoch {snapshot.epoch}'} · step {snapshot.step}"
+    return f"{'start' if snapshot.initial else f'epoch {snapshot.epoch}'} · step {whole(snapshot.step)}"
+
+
+def whole(count: int) -> str:
+    """A whole number with a true minus sign."""
+    return str(count).replace("-", "−")
 
 
 def one_line(text: str) -> str:
