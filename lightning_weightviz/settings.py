@@ -13,8 +13,8 @@ from matplotlib import colormaps
 
 from lightning_weightviz.measure import STATISTICS
 from lightning_weightviz.memory import ColorRange
+from lightning_weightviz.model.measuring import Measuring
 from lightning_weightviz.model.selection import Choice
-from lightning_weightviz.model.targets import Measuring
 from lightning_weightviz.snapshot import Target
 from lightning_weightviz.views import VIEWS, Style
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -76,3 +76,13 @@ def plain(tensor: Tensor, name: str) -> Tensor:
     # A subclass may change what a method does; none of them is asked.
     with torch._C.DisableTorchFunctionSubclass():
         return tensor.detach().as_subclass(Tensor)
+
+
+def plain_head(head: HeadSource) -> HeadSource:
+    """The same with each tensor as of `plain`."""
+    return replace(
+        head,
+        weight=plain(head.weight, head.name),
+        bias=None if head.bias is None else plain(head.bias, f"the bias of {head.name}"),
+        chain=tuple((name, plain(weight, name)) for name, weight in head.chain),
+    )

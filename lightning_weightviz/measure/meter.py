@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from lightning_weightviz.measure.device.abilities import looks
-from lightning_weightviz.measure.device.change import Known, Reference, StepDistances, WatchedSteps
-from lightning_weightviz.measure.device.class_head import enqueue_head
+from lightning_weightviz.measure.device.change import Reference, StepDistances, WatchedSteps
 from lightning_weightviz.measure.device.group import DeviceGroup, enqueue
-from lightning_weightviz.measure.device.spectrum import Lanczos
-from lightning_weightviz.measure.device.subset import Subset, shares
-from lightning_weightviz.measure.enqueued import EnqueuedHead
-from lightning_weightviz.measure.host.class_head import classes_of
-from lightning_weightviz.measure.host.group import collect
-from lightning_weightviz.measure.host.measurements import Gathered, Measured, gather, measured_from
-from lightning_weightviz.measure.inputs import HeadSource, Wanted, plain
-from lightning_weightviz.measure.statistics import STATISTICS, Need
-from lightning_weightviz.measure.transfer import Arrays, Packer
+from lightning_weightviz.measure.device.subset import Subset
+from lightning_weightviz.measure.host.measurements import Measured
+from lightning_weightviz.measure.inputs import HeadSource, plain, plain_head
+from lightning_weightviz.measure.parcels import Parcels, undisturbed
+from lightning_weightviz.measure.remembered import Remembered
+from lightning_weightviz.measure.statistics import STATISTICS, wanted_for
 from lightning_weightviz.run.deferred import Deferred
-from lightning_weightviz.snapshot import Parameter, Picture
+from lightning_weightviz.snapshot import Parameter
 
 BATCH = 1 << 26
 """Bytes that are measured together on the host: what is mapped from a file need not be in memory all at once."""
-SPECTRAL_STATE = 1 << 16
-"""Elements of singular vectors that go into the state, as float16; what does not fit is found anew."""
 
 
 class Meter:
@@ -68,19 +59,13 @@ class Meter:
     ) -> None:
         self._parameters = tuple(parameters)
         self._image_size = image_size
-        self._wanted = _wanted(STATISTICS if statistics is None else statistics, means=means)
-        self._sizes = [parameter.size for parameter in parameters]
-        unknown: Known = [None] * len(self._parameters)
-        self._begin(shares(self._sizes) if remembers else [0] * len(self._sizes), unknown, unknown, unknown)
+        self._wanted = wanted_for(STATISTICS if statistics is None else statistics, means=means)
+        self._known = Remembered(parameters, remembers=remembers)
+        self._begin()
 
-    def _begin(self, kept: list[int], start: Known, previous: Known, vectors: Known) -> None:
-        """Goes on from what is known of each parameter."""
-        self._kept, self._start, self._previous = kept, start, previous
-        self._lanczos = [
-            Lanczos(_vector_length(parameter), parameter.stacked, vector)
-            for parameter, vector in zip(self._parameters, vectors, strict=True)
-        ]
-        self._step = StepDistances(self._sizes, kept)
+    def _begin(self) -> None:
+        """Goes on from what is remembered of each parameter."""
+        self._step = StepDistances(self._known.sizes, self._known.kept)
         self._groups: list[DeviceGroup] = []
 
     def measure(
@@ -116,68 +101,20 @@ class Meter:
         steps: WatchedSteps,
     ) -> Callable[[], Measured]:
         """Enqueues; returns what reads the results."""
-        with ExitStack() as stack:
-            stack.enter_context(torch.no_grad())
+        with torch.no_grad():
             given = tensors() if callable(tensors) else tensors
             values = [self._plain(index, tensor) for index, tensor in enumerate(given)]
-            heads = [_plain_head(head) for head in heads]
-            groups = self._place(values)
-            devices = {group.device for group in groups} | set(steps) | {head.weight.device for head in heads}
-            for kind in {device.type for device in devices}:
-                if torch.amp.is_autocast_available(kind):
-                    stack.enter_context(torch.autocast(kind, enabled=False))
-            # A device has one, which takes all that is of no group too; on the host there may be more.
-            parcels = [Packer() for _ in groups]
-            packers = {device: Packer() for device in devices}
-            packers |= {group.device: parcel for group, parcel in zip(groups, parcels, strict=True)}
-            enqueued = [
-                enqueue(group, [values[i] for i in group.indices], parcel)
-                for group, parcel in zip(groups, parcels, strict=True)
-            ]
-            for device, seen in steps.items():
-                for number, (_, sums) in enumerate(seen):
-                    packers[device].add(("step", number), sums)
-            classes = [self._enqueue_head(head, n, packers[head.weight.device]) for n, head in enumerate(heads)]
-            arrivals = {packer: packer.send() for packer in dict.fromkeys((*parcels, *packers.values()))}
-
-        @torch.no_grad()
-        def finish() -> Measured:
-            arrived = {packer: arrival.arrays() for packer, arrival in arrivals.items()}
-            arrays = {device: arrived[packer] for device, packer in packers.items()}
-            found = [collect(one, arrived[parcel]) for one, parcel in zip(enqueued, parcels, strict=True)]
-            pictures = {index: picture for _, drawn in found for index, picture in drawn.items()}
-            order = [index for one in enqueued for index in one.indices]
-            measured = self._measured(found, order, arrays, steps, pictures)
-            both = [classes_of(one, arrays[one.device], pictures) for one in classes]
-            return replace(measured, heads=tuple(rows for rows, _ in both), pairs=tuple(pairs for _, pairs in both))
-
-        return finish
-
-    def _enqueue_head(self, head: HeadSource, number: int, packer: Packer) -> EnqueuedHead:
-        """Enqueues the classes; where the head is among the parameters that have a picture, that is theirs."""
-        wanted = head.name, tuple(head.weight.shape), True
-        found = [(one.name, one.matrix_shape, one.pictured) == wanted and one.size > 0 for one in self._parameters]
-        return enqueue_head(head, number, packer, self._image_size, found.index(True) if any(found) else None)
-
-    def _measured(
-        self,
-        found: Sequence[tuple[Gathered, dict[int, Picture]]],
-        order: Sequence[int],
-        arrays: Mapping[torch.device, Arrays],
-        steps: WatchedSteps,
-        pictures: dict[int, Picture],
-    ) -> Measured:
-        """All parameters' measurements and the whole model's statistics."""
-        if not found:
-            return Measured({}, dict.fromkeys(STATISTICS, float("nan")))
-        update = np.full((len(self._parameters), 2), np.nan)
-        for device, seen in steps.items():
-            for number, (owners, _) in enumerate(seen):
-                update[list(owners)] = arrays[device]["step", number]
-        weight = np.array(self._sizes, np.int64) / np.maximum(self._kept, 1)
-        return measured_from(
-            self._parameters, gather([one for one, _ in found], np.array(order, np.intp)), update, weight, pictures
-        )
+        groups = self._place(values)
+        heads = [plain_head(head) for head in heads]
+        devices = [group.device for group in groups] + list(steps) + [head.weight.device for head in heads]
+        with undisturbed(devices):
+            parcels = Parcels(self._parameters, self._known.sizes, self._known.kept, self._image_size)
+            for group in groups:
+                parcels.add_group(group.device, partial(enqueue, group, [values[i] for i in group.indices]))
+            parcels.add_steps(steps)
+            for head in heads:
+                parcels.add_head(head)
+            return parcels.send()
 
     def before_step(self, tensors: Sequence[Tensor], which: Sequence[int]) -> None:
         """Remembers some parameters just before one optimizer step.
@@ -193,16 +130,6 @@ class Meter:
         """Measures that step, for ``update_ratio`` of the next `measure`; arguments as of `before_step`."""
         with torch.no_grad():
             self._step.after([self._plain(*pair) for pair in zip(which, tensors, strict=True)], which)
-
-    def take_step(self, sums: Tensor, which: Sequence[int]) -> None:
-        """Takes in a step that was measured elsewhere, for ``update_ratio`` of the next `measure`.
-
-        Args:
-            sums: ‖Δw‖² and ‖w before‖² of each whole parameter, (k, 2).
-            which: Places among the meter's parameters, k.
-        """
-        shares = torch.tensor([self._kept[i] / max(self._sizes[i], 1) for i in which], dtype=sums.dtype, device="cpu")
-        self._step.add(tuple(which), sums * shares.to(sums.device, non_blocking=True).unsqueeze(1))
 
     def _plain(self, index: int, tensor: Tensor) -> Tensor:
         """The values of parameter `index`."""
@@ -228,65 +155,28 @@ class Meter:
         return self._groups
 
     def _group(self, device: torch.device, indices: list[int]) -> DeviceGroup:
-        subset = Subset([self._sizes[i] for i in indices], [self._kept[i] for i in indices], device)
-        reference = Reference(subset, [self._start[i] for i in indices], [self._previous[i] for i in indices])
+        known = self._known
+        subset = Subset([known.sizes[i] for i in indices], [known.kept[i] for i in indices], device)
+        reference = Reference(subset, [known.start[i] for i in indices], [known.previous[i] for i in indices])
         parameters = [self._parameters[i] for i in indices]
-        lanczos = [self._lanczos[i] for i in indices]
+        lanczos = [known.lanczos[i] for i in indices]
         return DeviceGroup(device, indices, parameters, self._image_size, self._wanted, lanczos, reference)
 
     def _remember(self) -> None:
         """Takes from the groups what is to outlive them."""
-        self._start, self._previous = list(self._start), list(self._previous)
         for group in self._groups:
-            known = group.reference
-            for index, start, previous in zip(group.indices, known.start, known.previous, strict=True):
-                self._start[index], self._previous[index] = start, previous
+            self._known.take(group.indices, group.reference)
 
     def state_dict(self) -> dict[str, Any]:
-        """The start, the snapshot before and singular vectors, as CPU tensors and primitives; below 1.5 MB.
-
-        Waits for the device. All that belongs to one parameter is under its name.
-        """
+        """The start, the snapshot before and singular vectors; see `Remembered`. Waits for the device."""
         with torch.no_grad():
             self._remember()
-            none = torch.empty(0, dtype=torch.float16, device="cpu")
-            vectors: list[Tensor] = []
-            left = SPECTRAL_STATE
-            for lanczos in self._lanczos:
-                vector = lanczos.vector
-                fits = vector is not None and len(vector) <= left
-                vectors.append(vector.to(torch.float16) if vector is not None and fits else none)
-                left -= len(vectors[-1])
-            return {
-                "names": [parameter.name for parameter in self._parameters],
-                "sizes": list(self._sizes),
-                "kept": list(self._kept),
-                "vector_sizes": [len(vector) for vector in vectors],
-                "start": _pack(self._start, self._kept),
-                "previous": _pack(self._previous, self._kept),
-                "vectors": torch.cat([none, *vectors]),
-            }
+            return self._known.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on where `state_dict` was taken; parameters that are new or of another size start afresh."""
-        places = {name: index for index, name in enumerate(state["names"])}
-        starts = state["start"].split(state["kept"])
-        previous = state["previous"].split(state["kept"])
-        vectors = state["vectors"].split(state["vector_sizes"])
-        own = shares(self._sizes)
-        kept: list[int] = []
-        known: list[tuple[Tensor | None, Tensor | None, Tensor | None]] = []
-        for parameter, size, share in zip(self._parameters, self._sizes, own, strict=True):
-            place = places.get(parameter.name)
-            if place is None or state["sizes"][place] != size:
-                kept.append(share)
-                known.append((None, None, None))
-                continue
-            vector = vectors[place].to(torch.float32)
-            usable = len(vector) == parameter.stacked * _vector_length(parameter)
-            kept.append(state["kept"][place])
-            known.append((_known(starts[place]), _known(previous[place]), vector if usable else None))
-        self._begin(kept, [one[0] for one in known], [one[1] for one in known], [one[2] for one in known])
+        """Goes on where `state_dict` was taken, by this meter or one of spread parameters; see `Remembered`."""
+        self._known.load_state_dict(state)
+        self._begin()
 
 
 def _batches(indices: Sequence[int], tensors: Sequence[Tensor]) -> Iterator[list[int]]:
@@ -301,45 +191,3 @@ def _batches(indices: Sequence[int], tensors: Sequence[Tensor]) -> Iterator[list
             batch, size = [], 0
     if batch:
         yield batch
-
-
-def _vector_length(parameter: Parameter) -> int:
-    """The smaller side of its matrix, or of each of its matrices."""
-    rows, columns = parameter.matrix_shape
-    return min(rows // parameter.stacked, columns)
-
-
-def _plain_head(head: HeadSource) -> HeadSource:
-    return replace(
-        head,
-        weight=plain(head.weight, head.name),
-        bias=None if head.bias is None else plain(head.bias, f"the bias of {head.name}"),
-        chain=tuple((name, plain(weight, name)) for name, weight in head.chain),
-    )
-
-
-def _wanted(statistics: Collection[str], *, means: bool) -> Wanted:
-    """What statistics of these names need."""
-    needs = frozenset[Need]().union(*(STATISTICS[name].needs for name in statistics))
-    return Wanted(
-        spectrum="spectrum" in needs,
-        powers=4 if "fourth" in needs else 2,
-        sort="sort" in needs,
-        means=means,
-    )
-
-
-def _pack(known: Known, kept: Sequence[int]) -> Tensor:
-    """The kept elements of all parameters in one tensor on the host; NaN where they are not known."""
-    parts = [
-        torch.full((count,), torch.nan, dtype=torch.float32, device="cpu")
-        if values is None
-        else values.to("cpu", torch.float32)
-        for values, count in zip(known, kept, strict=True)
-    ]
-    return torch.cat(parts) if parts else torch.empty(0, dtype=torch.float32, device="cpu")
-
-
-def _known(values: Tensor) -> Tensor | None:
-    """The inverse of `_pack` for one parameter."""
-    return None if bool(values.isnan().all()) else values

@@ -5,13 +5,14 @@ A function under `statistic` is a statistic: it is measured, and may be named by
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from lightning_weightviz.measure.inputs import Wanted
 from lightning_weightviz.registry import Registry
 
 Floats = npt.NDArray[np.float64]
@@ -107,6 +108,17 @@ def statistic(name: str, *needs: Need) -> Callable[[Compute], Compute]:
         return compute
 
     return register
+
+
+def wanted_for(statistics: Collection[str], *, means: bool) -> Wanted:
+    """What statistics of these names need."""
+    needs = frozenset[Need]().union(*(STATISTICS[name].needs for name in statistics))
+    return Wanted(
+        spectrum="spectrum" in needs,
+        powers=4 if "fourth" in needs else 2,
+        sort="sort" in needs,
+        means=means,
+    )
 
 
 def _ratio(over: Floats, under: Floats) -> Floats:

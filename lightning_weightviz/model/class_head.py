@@ -16,6 +16,7 @@ from lightning_weightviz.model.layer_kinds import IMAGE_SHAPES
 from lightning_weightviz.model.mirror import kept_of, weight_name
 from lightning_weightviz.model.names import clean_name, joined
 from lightning_weightviz.model.reparametrization import is_parametrized, weight_in_use
+from lightning_weightviz.model.sharding import own_class
 from lightning_weightviz.model.sites import attribute_of, own_parameters, weighted_modules
 from lightning_weightviz.model.values import all_readable, reason_to_skip
 from lightning_weightviz.run.errors import ArgumentError
@@ -165,7 +166,7 @@ def can_be_head(module: nn.Module) -> bool:
     """Whether a layer's rows can be classes: a Linear, or a convolution that looks at single positions."""
     # The projection inside an attention layer is a Linear too, but nothing comes out of the network there.
     if isinstance(module, nn.Linear):
-        return type(module).__name__ != "NonDynamicallyQuantizableLinear"
+        return own_class(module).__name__ != "NonDynamicallyQuantizableLinear"
     if not isinstance(module, _ConvNd) or attribute_of(module, "groups", 1) != 1:
         return False
     weight = weight_in_use(module, weight_name(module))

@@ -11,6 +11,7 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.parameter import is_lazy
 
 from lightning_weightviz.model.mirror import kept_of, weight_name
+from lightning_weightviz.model.sharding import own_class
 from lightning_weightviz.model.sites import Place, attribute_of, own_parameters, weighted_modules
 from lightning_weightviz.snapshot import Kind, Layout, Parameter
 
@@ -49,7 +50,7 @@ def parameter_of(place: Place, *, is_head: bool = False) -> Parameter:
         name=place.name,
         aliases=place.aliases[1:],
         kind="head" if is_head else _kind(module, attribute),
-        module=type(module).__name__,
+        module=own_class(module).__name__,
         shape=shape,
         dtype=str(tensor.dtype).removeprefix("torch."),
         layout=_layout(module, shape),
@@ -129,7 +130,7 @@ def _units_axis(module: nn.Module, attribute: str, shape: tuple[int, ...]) -> in
         bias = own_parameters(module).get(f"{attribute.removesuffix('_weight')}_bias")
         return 0 if bias is not None and bias.shape[-1] == shape[1] != shape[2] else 1
     # The names under which Hugging Face's and Keras' layers keep matrices of (inputs, outputs).
-    return int((type(module).__name__ == "Conv1D" and not isinstance(module, nn.Conv1d)) or attribute == "kernel")
+    return int((own_class(module).__name__ == "Conv1D" and not isinstance(module, nn.Conv1d)) or attribute == "kernel")
 
 
 def images_layer(model: nn.Module, input_shape: tuple[int, int, int] | None) -> nn.Module | None:

@@ -9,18 +9,18 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from lightning_weightviz.measure import HeadSource, Measured
+from lightning_weightviz.measure import Measured
 from lightning_weightviz.model import sharding
-from lightning_weightviz.model.class_head import HeadSite, head_source
+from lightning_weightviz.model.class_head import HeadSite
 from lightning_weightviz.model.class_names import check_class_names, fitting_names
 from lightning_weightviz.model.evidence import Trace, trace
-from lightning_weightviz.model.local_steps import LocalSteps
+from lightning_weightviz.model.measuring import Measuring
+from lightning_weightviz.model.reading import HeadReader, UnreadableError
 from lightning_weightviz.model.selection import Choice, Selection, fingerprint_of, select
 from lightning_weightviz.model.sites import Site, places_in
-from lightning_weightviz.model.targets import Measuring, Targets
-from lightning_weightviz.model.values import value_of
+from lightning_weightviz.model.spread_targets import SpreadTargets
+from lightning_weightviz.model.targets import Targets
 from lightning_weightviz.run.deferred import Deferred
-from lightning_weightviz.run.errors import ArgumentError
 from lightning_weightviz.snapshot import Target
 
 
@@ -66,7 +66,6 @@ class Observer:
         if classes:
             check_class_names(choice.class_names, self.selection.heads, model)
         self._targets = self._new_targets()
-        self._local_steps = LocalSteps(len(self.sites))
 
     @property
     def sites(self) -> tuple[Site, ...]:
@@ -99,14 +98,16 @@ class Observer:
         # Asked here alone: within a batch optimizers in turns freeze what is the others'.
         if not self.selection.knows_what_is_trained:
             self._reselect()
-        tensors = self._read()
         self._wait()
-        heads = self._read_heads()
-        self._take_steps(tensors)
-        self._last = self._targets.measure(self.tensors, tensors, heads)
-        if self.needs_every_rank:
-            sharding.all_done()
-        return self._last
+        while True:
+            heads = HeadReader(self.selection.heads if self._classes else (), self._names_of, self._unread_heads)
+            try:
+                self._last = self._targets.measure(self.sites, heads)
+                return self._last
+            except UnreadableError as error:
+                # They are left out from now on, with the reason.
+                self._unreadable |= error.reasons
+                self._reselect()
 
     def follow(self) -> None:
         """Looks anew for the parameters where the model has others than before: pruned, replaced, given a shape."""
@@ -118,6 +119,10 @@ class Observer:
                 self._trace, self.awaits_trace = None, self._traces
                 self._reselect()
             self._report_change(before)
+        elif isinstance(self._targets, SpreadTargets) != self.needs_every_rank:
+            # The same parameters, but spread over ranks by now.
+            self._wait()
+            self._targets = self._new_targets(self._targets)
 
     def await_trace(self) -> None:
         """The training's loss will be there to tell which layers give the classes, unless the user names one."""
@@ -169,11 +174,11 @@ class Observer:
         if parameters is None:
             self.follow()
             parameters = self.tensors
-        self._targets.observe_gradients(parameters, scale)
+        self._targets.gradients.observe(parameters, scale)
 
     def forget_gradients(self) -> None:
         """Lets the copies go: the weights have moved on without a snapshot."""
-        self._targets.forget_gradients()
+        self._targets.gradients.forget()
 
     def before_step(self, parameters: Sequence[Tensor], others: Collection[int] | None = None) -> list[int]:
         """Remembers parameters just before an optimizer step; returns what to give to `after_step`.
@@ -190,18 +195,13 @@ class Observer:
             for index, tensor in enumerate(self.tensors)
             if id(tensor) in stepped or (others is not None and id(tensor) not in others)
         ]
-        if self.needs_every_rank:
-            self._local_steps.before([self.tensors[index] for index in which], which)
-        else:
-            self._targets.before_step(self._values(which), which)
+        self._targets.before_step(self.sites, which)
         return which
 
     def after_step(self, which: Sequence[int]) -> None:
         """Compares with `before_step`: ``update_ratio`` of the next `take`."""
-        if which and self.needs_every_rank:
-            self._local_steps.after([self.tensors[index] for index in which], which)
-        elif which:
-            self._targets.after_step(self._values(which), which)
+        if which:
+            self._targets.after_step(self.sites, which)
 
     def rest(self) -> None:
         """Frees the buffers kept between snapshots."""
@@ -217,57 +217,6 @@ class Observer:
         targets = self._new_targets()
         targets.load_state_dict(state)
         self._targets = targets
-
-    def _values(self, which: Sequence[int]) -> list[Tensor]:
-        return [value_of(self.sites[index].place) for index in which]
-
-    def _read(self) -> list[Tensor]:
-        """The values of all sites; those that fail are left out from now on, with the reason."""
-        values: list[Tensor] = []
-        failed: dict[str, str] = {}
-        for site in self.sites:
-            try:
-                values.append(value_of(site.place))
-            except ArgumentError:
-                raise
-            except Exception as error:
-                reason = f"reading it raised {type(error).__name__}: {error}"
-                failed[site.parameter.name] = reason
-        if self.needs_every_rank:
-            failed = sharding.failures_of_all(failed)
-        if not failed:
-            return values
-        self._unreadable |= failed
-        self._reselect()
-        return self._read()
-
-    def _read_heads(self) -> list[HeadSource]:
-        """The layers of the classes; those that cannot be read are left out of this snapshot, and told of once."""
-        sources: list[HeadSource] = []
-        failed: dict[str, str] = {}
-        for head in self.selection.heads if self._classes else ():
-            try:
-                source = head_source(head, self._names_of(head))
-            except ArgumentError:
-                raise
-            except Exception as error:
-                failed[head.name] = f"{type(error).__name__}: {error}"
-            else:
-                sources += [] if source is None else [source]
-        if self.needs_every_rank:
-            failed = sharding.failures_of_all(failed)
-        for name in failed.keys() - self._unread_heads:
-            warnings.warn(f"the classes of {name} are not shown, as reading them raised {failed[name]}", stacklevel=2)
-        self._unread_heads |= failed.keys()
-        return [source for source in sources if source.name not in failed]
-
-    def _take_steps(self, tensors: Sequence[Tensor]) -> None:
-        """What ranks saw of steps, each of its part of the weights."""
-        wanted = self._measuring.statistics is None or "update_ratio" in self._measuring.statistics
-        if tensors and wanted and self.needs_every_rank:
-            which, sums = self._local_steps.take(tensors[0].device)
-            if which:
-                self._targets.take_step(sums, which)
 
     def _wait(self) -> None:
         """Until the last result is there: its copies are to be overwritten, or its meters asked."""
@@ -301,7 +250,6 @@ class Observer:
         if before != [site.parameter for site in self.selection.sites]:
             self._wait()
             self._targets = self._new_targets(self._targets)
-            self._local_steps = LocalSteps(len(self.sites))
 
     def _report_change(self, before: Selection) -> None:
         old, new = (
@@ -314,8 +262,10 @@ class Observer:
             gone, came = gone or "none", came or "none"
             warnings.warn(f"the model has changed; parameters that are gone: {gone}; new: {came}", stacklevel=2)
 
-    def _new_targets(self, before: Targets | None = None) -> Targets:
-        targets = Targets([site.parameter for site in self.selection.sites], self._measuring)
+    def _new_targets(self, before: Targets | SpreadTargets | None = None) -> Targets | SpreadTargets:
+        targets = (SpreadTargets if self.needs_every_rank else Targets)(
+            [site.parameter for site in self.selection.sites], self._measuring
+        )
         if before is not None:
             targets.take_over(before)
         return targets

@@ -1,21 +1,22 @@
 """Where a parameter's elements live, and every collective: only this file knows of distributed tensors.
 
-A parameter that is split over ranks is gathered, one tensor at a time and on every rank, before it is measured. Which
-collectives are taken, and in which order, follows from the settings and the model alone, which are the same on all
-ranks: never from what a rank found, nor from its number.
+Of a parameter that is split over ranks each measures what it holds, and a few sums and maxima make the whole; only the
+layers of the classes are gathered. Which collectives are taken, and in which order, follows from the settings and the
+model alone, which are the same on all ranks: never from what a rank found, nor from its number.
 """
 
 from __future__ import annotations
 
-import math
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
 
+from lightning_weightviz.measure import Sheet
 from lightning_weightviz.run.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -41,6 +42,13 @@ def _is_one(module: str, name: str, thing: object) -> bool:
     """Whether a thing is of a class of torch's that takes most of a second to import, and is imported if it is."""
     kind = getattr(sys.modules.get(module), name, None)
     return isinstance(kind, type) and isinstance(thing, kind)
+
+
+def own_class(module: nn.Module) -> type[nn.Module]:
+    """The class that the user's module has: FSDP2 makes a new one of it, of another name."""
+    # The new class comes first, then FSDP2's own, then the user's.
+    kind: type[nn.Module] = type(module).__mro__[2] if _is_fsdp2(module) else type(module)
+    return kind
 
 
 def needs_every_rank(module: nn.Module) -> bool:
@@ -84,26 +92,73 @@ def whole(tensor: Tensor, name: str) -> Tensor:
         return COLLECTIVES.take(f"gather {name}", lambda: tensor.full_tensor().detach(), tensor.nbytes)
 
 
-def local(tensor: Tensor) -> Tensor:
-    """This rank's part of a tensor, detached; all of one that is not spread."""
-    return tensor.to_local().detach() if is_sharded(tensor) else tensor.detach()
+@dataclass(frozen=True)
+class Shard:
+    """What is on this rank of a tensor that is spread.
+
+    Attributes:
+        values: As many axes as the tensor.
+        offset: Where they begin, a number an axis.
+        axes: Along which the tensor is cut.
+        counts: Whether this rank is the first of those that hold the same.
+    """
+
+    values: Tensor
+    offset: tuple[int, ...]
+    axes: tuple[int, ...]
+    counts: bool
 
 
-def copies(tensor: Tensor) -> int:
-    """On how many ranks each element of a tensor is."""
-    ranks = distributed.get_world_size() if _in_group() else 1
-    if not is_sharded(tensor):
-        return ranks
-    mesh = tensor.device_mesh
-    parts = math.prod(mesh.size(dim) for dim, placed in enumerate(tensor.placements) if not placed.is_replicate())
-    return max(ranks // parts, 1)
+def shard_of(tensor: Tensor) -> Shard | None:
+    """What is on this rank of a tensor; None where it is whole, or would have to be summed first."""
+    if not is_sharded(tensor) or any(placement.is_partial() for placement in tensor.placements):
+        return None
+    mesh, placements = tensor.device_mesh, tensor.placements
+    coordinate = mesh.get_coordinate()
+    # The rectangle as checkpoints know it, whatever shards what first.
+    (chunk,) = tensor.__create_chunk_list__()
+    replicas = [index for index, placement in enumerate(placements) if placement.is_replicate()]
+    # Of several meshes, each with all of it, the one with rank 0 counts.
+    first = coordinate is not None and all(coordinate[index] == 0 for index in replicas)
+    return Shard(
+        values=tensor.to_local().detach(),
+        offset=tuple(chunk.offsets),
+        axes=tuple(sorted({getattr(one, "dim") for one in placements if not one.is_replicate()})),  # noqa: B009
+        counts=first and bool((mesh.mesh == 0).any()),
+    )
 
 
-def summed(values: Tensor, name: str) -> Tensor:
-    """The sum over all ranks, on each of them: a collective."""
-    if _in_group():
-        COLLECTIVES.take(f"sum {name}", lambda: distributed.all_reduce(values), values.nbytes)
-    return values
+def is_first() -> bool:
+    """Whether this is rank 0, or the only one."""
+    return not _in_group() or distributed.get_rank() == 0
+
+
+def put_together(sheets: Sequence[Sheet]) -> None:
+    """Gives each rank the sums and maxima over all ranks: one collective for each kind and dtype of sheet."""
+    kinds: dict[tuple[str, torch.dtype], list[Tensor]] = {}
+    for sheet in sheets:
+        kinds.setdefault((sheet.operation, sheet.buffer.dtype), []).append(sheet.buffer)
+    for (operation, _), buffers in sorted(kinds.items(), key=str):
+        together = torch.cat(buffers) if len(buffers) > 1 else buffers[0]
+        reduced = _reduced(together, operation)
+        for buffer, part in zip(buffers, reduced.split([len(one) for one in buffers]), strict=True):
+            buffer.copy_(part)
+
+
+def _reduced(values: Tensor, operation: str) -> Tensor:
+    if not _in_group():
+        return values
+    # A group may know devices alone, while the weights are on the host.
+    met = values.to(_meeting_place(values.device))
+    kind = distributed.ReduceOp.MAX if operation == "max" else distributed.ReduceOp.SUM
+    COLLECTIVES.take(f"{operation} of {len(met)}", lambda: distributed.all_reduce(met, kind), met.nbytes)
+    return met.to(values.device)
+
+
+def _meeting_place(device: torch.device) -> torch.device:
+    if device.type == "cpu" and distributed.get_backend() == "nccl":
+        return torch.device("cuda", torch.cuda.current_device())
+    return device
 
 
 def agreed(decision: bool) -> bool:

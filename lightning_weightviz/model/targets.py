@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
 from lightning_weightviz.measure import HeadSource, Measured, Meter
 from lightning_weightviz.measure.device.abilities import looks
 from lightning_weightviz.model.copies import Copies
-from lightning_weightviz.model.values import all_readable, differences
+from lightning_weightviz.model.gradients import Gradients
+from lightning_weightviz.model.measuring import Measuring
+from lightning_weightviz.model.reading import HeadReader, UnreadableError, reason_of
+from lightning_weightviz.model.sites import Site
+from lightning_weightviz.model.values import all_readable, differences, value_of
 from lightning_weightviz.run.deferred import Deferred
+from lightning_weightviz.run.errors import ArgumentError
 from lightning_weightviz.snapshot import Parameter, Target
+
+if TYPE_CHECKING:
+    from lightning_weightviz.model.spread_targets import SpreadTargets
 
 MOST_COPIED = 512 * 2**20
 """Bytes of weights on the host that are copied and measured later; training waits while more are measured."""
@@ -25,35 +33,15 @@ def on_host(tensors: Sequence[Tensor]) -> bool:
     return all(looks(tensor.device) for tensor in tensors)
 
 
-@dataclass(frozen=True)
-class Measuring:
-    """What is measured.
-
-    Attributes:
-        targets: Of which tensors.
-        image_size: Most cells per axis of a picture.
-        statistics: Those that are read; None: all.
-        means: Whether pictures hold means too, from which changes are told.
-        background: Whether weights on the host are copied, and measured when the result is asked for.
-    """
-
-    targets: tuple[Target, ...] = ("weights",)
-    image_size: int = 256
-    statistics: tuple[str, ...] | None = None
-    means: bool = False
-    background: bool = True
-
-    def meter(self, parameters: Sequence[Parameter]) -> Meter:
-        """A meter of these parameters."""
-        return Meter(parameters, image_size=self.image_size, statistics=self.statistics, means=self.means)
-
-
 class Targets:
     """Measures the targets of some parameters.
 
     Args:
         parameters: What each is.
         measuring: What is measured of them.
+
+    Attributes:
+        gradients: What was kept of them for the next `measure`.
     """
 
     def __init__(self, parameters: Sequence[Parameter], measuring: Measuring) -> None:
@@ -62,25 +50,32 @@ class Targets:
         self._meters: dict[Target, Meter] = {target: measuring.meter(parameters) for target in measuring.targets}
         # Gradients are measured of the parameters that have one.
         self._with_gradient = list(range(len(parameters)))
-        self._gradients: dict[int, Tensor] = {}
+        self.gradients = Gradients()
         self._copies, self._spare = Copies(), Copies()
         self._previous: list[Tensor] | None = None
 
-    def measure(
-        self, parameters: Sequence[nn.Parameter], tensors: Sequence[Tensor], heads: Sequence[HeadSource]
-    ) -> Deferred[dict[Target, Measured]] | None:
+    def measure(self, sites: Sequence[Site], heads: HeadReader) -> Deferred[dict[Target, Measured]] | None:
         """Measures; on a device with a stream, enqueues it; on the host, in the background, only copies.
 
         The results before must be there: their copies are overwritten.
 
         Args:
-            parameters: As optimizers know them.
-            tensors: Their values.
-            heads: The layers whose rows are the classes, as they are now.
+            sites: Where the parameters are.
+            heads: Reads the layers whose rows are the classes.
 
         Returns:
             Gives the results; any thread may ask. None where there is nothing to measure yet.
+
+        Raises:
+            UnreadableError: Parameters cannot be read.
         """
+        tensors = _values(sites)
+        heads.read()
+        return self._measure([site.tensor for site in sites], tensors, heads.without(heads.failed))
+
+    def _measure(
+        self, parameters: Sequence[nn.Parameter], tensors: Sequence[Tensor], heads: Sequence[HeadSource]
+    ) -> Deferred[dict[Target, Measured]] | None:
         small = sum(one.nbytes for one in tensors) <= MOST_COPIED
         later = self._measuring.background and on_host(tensors) and small
         if "updates" in self._meters:
@@ -92,7 +87,7 @@ class Targets:
         pending: dict[Target, Deferred[Measured]] = {}
         if "weights" in self._meters:
             pending["weights"] = self._meters["weights"].measure(tensors, heads, later=later)
-        if self._gradients and (observed := self._observed(parameters)):
+        if observed := self._observed(parameters):
             pending["gradients"] = self._meters["gradients"].measure(observed, later=later)
         if "updates" in self._meters:
             if self._previous is not None:
@@ -101,50 +96,33 @@ class Targets:
             self._previous = list(tensors)
         return Deferred(lambda: {target: one.result() for target, one in pending.items()}) if pending else None
 
-    def observe_gradients(self, parameters: Sequence[Tensor], scale: float) -> None:
-        """Keeps a copy of gradients as they are now, divided by `scale`, for the next `measure`."""
-        for parameter in parameters:
-            if parameter.grad is not None:
-                self._gradients[id(parameter)] = parameter.grad.detach() / scale
-
-    def take_over(self, before: Targets) -> None:
+    def take_over(self, before: Targets | SpreadTargets) -> None:
         """Goes on with what was known of the parameters that stay."""
         self.load_state_dict(before.state_dict())
-        self._gradients = before._gradients
-
-    def forget_gradients(self) -> None:
-        """Lets the copies go."""
-        self._gradients = {}
+        self.gradients = before.gradients
 
     def _observed(self, parameters: Sequence[nn.Parameter]) -> list[Tensor]:
         """The gradients there are, whose meter is one of just these parameters."""
-        places = [index for index, parameter in enumerate(parameters) if id(parameter) in self._gradients]
-        named = [
-            (f"the gradient of {self._parameters[index].name}", self._gradients[id(parameters[index])])
-            for index in places
-        ]
-        self.forget_gradients()
-        gradients = all_readable(named)
+        kept = self.gradients.take(parameters)
+        places = list(kept)
+        gradients = all_readable([(f"the gradient of {self._parameters[i].name}", one) for i, one in kept.items()])
+        if not places:
+            return []
         if places != self._with_gradient:
             meter = self._measuring.meter([self._parameters[index] for index in places])
             meter.load_state_dict(self._meters["gradients"].state_dict())
             self._meters["gradients"], self._with_gradient = meter, places
         return gradients
 
-    def before_step(self, tensors: Sequence[Tensor], which: Sequence[int]) -> None:
-        """As of `lightning_weightviz.measure.Meter`, for the weights."""
+    def before_step(self, sites: Sequence[Site], which: Sequence[int]) -> None:
+        """As of `lightning_weightviz.measure.Meter`, for the weights at places `which`."""
         if "weights" in self._meters:
-            self._meters["weights"].before_step(tensors, which)
+            self._meters["weights"].before_step([value_of(sites[index].place) for index in which], which)
 
-    def after_step(self, tensors: Sequence[Tensor], which: Sequence[int]) -> None:
-        """As of `lightning_weightviz.measure.Meter`, for the weights."""
+    def after_step(self, sites: Sequence[Site], which: Sequence[int]) -> None:
+        """As of `lightning_weightviz.measure.Meter`, for the weights at places `which`."""
         if "weights" in self._meters:
-            self._meters["weights"].after_step(tensors, which)
-
-    def take_step(self, sums: Tensor, which: Sequence[int]) -> None:
-        """As of `lightning_weightviz.measure.Meter`, for the weights."""
-        if "weights" in self._meters:
-            self._meters["weights"].take_step(sums, which)
+            self._meters["weights"].after_step([value_of(sites[index].place) for index in which], which)
 
     def rest(self) -> None:
         """Frees the buffers kept between snapshots; updates start anew."""
@@ -159,6 +137,21 @@ class Targets:
         for target, meter in self._meters.items():
             if target in state:
                 meter.load_state_dict(state[target])
+
+
+def _values(sites: Sequence[Site]) -> list[Tensor]:
+    values: list[Tensor] = []
+    failed: dict[str, str] = {}
+    for site in sites:
+        try:
+            values.append(value_of(site.place))
+        except ArgumentError:
+            raise
+        except Exception as error:
+            failed[site.parameter.name] = reason_of(error)
+    if failed:
+        raise UnreadableError(failed)
+    return values
 
 
 def _copied(head: HeadSource, copies: Copies) -> HeadSource:

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import nn
 
-from lightning_weightviz.model import observer, sharding
+from lightning_weightviz.model import observer, reading, sharding, targets
+from lightning_weightviz.model.measuring import Measuring
 from lightning_weightviz.model.observer import Observer
 from lightning_weightviz.model.selection import Choice
-from lightning_weightviz.model.targets import Measuring
 
 
 def network() -> nn.Sequential:
@@ -36,8 +36,10 @@ def test_every_question_is_asked_once_per_snapshot(monkeypatch: pytest.MonkeyPat
     looking = Observer(network(), Choice(), Measuring(("weights", "updates")))
     assert looking.take() is not None
     counting(sharding, "settle")
-    for name in ("places_in", "select", "value_of", "head_source", "fitting_names"):
-        counting(observer, name)
+    for module, name in ((observer, "places_in"), (observer, "select"), (observer, "fitting_names")):
+        counting(module, name)
+    counting(targets, "value_of")
+    counting(reading, "head_source")
     taken = looking.take()
     assert taken is not None and set(taken.result()) == {"weights", "updates"}
     assert asked == {"settle": 1, "places_in": 1, "value_of": 4, "head_source": 1, "fitting_names": 2}

@@ -27,21 +27,59 @@ from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, 
 
 from lightning_weightviz import WeightVisualizer
 from lightning_weightviz.alerts import WeightAlert
-from lightning_weightviz.measure import Meter
+from lightning_weightviz.measure import STATISTICS
+from lightning_weightviz.measure.device import spread_group
 from lightning_weightviz.model import values
 from lightning_weightviz.model.sharding import COLLECTIVES
 from lightning_weightviz.run.errors import ArgumentError
 from lightning_weightviz.views import VIEWS
 
 STEPS = 3
+ARGUMENTS: dict[str, Any] = {
+    # By name, so that scalars of biases are logged too.
+    "layers": "*",
+    "views": tuple(VIEWS),
+    "targets": ("weights", "gradients", "updates"),
+    "statistics": tuple(name for name in STATISTICS if name != "median"),
+}
+"""Every parameter, view, target and statistic."""
 
 
-def network(width: int) -> nn.Sequential:
+class Mixed(nn.Module):
+    """Layers of several kinds, large ones among them."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(901, 24, padding_idx=2)
+        self.conv = nn.Conv2d(24, 96, 3, padding=1)
+        self.first = nn.Linear(96, width)
+        self.second = nn.Linear(width, 70)
+        self.head = nn.Linear(70, 3)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        found = self.embedding(tokens).mT.unflatten(2, (2, 3))
+        features = self.first(self.conv(found).mean((2, 3))).relu()
+        logits: torch.Tensor = self.head(self.second(features).relu())
+        return logits
+
+
+def network(case: str) -> nn.Module:
+    """For tensor parallelism a row of Linear layers, which PyTorch needs to be even; else `Mixed`."""
     torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(6, width), nn.ReLU(), nn.Linear(width, 5), nn.ReLU(), nn.Linear(5, 3))
+    if case in ("tensor parallel", "both"):
+        return nn.Sequential(nn.Linear(60, 304), nn.ReLU(), nn.Linear(304, 70), nn.ReLU(), nn.Linear(70, 3))
+    return Mixed(3 if case == "empty" else 301)
 
 
-def spread(model: nn.Sequential, case: str) -> None:
+def inputs(model: nn.Module) -> torch.Tensor:
+    """A batch."""
+    generator = torch.Generator().manual_seed(1)
+    if isinstance(model, nn.Sequential):
+        return torch.randn(8, 60, generator=generator)
+    return torch.randint(0, 901, (8, 6), generator=generator)
+
+
+def spread(model: nn.Module, case: str) -> None:
     """Spreads the weights over the ranks: by rows, by rows on half of them, by units and inputs, or by both."""
     ranks = distributed.get_world_size()
     if case in ("hsdp", "both"):
@@ -53,20 +91,23 @@ def spread(model: nn.Sequential, case: str) -> None:
         parallelize_module(model, mesh["inner"], {"0": ColwiseParallel(), "2": RowwiseParallel()})
     if case != "tensor parallel":
         rows = mesh["outer"] if case == "both" else mesh
-        for layer in model:
-            if isinstance(layer, nn.Linear):
+        for layer in model.children():
+            if not isinstance(layer, nn.ReLU):
                 fully_shard(layer, mesh=rows)
         fully_shard(model, mesh=rows)
 
 
-RATIOS: dict[str, float] = {}
-"""‖Δw‖ / ‖w‖ of the last step, of whole parameters."""
+RECORD: list[dict[str, dict[str, torch.Tensor]]] = []
+"""Of each step the whole weights before and after it, and the gradients."""
 
 
 def whole(model: nn.Module) -> dict[str, torch.Tensor]:
     """Copies of all parameters."""
-    state = model.state_dict()
-    return {name: one.full_tensor() if isinstance(one, DTensor) else one.clone() for name, one in state.items()}
+    return {name: _whole(one) for name, one in model.state_dict().items()}
+
+
+def _whole(tensor: torch.Tensor) -> torch.Tensor:
+    return (tensor.full_tensor() if isinstance(tensor, DTensor) else tensor).clone()
 
 
 class StoppedError(Exception):
@@ -76,17 +117,17 @@ class StoppedError(Exception):
 def train(model: nn.Module, visualizer: WeightVisualizer, each: Callable[[int], None]) -> None:
     """Some steps, with a snapshot after each."""
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    inputs = torch.randn(8, 6, generator=torch.Generator().manual_seed(1))
+    batch = inputs(model)
     for step in range(STEPS):
         optimizer.zero_grad()
-        model(inputs).square().mean().backward()
+        model(batch).square().mean().backward()
         visualizer.observe_gradients()
+        gradients = {name: _whole(one.grad) for name, one in model.named_parameters() if one.grad is not None}
         before = whole(model)
         watched = visualizer.before_step(list(model.parameters()))
         optimizer.step()
         visualizer.after_step(watched)
-        changes = {name: (tensor - before[name]).norm() for name, tensor in whole(model).items()}
-        RATIOS.update({name: float(change / before[name].norm()) for name, change in changes.items()})
+        RECORD.append({"before": before, "gradients": gradients, "after": whole(model)})
         each(step)
         visualizer.log(step + 1, epoch=step + 1)
     visualizer.finish()
@@ -121,18 +162,17 @@ def main(case: str, folder: Path) -> None:
     """Trains, with what the case is about."""
     rank = int(os.environ["RANK"])
     distributed.init_process_group("gloo", timeout=timedelta(seconds=20))
-    # Of three rows a fourth rank has none; PyTorch's own tensor parallelism knows no uneven activations.
-    model = network({"empty": 3, "tensor parallel": 8, "both": 8}.get(case, 7))
+    model = network(case)
     spread(model, case)
-    arguments: dict[str, Any] = {"views": tuple(VIEWS), "targets": ("weights", "gradients", "updates")}
-    arguments["statistics"] = ("rms", "absmax", "spectral_norm", "nan_count", "update_ratio")
+    arguments = dict(ARGUMENTS)
     if case == "alert":
         arguments["on_alert"] = "raise"
     if case == "differ" and rank == 1:
-        arguments["layers"] = "0"
+        arguments["layers"] = "first"
     visualizer = WeightVisualizer(model, folder=folder, writes=rank == 0, **arguments)
     if case == "measuring fails" and rank == 1:
-        Meter._begin_measuring = fail  # type: ignore[method-assign]
+        # In its second round, that of sums.
+        spread_group.row_squares = fail  # type: ignore[attr-defined]
     if case == "reading fails" and rank == 1:
         values._unwrapped = _only_matrices  # what it gives for others cannot be read
     if case == "drawing fails" and rank == 0:
@@ -157,10 +197,9 @@ def main(case: str, folder: Path) -> None:
             # The training's own collective has noticed that a rank is gone.
             ended = "training failed" if "gloo" in str(error).lower() or "reset" in str(error) else repr(error)
     failures = [str(one.message) for one in caught if "failed with" in str(one.message)]
-    if case in ("fine", "empty", "hsdp", "tensor parallel", "both"):
-        weights = whole(model)
-        if rank == 0:
-            torch.save({"weights": weights, "ratios": RATIOS}, folder / "whole.pt")
+    if rank == 0:
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.save(RECORD, folder / "record.pt")
     seen = {"ended": ended, "failures": failures, "collectives": COLLECTIVES.taken, "received": COLLECTIVES.received}
     print(json.dumps({**seen, "state": digest(visualizer.state_dict())}), flush=True)
     # Others may still be reading what this rank has sent; then without a farewell, as they may be gone.

@@ -36,7 +36,13 @@ class Reference:
         Returns:
             Two of (tensors, 3), as of `Subset.distance`.
         """
-        now = self._subset.gather(tensors)
+        return self._take(self._subset.gather(tensors))
+
+    def measure_kept(self, kept: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """As `measure`, of the kept elements alone, one tensor a parameter."""
+        return self._take(self._subset.join(kept))
+
+    def _take(self, now: Tensor) -> tuple[Tensor, Tensor]:
         if self._start is None:
             parts = zip(self._unknown, self._subset.split(now), strict=True)
             self._start = self._subset.join([here if known is None else known for known, here in parts])

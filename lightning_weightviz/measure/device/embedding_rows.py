@@ -18,21 +18,36 @@ LEAST_SAMPLED = 4
 
 
 def rank(values: Tensor, scale: Tensor | None, padding: int | None, moved: Moved) -> dict[str, Tensor]:
-    """Arrays of `lightning_weightviz.snapshot.Rank`.
+    """Arrays of `lightning_weightviz.snapshot.Rank`; see `rank_of`.
 
     Args:
         values: (rows, columns), any float dtype.
         scale: As in `lightning_weightviz.measure.device.pooling.pool`.
         padding: The row that is left out, if any.
         moved: What is known of its change.
+    """
+    norms, whole = row_norms(values, scale)
+    return rank_of(norms, whole, values.shape[1], scale, padding, moved)
+
+
+def rank_of(
+    norms: Tensor, whole: Tensor | None, columns: int, scale: Tensor | None, padding: int | None, moved: Moved
+) -> dict[str, Tensor]:
+    """Arrays of `lightning_weightviz.snapshot.Rank`.
+
+    Args:
+        norms: Of the rows, times `scale`, (rows,).
+        whole: bool, (rows,), which of them hold finite values alone; None: all.
+        columns: Of the matrix.
+        scale: As of `rank`, like the others.
+        padding: The row that is left out.
+        moved: What is known of its change.
 
     Returns:
         ``ordered_norms``, float32, (n ≤ 256,), of rows that hold finite values alone, NaN where no row does;
         ``changed``, int64, (k,), ``changes``, float32, (k,), 0 where nothing changed, and ``sampled``, float32, 0-d.
     """
-    rows, columns = values.shape
-    wide = accumulator(values.device)
-    norms, whole = row_norms(values, scale)
+    rows, wide = len(norms), accumulator(norms.device)
     if whole is not None:
         norms = torch.where(whole, norms, -1.0)
     if padding is not None:
@@ -42,16 +57,16 @@ def rank(values: Tensor, scale: Tensor | None, padding: int | None, moved: Moved
     kept = min(len(ordered), MOST_NORMS)
     # In whole numbers, as floats step past the last of many rows; broken rows, which come last, have no rank.
     last = (ordered >= 0).sum() - 1
-    ranks = (2 * torch.arange(kept, dtype=torch.int64, device=values.device) * last + kept - 1) // max(2 * kept - 2, 1)
+    ranks = (2 * torch.arange(kept, dtype=torch.int64, device=norms.device) * last + kept - 1) // max(2 * kept - 2, 1)
     evenly = ordered[ranks.clamp(min=0)].to(wide)
-    sampled = len(moved.difference) / max(values.numel(), 1)
+    sampled = len(moved.difference) / max(rows * columns, 1)
     # Squared changes of the elements that are remembered, summed by row.
-    squares = torch.zeros(rows, dtype=wide, device=values.device)
+    squares = torch.zeros(rows, dtype=wide, device=norms.device)
     known = len(moved.difference) >= LEAST_SAMPLED * rows
     if known:
         where = moved.index
         if where is None:
-            where = torch.arange(rows * columns, dtype=torch.int64, device=values.device)
+            where = torch.arange(rows * columns, dtype=torch.int64, device=norms.device)
         squares.index_add_(0, where // columns, moved.difference.to(wide).square().nan_to_num(0, 0, 0))
         if padding is not None:
             squares[padding] = 0
@@ -60,5 +75,5 @@ def rank(values: Tensor, scale: Tensor | None, padding: int | None, moved: Moved
         "ordered_norms": narrow(torch.where(evenly >= 0, evenly, torch.nan) / (1.0 if scale is None else scale)),
         "changed": most.indices,
         "changes": narrow((most.values / sampled).sqrt()),
-        "sampled": torch.full((), sampled, dtype=torch.float32, device=values.device),
+        "sampled": torch.full((), sampled, dtype=torch.float32, device=norms.device),
     }

@@ -159,7 +159,7 @@ def _measure_small(tensors: Sequence[Tensor], owners: list[int], pieces: Pieces,
     """Measures tensors of similar size as the rows of one matrix; puts into `extremes` what is known of them."""
     rows = _padded(tensors)
     sums = accumulator(rows.device)
-    low, high = _extremes(rows)
+    low, high = extremes_of(rows)
     magnitude = torch.maximum(-low, high).clamp(min=0)
     scale = power_above(magnitude)
     counts = count_slots(slots(rows * scale.unsqueeze(1), rows.isfinite()))
@@ -175,7 +175,7 @@ def _measure_large(owner: int, values: Tensor, pieces: Pieces) -> Extremes:
     sums = accumulator(values.device)
     parts = values.split(HOST_PIECE if looks(values.device) else STREAM_PIECE)
     # The first read finds the scale of all pieces, the second one takes sums and counts.
-    bounds = [_extremes(widen(part).unsqueeze(0)) for part in parts]
+    bounds = [extremes_of(widen(part).unsqueeze(0)) for part in parts]
     low = torch.cat([bound[0] for bound in bounds]).amin(0, keepdim=True)
     high = torch.cat([bound[1] for bound in bounds]).amax(0, keepdim=True)
     magnitude = torch.maximum(-low, high).clamp(min=0)
@@ -212,7 +212,7 @@ def _fan(rows: Tensor, sums: torch.dtype) -> Tensor:
     return torch.where(finite.any(1, keepdim=True), low + (place - below) * (high - low), torch.nan)
 
 
-def _extremes(rows: Tensor) -> tuple[Tensor, Tensor]:
+def extremes_of(rows: Tensor) -> tuple[Tensor, Tensor]:
     """Smallest and largest finite value of each row, (k,); +Inf and -Inf where there is none."""
     finite = rows.isfinite()
     return torch.where(finite, rows, math.inf).amin(1), torch.where(finite, rows, -math.inf).amax(1)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from lightning_weightviz.measure.device.abilities import accumulator, looks
-from lightning_weightviz.measure.device.scaling import widen
+from lightning_weightviz.measure.device.scaling import scale_of, widen
 
 HOST_BAND = 1 << 18
 """Elements that are pooled at a time on the host, where what comes between stays in cache."""
@@ -28,21 +28,31 @@ class Blocks:
         limit: Most cells.
         device: Of the values.
         unit: So many neighbours are one element, which no cell divides; `length` is a multiple of it.
+        here: Where only a stretch of the axis is there, its first element and the one behind its last, multiples of
+            `unit`: the cells are those that it reaches into.
 
     Attributes:
+        first: Which cell of the whole axis is the first one.
         cells: Number of cells.
         most: Elements in the largest one.
         uniform: Whether all cells have as many.
         real: bool, (cells, most): which elements are not repetitions, where a cell has fewer than `most`.
     """
 
-    def __init__(self, length: int, limit: int, device: torch.device, unit: int = 1) -> None:
+    def __init__(
+        self, length: int, limit: int, device: torch.device, unit: int = 1, here: tuple[int, int] | None = None
+    ) -> None:
         count = length // unit
-        self.cells = min(limit, count)
-        self.most = -(-count // self.cells) * unit
-        self.uniform = count % self.cells == 0
-        bound = torch.arange(self.cells + 1, dtype=torch.int64, device=device)
-        self._bounds = (bound * count + self.cells - 1) // self.cells * unit
+        whole = min(limit, count)
+        start, end = (0, count) if here is None else (here[0] // unit, here[1] // unit)
+        self.first = start * whole // count
+        self.cells = (end - 1) * whole // count + 1 - self.first
+        # Cells differ in length by one at most, and those at the ends of a stretch may be cut.
+        sizes = np.diff(np.clip(-(-np.arange(self.first, self.first + self.cells + 1) * count // whole), start, end))
+        self.most = int(sizes.max()) * unit
+        self.uniform = bool((sizes == sizes[0]).all())
+        bound = torch.arange(self.first, self.first + self.cells + 1, dtype=torch.int64, device=device)
+        self._bounds = (((bound * count + whole - 1) // whole).clamp(start, end) - start) * unit
         self._offset = torch.arange(self.most, dtype=torch.int64, device=device)
         self.real = self._offset < self._bounds.diff().unsqueeze(1)
         # Where it is faster: numpy reduces uneven cells in place, and long ones.
@@ -98,6 +108,74 @@ class Pooled:
     whole_columns: Tensor | None
 
 
+@dataclass(frozen=True)
+class Cut:
+    """How a matrix is cut into cells.
+
+    Attributes:
+        rows: Down.
+        columns: Across, in columns.
+        channels: Across, in kernels.
+        kernel: Columns of a kernel: no cell divides one.
+    """
+
+    rows: Blocks
+    columns: Blocks
+    channels: Blocks
+    kernel: int
+
+    @classmethod
+    def of(
+        cls,
+        shape: tuple[int, int],
+        limits: tuple[int, int],
+        device: torch.device,
+        kernel: int = 1,
+        here: tuple[tuple[int, int], tuple[int, int]] | None = None,
+    ) -> Cut:
+        """Into at most `limits` cells; of a rectangle of the matrix, rows and columns `here`, its part of them."""
+        down, across = (None, None) if here is None else here
+        channels = None if across is None else (across[0] // kernel, across[1] // kernel)
+        return cls(
+            Blocks(shape[0], limits[0], device, here=down),
+            Blocks(shape[1], limits[1], device, kernel, across),
+            Blocks(shape[1] // kernel, limits[1], device, here=channels),
+            kernel,
+        )
+
+    @property
+    def sizes(self) -> Tensor:
+        """Elements of each cell, int64, (h, w)."""
+        return self.rows.real.sum(1).unsqueeze(1) * self.columns.real.sum(1)
+
+
+@dataclass(frozen=True)
+class CellSums:
+    """What is summed of a matrix, in its scale; of some of its rows or columns it can be added up to the whole.
+
+    Attributes:
+        extreme: As of a picture, (h, w), in the scale of the weights.
+        squares: Of the finite values in each cell, (h, w).
+        finite: How many these are, (h, w).
+        row_squares: Of the finite values of each row, (h, most); rows that are repeated in a cell count 0.
+        whole_rows: bool, (h, most), which rows hold finite values alone; None: all.
+        column_squares: Of the finite values of each column, (columns,).
+        column_counts: How many these are, (columns,).
+        kernel_sums: Of the sums of the kernels in each cell the one farthest from 0, (h, w); None: not of kernels.
+        totals: Sums of each cell, (h, w); None: not asked for.
+    """
+
+    extreme: Tensor
+    squares: Tensor
+    finite: Tensor
+    row_squares: Tensor
+    whole_rows: Tensor | None
+    column_squares: Tensor
+    column_counts: Tensor | None
+    kernel_sums: Tensor | None
+    totals: Tensor | None
+
+
 def pool(
     values: Tensor, limits: tuple[int, int], scale: Tensor | None, kernel: int = 1, *, mean: bool = False
 ) -> Pooled:
@@ -116,9 +194,14 @@ def pool(
         float32, (w, 2); of kernels of several columns also ``sums``, float32, (h, w), and ``positions``, float32,
         (kernel,); where asked for ``mean``, float32, (h, w).
     """
-    rows = Blocks(values.shape[0], limits[0], values.device)
-    columns = Blocks(values.shape[1], limits[1], values.device, kernel)
-    channels = Blocks(values.shape[1] // kernel, limits[1], values.device)
+    rows, columns = values.shape
+    cut = Cut.of((rows, columns), limits, values.device, kernel)
+    return pooled(cell_sums(values, cut, scale, mean=mean), cut, scale, rows)
+
+
+def cell_sums(values: Tensor, cut: Cut, scale: Tensor | None, *, mean: bool) -> CellSums:
+    """Sums a matrix, or a rectangle of one; arguments as of `pool`."""
+    rows, columns, kernel = cut.rows, cut.columns, cut.kernel
     wide = accumulator(values.device)
     extremes, squares, counts, row_squares, row_whole, sums, totals = [], [], [], [], [], [], []
     column_squares = torch.zeros(values.shape[1], dtype=wide, device=values.device)
@@ -149,37 +232,65 @@ def pool(
             whole = band if real is None else torch.where(real, band, 0.0)
             totals.append(columns.sum((whole if scale is None else whole * scale).sum(1)))
         if kernel > 1:
-            sums.append(_kernel_sums(band if scale is None else band * scale, kernel, channels))
+            sums.append(_kernel_sums(band if scale is None else band * scale, kernel, cut.channels))
         outer = squared.sum(1) if rows.most > 1 else squared[:, 0]
         squares.append(columns.sum(outer))
         column_squares = column_squares + outer.sum(0)
-    # From sums to norms and means, back in the scale of the weights: wide, as norms of the largest floats are none.
-    cells = rows.real.sum(1).unsqueeze(1) * columns.real.sum(1)
-    finite_cells = cells if scale is None else torch.cat(counts)
+    return CellSums(
+        extreme=torch.cat(extremes),
+        squares=torch.cat(squares),
+        finite=cut.sizes if scale is None else torch.cat(counts),
+        row_squares=torch.cat(row_squares),
+        whole_rows=None if scale is None else torch.cat(row_whole),
+        column_squares=column_squares,
+        column_counts=None if scale is None else column_counts,
+        kernel_sums=torch.cat(sums) if sums else None,
+        totals=torch.cat(totals) if totals else None,
+    )
+
+
+def cell_extremes(values: Tensor, cut: Cut) -> tuple[Tensor, Tensor | None]:
+    """``extreme`` and ``kernel_sums`` of `CellSums` alone, both in the scale of the weights; the latter float64."""
+    extremes, sums = [], []
+    # Any power of two will do, as it changes no digit.
+    scale = scale_of(values) if cut.kernel > 1 else torch.ones((), dtype=torch.float32, device=values.device)
+    step = max(1, (HOST_BAND if looks(values.device) else STREAM_BAND) // (values.shape[1] * cut.rows.most))
+    for first in range(0, cut.rows.cells, step):
+        band = widen(cut.rows.gather(values, first, min(first + step, cut.rows.cells)))
+        extremes.append(_extreme(band, cut.columns))
+        if cut.kernel > 1:
+            sums.append(_kernel_sums(band * scale, cut.kernel, cut.channels).to(torch.float64) / scale)
+    return torch.cat(extremes), torch.cat(sums) if sums else None
+
+
+def pooled(sums: CellSums, cut: Cut, scale: Tensor | None, rows: int) -> Pooled:
+    """From the sums of a whole matrix of so many rows to norms and means, back in the scale of the weights."""
+    # Wide, as norms of the largest floats are none.
+    kernel, channels, wide = cut.kernel, cut.channels, sums.column_squares.dtype
     unscale = 1.0 if scale is None else 1.0 / scale.to(wide)
-    whole_rows = None if scale is None else torch.cat(row_whole)
-    whole_columns = None if scale is None else column_counts == len(values)
-    whole_channels = None if whole_columns is None else _gather(whole_columns.view(-1, kernel).all(1), channels)
-    channel_squares = _gather(column_squares.view(-1, kernel).sum(1), channels)
+    whole_columns = None if sums.column_counts is None else sums.column_counts == rows
+    whole_channels = None if whole_columns is None else members(whole_columns.view(-1, kernel).all(1), channels)
+    channel_squares = members(sums.column_squares.view(-1, kernel).sum(1), channels)
     arrays = {
-        "extreme": torch.cat(extremes),
+        "extreme": sums.extreme,
         # A block without a finite value has no root mean square: 0 / 0 is the NaN that says so.
-        "rms": (torch.cat(squares) / finite_cells).sqrt().to(wide) * unscale,
-        "row_norms": _norm_range(torch.cat(row_squares), rows.real, whole_rows).to(wide) * unscale,
+        "rms": (sums.squares / sums.finite).sqrt().to(wide) * unscale,
+        "row_norms": _norm_range(sums.row_squares, cut.rows.real, sums.whole_rows).to(wide) * unscale,
         "column_norms": _norm_range(channel_squares, channels.real, whole_channels) * unscale,
     }
-    if mean:
-        arrays["mean"] = (torch.cat(totals) / cells).to(wide) * unscale
-    if kernel > 1:
-        counted_at = len(values) if scale is None else column_counts.view(-1, kernel).to(wide).mean(0)
-        arrays["sums"] = torch.cat(sums).to(wide) * unscale
-        arrays["positions"] = (column_squares.view(-1, kernel).mean(0) / counted_at).sqrt() * unscale
-    return Pooled({key: narrow(array) for key, array in arrays.items()}, column_squares, whole_columns)
+    if sums.totals is not None:
+        arrays["mean"] = (sums.totals / cut.sizes).to(wide) * unscale
+    if sums.kernel_sums is not None:
+        counts = sums.column_counts
+        counted_at = rows if counts is None else counts.view(-1, kernel).to(wide).mean(0)
+        arrays["sums"] = sums.kernel_sums.to(wide) * unscale
+        arrays["positions"] = (sums.column_squares.view(-1, kernel).mean(0) / counted_at).sqrt() * unscale
+    return Pooled({key: narrow(array) for key, array in arrays.items()}, sums.column_squares, whole_columns)
 
 
-def _gather(values: Tensor, channels: Blocks) -> Tensor:
+def members(values: Tensor, blocks: Blocks) -> Tensor:
     """The values of each cell's members, (cells, most), from (members,)."""
-    return values[channels.index(0, channels.cells)]
+    return values[blocks.index(0, blocks.cells)]
 
 
 def _kernel_sums(band: Tensor, kernel: int, channels: Blocks) -> Tensor:

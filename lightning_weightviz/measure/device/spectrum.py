@@ -7,7 +7,8 @@ an irregular one is mixed in, so that a direction that overtakes the first is se
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -32,24 +33,34 @@ _BLOCK = 1 << 24
 _CACHED = 1 << 18
 
 Floats = npt.NDArray[np.float64]
+Side = Literal["rows", "columns"]
+"""Along which side of a matrix singular vectors lie: one number a row, or one a column."""
+Products = Generator[Tensor, Tensor, tuple[Tensor, Tensor, Tensor]]
+"""Asks for WᵀW v of vectors v, (matrices, length); ends with diagonals, off-diagonals and bases."""
 
 
 class Lanczos:
     """The iterations of one matrix, or of several of one shape side by side, over all snapshots.
 
     Args:
-        length: Of the vectors: the smaller side of a matrix.
+        length: Of the vectors.
         matrices: How many there are.
         start: float tensor, (matrices * length,), from an earlier run.
+        side: Of the matrix that the vectors lie along; of whole matrices always the shorter one.
+
+    Attributes:
+        side: The same.
+        settled: Whether few steps are enough the next time.
     """
 
-    def __init__(self, length: int, matrices: int = 1, start: Tensor | None = None) -> None:
+    def __init__(self, length: int, matrices: int = 1, start: Tensor | None = None, side: Side = "columns") -> None:
+        self.side = side
         self._length = length
         self._matrices = matrices
         self._start = None if start is None else start.view(matrices, length)
         self._basis: Tensor | None = None
         self._learned: tuple[Tensor, Floats] | None = None
-        self._settled = start is not None
+        self.settled = start is not None
         self._runs = 0
 
     def run(self, values: Tensor, scale: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -63,26 +74,41 @@ class Lanczos:
             Diagonals and off-diagonals of the tridiagonal matrices, (matrices, steps) each, of the scaled values.
         """
         of_each = values.unflatten(0, (self._matrices, -1))
-        tall = of_each if of_each.shape[1] >= of_each.shape[2] else of_each.mT
+        tall = of_each if self.side == "columns" else of_each.mT
         start = self.start(values.device)
         if looks(values.device):
             alpha, beta, basis = self._look(tall, scale, start)
         else:
-            alpha, beta, basis = self._enqueue(_Blocks(tall, scale), start)
-        self._basis, self._learned = basis, None
-        self._runs += 1
+            blocks = Blocks(tall, scale)
+            alpha, beta, basis = finished(self._steps(start, WARM_STEPS if self.settled else COLD_STEPS), blocks)
+        self._keep(basis)
         return alpha, beta
 
-    def _enqueue(self, blocks: _Blocks, vector: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def run_by_steps(self, device: torch.device, steps: int) -> Products:
+        """An iteration whose products are formed elsewhere: it asks for them one by one, and returns as `run`.
+
+        Args:
+            device: Of the products.
+            steps: How many there are, though never more than the vectors are long.
+        """
+        alpha, beta, basis = yield from self._steps(self.start(device), steps)
+        self._keep(basis)
+        return alpha, beta, basis
+
+    def _keep(self, basis: Tensor) -> None:
+        self._basis, self._learned = basis, None
+        self._runs += 1
+
+    def _steps(self, vector: Tensor, steps: int) -> Products:
         """A fixed number of steps: diagonals, off-diagonals and bases."""
-        steps = min(WARM_STEPS if self._settled else COLD_STEPS, self._length)
+        steps = min(steps, self._length)
         basis = torch.empty(self._matrices, 0, self._length, dtype=torch.float32, device=vector.device)
         alpha: list[Tensor] = []
         beta: list[Tensor] = []
         for step in range(steps):
             # The next row of the tridiagonal matrix: WᵀW in the direction of the newest vector.
             basis = torch.cat([basis, vector.unsqueeze(1)], 1)
-            product = blocks.multiply(vector)
+            product = yield vector
             alpha.append((vector * product).sum(1))
             if step + 1 == steps:
                 beta.append(torch.zeros_like(alpha[0]))
@@ -99,7 +125,7 @@ class Lanczos:
 
     def _look(self, tall: Tensor, scale: Tensor | None, start: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """As many steps as each matrix needs; where others need more, 0 follows."""
-        found = [self._look_at(_Blocks(tall[i : i + 1], scale), start[i]) for i in range(self._matrices)]
+        found = [self._look_at(Blocks(tall[i : i + 1], scale), start[i]) for i in range(self._matrices)]
         most = max(len(alpha) for alpha, _, _ in found)
         alpha, beta = np.zeros((2, self._matrices, most))
         basis = np.zeros((self._matrices, most, self._length), np.float32)
@@ -107,7 +133,7 @@ class Lanczos:
             alpha[i, : len(diagonal)], beta[i, : len(side)], basis[i, : len(vectors)] = diagonal, side, vectors
         return torch.from_numpy(alpha), torch.from_numpy(beta), torch.from_numpy(basis)
 
-    def _look_at(self, blocks: _Blocks, start: Tensor) -> tuple[Floats, Floats, npt.NDArray[np.float32]]:
+    def _look_at(self, blocks: Blocks, start: Tensor) -> tuple[Floats, Floats, npt.NDArray[np.float32]]:
         """The steps of one matrix, in numpy, whose small operations take a third of torch's time."""
         steps = min(COLD_STEPS, self._length)
         first_look, is_done = (_FIRST_COLD_LOOK, _is_done_cold) if self._start is None else (_FIRST_LOOK, is_near)
@@ -138,7 +164,7 @@ class Lanczos:
             # Another thread may begin a run meanwhile: a basis and its mixture stay together.
             basis = self._basis
             if runs == self._runs and basis is not None:
-                self._settled = all(one.settled for one in found)
+                self.settled = all(one.settled for one in found)
                 self._learned = basis, np.stack([one.mixture for one in found])
 
         return learn
@@ -201,13 +227,27 @@ def _irregular(length: int, ordinal: int, device: torch.device) -> Tensor:
     return _unit(centred)
 
 
-class _Blocks:
+def finished(products: Products, blocks: Blocks) -> tuple[Tensor, Tensor, Tensor]:
+    """What an iteration returns whose products are those of whole matrices."""
+    vector = next(products)
+    while True:
+        try:
+            vector = products.send(blocks.multiply(vector))
+        except StopIteration as end:
+            returned: tuple[Tensor, Tensor, Tensor] = end.value
+            return returned
+
+
+class Blocks:
     """Tall matrices, (matrices, rows, length), in blocks of rows, scaled to float32, with 0 for what is not finite.
 
-    Small ones are kept so.
+    Args:
+        tall: Any float dtype.
+        scale: As in `lightning_weightviz.measure.device.pooling.pool`.
+        keeps: Whether small ones are kept in that form, for further products.
     """
 
-    def __init__(self, tall: Tensor, scale: Tensor | None) -> None:
+    def __init__(self, tall: Tensor, scale: Tensor | None, *, keeps: bool = True) -> None:
         self._scale = scale
         # On the host both products find a small block in cache; what must be scaled first is kept whole if it can be.
         block = _CACHED if scale is None and looks(tall.device) else _BLOCK
@@ -215,7 +255,7 @@ class _Blocks:
         # New memory for each block would cost more than its products.
         reuses = len(self._parts) > 1 and scale is None and tall.dtype != torch.float32
         self._wide = torch.empty_like(self._parts[0], dtype=torch.float32) if reuses else None
-        self._prepared = [self._prepare(self._parts[0])] if len(self._parts) == 1 else None
+        self._prepared = [self._prepare(self._parts[0])] if keeps and len(self._parts) == 1 else None
 
     def multiply(self, vectors: Tensor) -> Tensor:
         """WᵀW v of each, (matrices, length)."""

@@ -7,7 +7,7 @@ no storage. With k of n elements, a ratio of norms has a relative standard error
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 
 from lightning_weightviz.measure.device.abilities import accumulator
+from lightning_weightviz.measure.parts import Part, Spread
+from lightning_weightviz.snapshot import Parameter
 
 LIMIT = 1 << 16
 """Most elements of one parameter."""
@@ -126,8 +128,56 @@ class Subset:
         return torch.cat(pieces).view(-1, ROW)
 
 
+def _at(values: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Elements of a matrix, (k,), of any dtype."""
+    # Not every type of eight bits can be indexed, but bytes can.
+    return values[rows, columns] if values.itemsize > 1 else values.view(torch.uint8)[rows, columns].view(values.dtype)
+
+
 def _take(tensor: Tensor, index: Tensor) -> Tensor:
     """Elements by their place in the flattened tensor, of any dtype and layout."""
     if tensor.element_size() == 1:  # torch.take knows no float8
         return torch.take(tensor.view(torch.uint8), index).view(tensor.dtype)
     return torch.take(tensor, index)
+
+
+class SpreadSubset:
+    """The kept elements of parameters of which only some rectangles are here.
+
+    Args:
+        parameters: What each is.
+        kept: How many elements of each are kept.
+    """
+
+    def __init__(self, parameters: Sequence[Parameter], kept: Sequence[int]) -> None:
+        self._parameters = parameters
+        self._kept = kept
+        self._places: dict[Hashable, tuple[Tensor, Tensor, Tensor]] = {}
+
+    def here(self, place: int, spread: Spread) -> Tensor:
+        """Those of the kept elements of a parameter that are here, float64, (k,)."""
+        found = [torch.empty(0, dtype=torch.float64, device=spread.device)]
+        for part in spread.parts:
+            _, rows, columns = self._places_in(place, part)
+            found.append(_at(part.values, rows, columns).to(torch.float64))
+        return torch.cat(found)
+
+    def fill(self, place: int, spread: Spread, kept: Tensor) -> None:
+        """Fills them in among all kept elements of the parameter, (k,)."""
+        numbers = [self._places_in(place, part)[0] for part in spread.parts]
+        if numbers:
+            kept[torch.cat(numbers)] = self.here(place, spread).to(kept.dtype)
+
+    def _places_in(self, place: int, part: Part) -> tuple[Tensor, Tensor, Tensor]:
+        """The numbers of the kept elements that are in a rectangle, and their rows and columns in it."""
+        key = place, part.rows, part.columns, part.values.device
+        if key not in self._places:
+            parameter = self._parameters[place]
+            row, column = np.divmod(positions(parameter.size, self._kept[place]), parameter.matrix_shape[1])
+            inside = (row >= part.rows[0]) & (row < part.rows[1])
+            inside &= (column >= part.columns[0]) & (column < part.columns[1])
+            numbers = np.flatnonzero(inside)
+            found = numbers, row[numbers] - part.row, column[numbers] - part.column
+            of_numbers, rows, columns = (torch.from_numpy(one).to(part.values.device) for one in found)
+            self._places[key] = of_numbers, rows, columns
+        return self._places[key]
