@@ -28,7 +28,7 @@ def value_here(site: Site) -> Spread:
     with torch.no_grad():
         values, kept = here(place.tensor, parameter), here(mask, parameter)
         if list(map(_rectangle, values.parts)) != list(map(_rectangle, kept.parts)):
-            raise TypeError("its mask is not spread as it is")
+            raise TypeError(f"the mask of {parameter.name} is not spread over the ranks as it is")
         masked = [a.values * b.values.to(a.values.dtype) for a, b in zip(values.parts, kept.parts, strict=True)]
         return values.with_values(masked, values.dtype)
 
