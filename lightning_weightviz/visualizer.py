@@ -18,6 +18,7 @@ from lightning_weightviz.measure import Measured
 from lightning_weightviz.memory import History
 from lightning_weightviz.model.evidence import Trace
 from lightning_weightviz.model.observer import Observer
+from lightning_weightviz.model.sharding import is_first
 from lightning_weightviz.run.checkpoint import to_arrays, to_tensors
 from lightning_weightviz.run.deferred import Deferred
 from lightning_weightviz.run.errors import ArgumentError, Tolerance
@@ -68,7 +69,8 @@ class WeightVisualizer:
         folder: Where pictures go that a logger cannot take, in ``weightviz/``: a path, or a URL such as
             ``s3://bucket/run`` where fsspec's package for it is installed.
         settings: Checked arguments, instead of `arguments`.
-        writes: False on a rank that only takes part in measuring what is spread over ranks; an attribute too.
+        writes: False on a rank that only takes part in measuring what is spread over ranks; an attribute too. None:
+            rank 0 of PyTorch's process group writes alone, or the one process that there is.
         trace: Which layers give the classes, where the model's framework tells; None: the modules are asked.
         **arguments: Those of `WeightVisualizationCallback`. The ones that set its schedule (``every_n_epochs``,
             ``every_n_train_steps``, ``log_initial``, ``max_overhead``) have no effect here: `log` is the schedule.
@@ -96,12 +98,12 @@ class WeightVisualizer:
         *,
         folder: str | os.PathLike[str] = ".",
         settings: Settings | None = None,
-        writes: bool = True,
+        writes: bool | None = None,
         trace: Trace | None = None,
         **arguments: Any,
     ) -> None:
         self.settings = settings or Settings(**arguments)
-        self.writes = writes
+        self.writes = is_first() if writes is None else writes
         self._tolerance = Tolerance(passing=(alerts.WeightAlert, ArgumentError))
         self._observer = Observer(
             model,
@@ -124,7 +126,7 @@ class WeightVisualizer:
         self._next_ordinal = 0
         self._last: Scene | None = None
         self._alerted: set[tuple[str, str]] = set()
-        if writes:
+        if self.writes:
             self._say_what_has_no_scalars()
 
     def _say_what_has_no_scalars(self) -> None:

@@ -8,9 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from lightning_weightviz.measure.device.change import WatchedSteps
 from lightning_weightviz.measure.device.class_head import enqueue_head
+from lightning_weightviz.measure.device.scaling import widen
 from lightning_weightviz.measure.enqueued import EnqueuedGroup, EnqueuedHead
 from lightning_weightviz.measure.host.class_head import classes_of
 from lightning_weightviz.measure.host.group import collect
@@ -73,6 +75,20 @@ class Parcels:
         place = found.index(True) if any(found) else None
         packer = self._packer(head.weight.device)
         self._heads.append((enqueue_head(head, len(self._heads), packer, self._image_size, place), packer))
+
+    def add_classes(self, head: HeadSource, norms: Tensor, place: int) -> None:
+        """Classes that were measured elsewhere and are too many to be compared.
+
+        Args:
+            head: Its weight tells its shape alone.
+            norms: Of the classes, float64.
+            place: Of the parameter whose picture is theirs.
+        """
+        packer, number = self._packer(norms.device), len(self._heads)
+        packer.add(("head", number, "norms"), norms)
+        if head.bias is not None:
+            packer.add(("head", number, "bias"), widen(head.bias))
+        self._heads.append((EnqueuedHead(head, number, norms.device, place, None), packer))
 
     def _packer(self, device: torch.device) -> Packer:
         return self._packers.setdefault(device, Packer())

@@ -49,11 +49,18 @@ class SpreadMeter:
         self._parts: SpreadGroup | None = None
         self._whole: DeviceGroup | None = None
 
-    def begin(self, spreads: Sequence[Spread], error: Exception | None = None) -> SpreadRounds:
+    def begin(
+        self,
+        spreads: Sequence[Spread],
+        classes: Mapping[int, bool] | None = None,
+        error: Exception | None = None,
+    ) -> SpreadRounds:
         """Begins a measurement, in rounds; every process must go through all of them.
 
         Args:
             spreads: What is here of each parameter, on one device.
+            classes: Parameters whose rows are classes that are too many to be gathered, and whether their mean is taken
+                off them: large ones that have a picture.
             error: Why that is not known here; then the measurement fails in all processes, after its rounds.
         """
         self._group(spreads)
@@ -64,6 +71,7 @@ class SpreadMeter:
             whole=self._whole,
             steps=self._steps.take(),
             parcels=Parcels(self.parameters, known.sizes, known.kept, self._image_size),
+            classes=classes or {},
             error=error,
             on_failure=self._forget_vectors,
         )

@@ -31,6 +31,8 @@ class SpreadRounds:
         whole: Those that are made whole.
         steps: By parameter, ‖Δw‖² and ‖w before‖² of what is here, (2,).
         parcels: Where results go.
+        classes: By parameter, of those whose rows are classes that are too many to be gathered, whether their mean is
+            taken off them; they are among `by_parts`.
         error: What has failed here already.
         on_failure: Called in every process where one of them has failed.
     """
@@ -43,20 +45,24 @@ class SpreadRounds:
         whole: DeviceGroup | None,
         steps: Mapping[int, Tensor],
         parcels: Parcels,
+        classes: Mapping[int, bool],
         error: Exception | None,
         on_failure: Callable[[], None],
     ) -> None:
         self._spreads = spreads
+        self._by_parts = by_parts
         self._whole = whole
         self._steps = steps
         self._parcels = parcels
+        self._classes = classes
         self._on_failure = on_failure
         self._sheets: list[Sheet] = []
         self._error = error
         self._measurement: SpreadMeasurement | None = None
         if by_parts is not None:
             here = [spreads[index] for index in by_parts.indices]
-            self._measurement = SpreadMeasurement(by_parts, here, self._sheets)
+            of_places = {by_parts.indices.index(index): centred for index, centred in classes.items()}
+            self._measurement = SpreadMeasurement(by_parts, here, self._sheets, of_places)
 
     @property
     def _device(self) -> torch.device:
@@ -81,7 +87,7 @@ class SpreadRounds:
         """What was measured, when all rounds have been put together.
 
         Args:
-            heads: The layers whose rows are the classes, whole.
+            heads: The layers whose rows are the classes; those of `classes` on the meta device.
 
         Raises:
             FailedElsewhereError: Another process could not measure its part.
@@ -101,8 +107,17 @@ class SpreadRounds:
                 self._parcels.add_group(self._device, partial(enqueue, self._whole, values))
             self._add_steps()
             for head in heads:
-                self._parcels.add_head(plain_head(head))
+                if head.weight.is_meta:
+                    self._add_classes(head)
+                else:
+                    self._parcels.add_head(plain_head(head))
             return Deferred(self._parcels.send())
+
+    def _add_classes(self, head: HeadSource) -> None:
+        assert self._by_parts is not None and self._measurement is not None
+        for place, (index, one) in enumerate(zip(self._by_parts.indices, self._by_parts.parameters, strict=True)):
+            if index in self._classes and head.name in (one.name, *one.aliases):
+                self._parcels.add_classes(head, self._measurement.class_norms(place), index)
 
     def _take(self) -> None:
         """Takes in the last sheet, now that it is put together."""

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
@@ -16,11 +17,13 @@ from lightning_weightviz.model.layer_kinds import IMAGE_SHAPES
 from lightning_weightviz.model.mirror import kept_of, weight_name
 from lightning_weightviz.model.names import clean_name, joined
 from lightning_weightviz.model.reparametrization import is_parametrized, weight_in_use
-from lightning_weightviz.model.sharding import own_class
+from lightning_weightviz.model.sharding import is_sharded, own_class
 from lightning_weightviz.model.sites import attribute_of, own_parameters, weighted_modules
 from lightning_weightviz.model.values import all_readable, reason_to_skip
 from lightning_weightviz.run.errors import ArgumentError
 
+MOST_GATHERED = 64 * 2**20
+"""Bytes of a head that is spread over ranks; the classes of a larger one are measured where they are."""
 MOST_HEADS = 4
 """So many are shown, the first ones that feed the loss."""
 
@@ -113,25 +116,45 @@ def find_heads(
     )
 
 
+def stays_spread(head: HeadSite) -> bool:
+    """Whether the weight is spread over ranks, and too large to be gathered."""
+    weight = weight_in_use(head.module, head.attribute)
+    return weight is not None and _is_too_large([weight])
+
+
 def head_source(head: HeadSite, class_names: Sequence[str] | None) -> HeadSource | None:
-    """The head's tensors as they are now; classes without names are numbered from 0. None where it has lost them."""
+    """The head's tensors as they are now; classes without names are numbered from 0. None where it has lost them.
+
+    What is spread over ranks is gathered; a weight that `stays_spread` comes on the meta device.
+    """
     weight = weight_in_use(head.module, head.attribute)
     if weight is None or len(weight) != head.classes:
         return None
     bias = own_parameters(head.module).get("bias")
     biases = [] if bias is None or bias.shape != (head.classes,) else [(f"the bias of {head.name}", bias)]
-    rows, *others = all_readable([(head.name, weight), *biases, *_weights(head.chain)])
+    stays = stays_spread(head)
+    chain = _weights(head.chain)
+    if _is_too_large([tensor for _, tensor in chain]):
+        chain = []
+    rows, *others = all_readable(
+        [(head.name, torch.empty_like(weight, device="meta") if stays else weight), *biases, *chain]
+    )
     return HeadSource(
         name=head.name,
         class_names=tuple(class_names or (str(index) for index in range(head.classes))),
         weight=rows.reshape(head.classes, -1),
         bias=others.pop(0) if biases else None,
-        chain=tuple(zip((name for name, _ in head.chain), others, strict=True)),
+        chain=tuple(zip((name for name, _ in chain), others, strict=True)),
         input_shape=head.input_shape,
         input_shape_given=head.input_shape_given,
         multi_label=head.multi_label,
         in_columns=kept_of(head.module, head.attribute) is not None,
     )
+
+
+def _is_too_large(tensors: Sequence[Tensor]) -> bool:
+    """Whether they are spread over ranks and too large to be gathered."""
+    return sum(tensor.nbytes for tensor in tensors if is_sharded(tensor)) > MOST_GATHERED
 
 
 def _weights(chain: Sequence[tuple[str, nn.Linear]]) -> list[tuple[str, Tensor]]:

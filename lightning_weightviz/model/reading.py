@@ -57,11 +57,19 @@ class HeadReader:
 
     def without(self, failed: Collection[str]) -> list[HeadSource]:
         """The sources of the others, after a warning, once each, of those that failed on any rank."""
-        for name in [one for one in failed if one not in self._told]:
-            reason = self.failed.get(name, "an error on another rank")
-            warnings.warn(f"the classes of {name} are not shown, as reading them raised {reason}", stacklevel=2)
-        self._told |= set(failed)
+        for name in failed:
+            self._tell(name, f"reading them raised {self.failed.get(name, 'an error on another rank')}")
         return [source for name, source in self.sources.items() if name not in failed]
+
+    def leave_out(self, name: str, reason: str) -> None:
+        """Leaves one out, with a warning the first time."""
+        self.sources.pop(name, None)
+        self._tell(name, reason)
+
+    def _tell(self, name: str, reason: str) -> None:
+        if name not in self._told:
+            self._told.add(name)
+            warnings.warn(f"the classes of {name} are not shown, as {reason}", stacklevel=2)
 
 
 def reason_of(error: Exception) -> str:

@@ -10,6 +10,7 @@ import torch
 
 from lightning_weightviz.measure import HeadSource, Measured, Rounds, Sheet, Spread, SpreadMeter, SpreadRounds
 from lightning_weightviz.model import sharding
+from lightning_weightviz.model.class_head import stays_spread
 from lightning_weightviz.model.copies import Copies
 from lightning_weightviz.model.gradients import Gradients
 from lightning_weightviz.model.measuring import Measuring
@@ -56,7 +57,8 @@ class SpreadTargets:
         told = Told(spreads[0].device if spreads else torch.device("cpu"))
         told.own = [site.parameter.name in failed for site in sites]
         told.own += [site.name in heads.failed for site in heads.sites]
-        rounds = self._begin(sites, spreads)
+        classes = _classes_of(sites, heads)
+        rounds = self._begin(sites, spreads, classes)
         jobs: list[Rounds] = [told, *rounds.values()]
         for number in count():
             filled = [one.fill(number) for one in jobs]
@@ -72,14 +74,16 @@ class SpreadTargets:
         lost = [site.name for site, is_so in zip(heads.sites, told.of_all()[len(sites) :], strict=True) if is_so]
         return self._finish(rounds, heads.without(lost)) if rounds else None
 
-    def _begin(self, sites: Sequence[Site], spreads: Sequence[Spread]) -> dict[Target, SpreadRounds]:
+    def _begin(
+        self, sites: Sequence[Site], spreads: Sequence[Spread], classes: Mapping[int, bool]
+    ) -> dict[Target, SpreadRounds]:
         rounds: dict[Target, SpreadRounds] = {}
         if "updates" in self._meters and (changed := self._changes(sites, spreads)) is not None:
-            rounds["updates"] = self._meters["updates"].begin(*changed)
+            rounds["updates"] = self._meters["updates"].begin(changed[0], error=changed[1])
         if "weights" in self._meters:
-            rounds["weights"] = self._meters["weights"].begin(spreads)
+            rounds["weights"] = self._meters["weights"].begin(spreads, classes)
         if "gradients" in self._meters and (gradients := self._observed(sites)) is not None:
-            rounds["gradients"] = self._meters["gradients"].begin(*gradients)
+            rounds["gradients"] = self._meters["gradients"].begin(gradients[0], error=gradients[1])
         return {target: rounds[target] for target in self._meters if target in rounds}
 
     def _changes(self, sites: Sequence[Site], spreads: Sequence[Spread]) -> _Begun | None:
@@ -172,6 +176,22 @@ class Told:
         """Whether any rank could not, once the sheet is put together; waits for the device."""
         assert self._sheet is not None
         return [number > 0 for number in self._sheet["failed"].tolist()]
+
+
+def _classes_of(sites: Sequence[Site], heads: HeadReader) -> dict[int, bool]:
+    """By place of its weight, whether the mean is taken off the classes of a head that is too large to be gathered.
+
+    One that has no picture is left out.
+    """
+    classes: dict[int, bool] = {}
+    for head in [one for one in heads.sites if stays_spread(one)]:
+        places = [i for i, site in enumerate(sites) if head.name in site.place.aliases and site.parameter.pictured]
+        if places:
+            classes[places[0]] = not head.multi_label and head.classes > 1
+        else:
+            reason = "it is spread over the ranks, too large to be gathered, and has no picture of its own"
+            heads.leave_out(head.name, reason)
+    return classes
 
 
 def _values_here(sites: Sequence[Site]) -> tuple[list[Spread], dict[str, str]]:

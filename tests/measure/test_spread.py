@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lightning_weightviz.measure import Measured, Meter
+from lightning_weightviz.measure import HeadSource, Measured, Meter
 from lightning_weightviz.measure.device import spread_group, spread_sums
 from lightning_weightviz.measure.parts import Split
 from lightning_weightviz.measure.spread_meter import SpreadMeter
@@ -298,3 +298,27 @@ def test_weights_may_be_cut_in_another_way_while_it_goes_on() -> None:
     expected = whole.measure(list(second.values())).result()
     for found in measure(spread, spread_over(second, 2, "columns", seed=2)):
         assert_same(found, expected)
+
+
+@pytest.mark.parametrize("multi_label", [False, True])
+@pytest.mark.parametrize("split", ["rows", "columns", "stretches"])
+def test_classes_that_are_too_many_to_be_gathered(split: Split, multi_label: bool) -> None:
+    """A head whose weight stays where it is; its classes are told one by one, and not compared."""
+    tensors = weights(9)
+    index = list(PARAMETERS).index("fc.weight")
+    tensors["fc.weight"][4, 4] = math.nan
+    bias = torch.randn(300)
+    names = tuple(map(str, range(300)))
+    head = HeadSource("fc.weight", names, tensors["fc.weight"], bias, multi_label=multi_label)
+    spread, whole = meters(3)
+    true = whole.measure(list(tensors.values()), [head]).result()
+    of_ranks = spread_over(tensors, 3, split, seed=11)
+    rounds = [meter.begin(one, {index: not multi_label}) for meter, one in zip(spread, of_ranks, strict=True)]
+    go(rounds)
+    elsewhere = replace(head, weight=torch.empty(300, 217, device="meta"))
+    for one in rounds:
+        found = one.finish([elsewhere]).result()
+        np.testing.assert_allclose(found.heads[0].norms, true.heads[0].norms, rtol=2e-6)
+        np.testing.assert_array_equal(found.heads[0].bias, true.heads[0].bias)
+        np.testing.assert_array_equal(found.heads[0].picture.extreme, true.heads[0].picture.extreme)
+        assert found.pairs[0].result() is None

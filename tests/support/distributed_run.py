@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy
 from torch import nn
-from torch.distributed.fsdp import fully_shard
+from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
+from torch.distributed.fsdp import CPUOffloadPolicy, MixedPrecisionPolicy, fully_shard
+from torch.distributed.tensor import DTensor
 
 from lightning_weightviz import WeightVisualizationCallback
 from lightning_weightviz.run import schedule
@@ -18,18 +23,38 @@ from tests.support.training import Classifier, batches, trainer
 
 
 class Sharded(Classifier):
-    """Each layer's rows are spread over the ranks."""
+    """Each layer's rows are spread over the ranks; one layer is large enough to be measured by its parts.
 
-    def __init__(self) -> None:
+    Args:
+        kind: Of what is done to it besides.
+    """
+
+    def __init__(self, kind: str) -> None:
         super().__init__()
+        self.kind = kind
         self.norm = nn.Identity()  # type: ignore[assignment]  # buffers of a batch norm are not sharded
+        self.fc1, self.fc2 = nn.Linear(16, 1201), nn.Linear(1201, 4)
 
     def configure_model(self) -> None:
         assert self.device_mesh is not None and self.device_mesh["data_parallel"].size() == 2
-        mesh = self.device_mesh["data_parallel"]
+        options: dict[str, Any] = {"mesh": self.device_mesh["data_parallel"]}
+        if self.kind == "bf16":
+            options["mp_policy"] = MixedPrecisionPolicy(param_dtype=torch.bfloat16, output_dtype=torch.float32)
+        if self.kind == "offload":
+            options["offload_policy"] = CPUOffloadPolicy(pin_memory=False)
+        if self.kind == "checkpointing":
+            self.fc1 = checkpoint_wrapper(self.fc1)  # type: ignore[assignment]
+        if self.kind == "compiled":
+            # Without a compiler of C++, which a machine may lack; the modules are wrapped and traced all the same.
+            self.fc1 = torch.compile(self.fc1, backend="aot_eager")  # type: ignore[assignment]
         for layer in (self.fc1, self.fc2):
-            fully_shard(layer, mesh=mesh)
-        fully_shard(self, mesh=mesh)
+            fully_shard(layer, **options)
+        fully_shard(self, **options)
+
+    def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> torch.Tensor:
+        if self.kind == "interrupted" and self.current_epoch == 2 and self.global_rank == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return super().training_step(batch, batch_idx)
 
     def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> None:
         self(batch[0])
@@ -38,9 +63,9 @@ class Sharded(Classifier):
 def main(kind: str, folder: Path) -> None:
     """Three epochs; rank 0 keeps the final weights beside the event file, for the test to compare."""
     torch.set_num_threads(1)
-    model = Classifier() if kind == "ddp" else Sharded()
+    model = Classifier() if kind == "ddp" else Sharded(kind)
     # Left to itself Lightning splits the devices for tensors in parallel, and FSDP2 gets one of them.
-    sharded = ModelParallelStrategy(data_parallel_size=2, tensor_parallel_size=1)
+    sharded = ModelParallelStrategy(data_parallel_size=2, tensor_parallel_size=1, timeout=timedelta(seconds=20))
     strategy = DDPStrategy(process_group_backend="gloo") if kind == "ddp" else sharded
     overhead = 0.01
     if kind == "clocks":
@@ -51,8 +76,8 @@ def main(kind: str, folder: Path) -> None:
     )
     running = trainer(folder, callback, strategy=strategy, devices=2)
     running.fit(model, batches(), None if kind == "ddp" else batches())
-    weight = model.fc1.weight.detach()
-    whole = weight.full_tensor() if hasattr(weight, "full_tensor") else weight
+    weight = next(model.fc1.parameters()).detach()
+    whole = weight.full_tensor() if isinstance(weight, DTensor) else weight
     if running.is_global_zero:
         torch.save(whole, folder / "fc1.pt")
 

@@ -29,7 +29,7 @@ from lightning_weightviz import WeightVisualizer
 from lightning_weightviz.alerts import WeightAlert
 from lightning_weightviz.measure import STATISTICS
 from lightning_weightviz.measure.device import spread_group
-from lightning_weightviz.model import values
+from lightning_weightviz.model import class_head, values
 from lightning_weightviz.model.sharding import COLLECTIVES
 from lightning_weightviz.run.errors import ArgumentError
 from lightning_weightviz.views import VIEWS
@@ -48,17 +48,18 @@ ARGUMENTS: dict[str, Any] = {
 class Mixed(nn.Module):
     """Layers of several kinds, large ones among them."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, depth: int = 0) -> None:
         super().__init__()
         self.embedding = nn.Embedding(901, 24, padding_idx=2)
         self.conv = nn.Conv2d(24, 96, 3, padding=1)
         self.first = nn.Linear(96, width)
+        self.more = nn.Sequential(*(nn.Linear(width, width) for _ in range(depth)))
         self.second = nn.Linear(width, 70)
         self.head = nn.Linear(70, 3)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         found = self.embedding(tokens).mT.unflatten(2, (2, 3))
-        features = self.first(self.conv(found).mean((2, 3))).relu()
+        features = self.more(self.first(self.conv(found).mean((2, 3))).relu())
         logits: torch.Tensor = self.head(self.second(features).relu())
         return logits
 
@@ -68,7 +69,7 @@ def network(case: str) -> nn.Module:
     torch.manual_seed(0)
     if case in ("tensor parallel", "both"):
         return nn.Sequential(nn.Linear(60, 304), nn.ReLU(), nn.Linear(304, 70), nn.ReLU(), nn.Linear(70, 3))
-    return Mixed(3 if case == "empty" else 301)
+    return Mixed(3 if case == "empty" else 301, depth=10 if case == "deep" else 0)
 
 
 def inputs(model: nn.Module) -> torch.Tensor:
@@ -92,13 +93,22 @@ def spread(model: nn.Module, case: str) -> None:
     if case != "tensor parallel":
         rows = mesh["outer"] if case == "both" else mesh
         for layer in model.children():
-            if not isinstance(layer, nn.ReLU):
+            if list(layer.parameters()):
                 fully_shard(layer, mesh=rows)
         fully_shard(model, mesh=rows)
 
 
 RECORD: list[dict[str, dict[str, torch.Tensor]]] = []
 """Of each step the whole weights before and after it, and the gradients."""
+
+
+TAKEN: list[int] = []
+"""How many collectives each snapshot took."""
+
+
+def arguments_of(case: str) -> dict[str, Any]:
+    """Those of `WeightVisualizer`."""
+    return ARGUMENTS | ({"head": "second.weight"} if case == "large head" else {})
 
 
 def whole(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -129,7 +139,9 @@ def train(model: nn.Module, visualizer: WeightVisualizer, each: Callable[[int], 
         visualizer.after_step(watched)
         RECORD.append({"before": before, "gradients": gradients, "after": whole(model)})
         each(step)
+        taken = COLLECTIVES.taken
         visualizer.log(step + 1, epoch=step + 1)
+        TAKEN.append(COLLECTIVES.taken - taken)
     visualizer.finish()
 
 
@@ -164,12 +176,16 @@ def main(case: str, folder: Path) -> None:
     distributed.init_process_group("gloo", timeout=timedelta(seconds=20))
     model = network(case)
     spread(model, case)
-    arguments = dict(ARGUMENTS)
+    arguments = arguments_of(case)
     if case == "alert":
         arguments["on_alert"] = "raise"
     if case == "differ" and rank == 1:
         arguments["layers"] = "first"
-    visualizer = WeightVisualizer(model, folder=folder, writes=rank == 0, **arguments)
+    visualizer = WeightVisualizer(model, folder=folder, **arguments)
+    if case == "resumed":
+        visualizer.load_state_dict(torch.load(folder / "state.pt"))
+    if case == "large head":
+        class_head.MOST_GATHERED = 1000
     if case == "measuring fails" and rank == 1:
         # In its second round, that of sums.
         spread_group.row_squares = fail  # type: ignore[attr-defined]
@@ -200,8 +216,10 @@ def main(case: str, folder: Path) -> None:
     if rank == 0:
         folder.mkdir(parents=True, exist_ok=True)
         torch.save(RECORD, folder / "record.pt")
-    seen = {"ended": ended, "failures": failures, "collectives": COLLECTIVES.taken, "received": COLLECTIVES.received}
-    print(json.dumps({**seen, "state": digest(visualizer.state_dict())}), flush=True)
+        torch.save(visualizer.state_dict(), folder / "state.pt")
+    seen: dict[str, Any] = {"ended": ended, "failures": failures, "state": digest(visualizer.state_dict())}
+    seen |= {"taken": TAKEN, "collectives": COLLECTIVES.taken, "received": COLLECTIVES.received}
+    print(json.dumps(seen), flush=True)
     # Others may still be reading what this rank has sent; then without a farewell, as they may be gone.
     time.sleep(1)
     os._exit(0)

@@ -18,24 +18,34 @@ ROOT = Path(__file__).parent.parent.parent
 OLD = tuple(map(int, torch.__version__.split(".")[:2])) < (2, 7)
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "ddp",
-        pytest.param("fsdp2", marks=pytest.mark.skipif(OLD, reason="PyTorch 2.6 cannot run FSDP2 on a CPU")),
-        pytest.param("clocks", marks=pytest.mark.skipif(OLD, reason="PyTorch 2.6 cannot run FSDP2 on a CPU")),
-    ],
-)
-def test_two_processes_write_one_true_record(tmp_path: Path, kind: str) -> None:
-    """Of replicas and of shards; also where the ranks' clocks disagree about ``max_overhead``, and rank 0 decides."""
-    ran = subprocess.run(
-        [sys.executable, "-m", "tests.support.distributed_run", kind, str(tmp_path)],
+def start(folder: Path, kind: str) -> subprocess.CompletedProcess[str]:
+    """Runs a case to its end, whatever that is."""
+    return subprocess.run(
+        [sys.executable, "-m", "tests.support.distributed_run", kind, str(folder)],
         cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"},
         capture_output=True,
         text=True,
         timeout=120,
     )
+
+
+sharded = pytest.mark.skipif(OLD, reason="PyTorch 2.6 cannot run FSDP2 on a CPU")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "ddp",
+        *(
+            pytest.param(kind, marks=sharded)
+            for kind in ("fsdp2", "clocks", "bf16", "offload", "checkpointing", "compiled")
+        ),
+    ],
+)
+def test_two_processes_write_one_true_record(tmp_path: Path, kind: str) -> None:
+    """Of replicas and of shards; also where the ranks' clocks disagree about ``max_overhead``, and rank 0 decides."""
+    ran = start(tmp_path, kind)
     assert ran.returncode == 0, ran.stderr[-3000:]
     written = events(tmp_path)
     weight = torch.load(tmp_path / "fc1.pt").double()
@@ -55,3 +65,11 @@ def test_two_processes_write_one_true_record(tmp_path: Path, kind: str) -> None:
     assert len(steps_of(written, "Scalars", "weights.update_ratio/fc1.weight")) == 3
     assert "failed with" not in ran.stderr
     assert "snapshots were skipped" not in ran.stderr
+
+
+@sharded
+def test_ctrl_c_on_one_rank_ends_all(tmp_path: Path) -> None:
+    """By the time-out of the process group at the latest; what was drawn until then is there."""
+    ran = start(tmp_path, "interrupted")
+    assert ran.returncode != 0
+    assert len(steps_of(events(tmp_path), "Images", "weights.heatmap/fc1.weight")) >= 2

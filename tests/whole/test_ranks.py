@@ -7,14 +7,16 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from lightning_weightviz import WeightVisualizer
-from tests.support.ranks_run import ARGUMENTS, network
+from tests.support.ranks_run import arguments_of, network
 
 ROOT = Path(__file__).parent.parent.parent
 OLD = tuple(map(int, torch.__version__.split(".")[:2])) < (2, 7)
@@ -32,6 +34,7 @@ class Rank:
     failures: list[str]
     collectives: int
     received: int
+    taken: list[int]
     state: str
 
 
@@ -75,34 +78,73 @@ def test_numbers_are_of_the_whole_weights(case: str, count: int, tmp_path: Path)
     # A checkpoint may be written by any rank.
     assert len({rank.state for rank in ranks}) == 1
     replay(case, tmp_path / "alone", torch.load(tmp_path / "record.pt"))
-    mine, true = (scalars(folder / "weightviz") for folder in (tmp_path, tmp_path / "alone"))
-    assert mine.keys() == true.keys()
-    for key, value in true.items():
-        statistic = key[1].split("/")[0].split(".")[-1]
-        if statistic in EXACT:
-            assert mine[key] == pytest.approx(value, rel=0, abs=0, nan_ok=True), key
-        else:
-            near = {"stable_rank": 0.02, "spectral_norm": 0.01}.get(statistic, 2e-6)
-            # A mean near 0 is as exact as the sums that it is made of: of whole weights, in float32.
-            least = 4e-6 * true[key[0], key[1].replace(".mean/", ".rms/")] if statistic == "mean" else 1e-9
-            assert mine[key] == pytest.approx(value, rel=near, abs=least, nan_ok=True), key
-    pictures = [
-        sorted(path.relative_to(folder) for path in folder.rglob("*.png"))
-        for folder in (tmp_path / "weightviz", tmp_path / "alone" / "weightviz")
-    ]
-    assert pictures[0] == pictures[1] and len(pictures[0]) > 40
-    differing = [
-        one
-        for one in pictures[0]
-        if (tmp_path / "weightviz" / one).read_bytes() != (tmp_path / "alone" / "weightviz" / one).read_bytes()
-    ]
+    assert_same(tmp_path / "weightviz", tmp_path / "alone" / "weightviz")
+
+
+def test_it_goes_on_over_another_number_of_ranks(tmp_path: Path) -> None:
+    run("fine", tmp_path / "first", 2)
+    state = torch.load(tmp_path / "first" / "state.pt")
+    for count in (1, 4):
+        folder = tmp_path / str(count)
+        folder.mkdir()
+        torch.save(state, folder / "state.pt")
+        ranks = run("resumed", folder, count)
+        assert [(rank.ended, rank.failures) for rank in ranks] == [("fine", [])] * count
+        replay("resumed", folder / "alone", torch.load(folder / "record.pt"), state)
+        assert_same(folder / "weightviz", folder / "alone" / "weightviz")
+
+
+def test_a_head_that_is_too_large_to_be_gathered(tmp_path: Path) -> None:
+    ranks = run("large head", tmp_path, 2)
+    assert [(rank.ended, rank.failures) for rank in ranks] == [("fine", [])] * 2
+    replay("large head", tmp_path / "alone", torch.load(tmp_path / "record.pt"))
+    # Its classes are not compared.
+    compared = {"cosine", "cosine_spread", "simplex_distance"}
+    assert_same(tmp_path / "weightviz", tmp_path / "alone" / "weightviz", but=compared)
+    assert (tmp_path / "weightviz" / "classes" / "norms").is_dir()
+
+
+def test_collectives_do_not_grow_with_the_number_of_parameters(tmp_path: Path) -> None:
+    few, many = run("fine", tmp_path / "few", 2)[0], run("deep", tmp_path / "many", 2)[0]
+    # Of the weights, the gradients and the updates together: three, and one a step of the largest singular values, of
+    # which there are 32 where a target is new, and 8 later; and the head with its bias.
+    assert few.taken == many.taken == [3 + 32 + 2, 3 + 32 + 2, 3 + 8 + 2]
+
+
+def assert_same(mine: Path, true: Path, but: Collection[str] = ()) -> None:
+    """Every number, and every picture byte for byte, but for those views and statistics."""
+    found, expected = scalars(mine), scalars(true)
+    expected = {key: value for key, value in expected.items() if _statistic(key) not in but}
+    assert found.keys() == expected.keys()
+    for key, value in expected.items():
+        near = {"stable_rank": 0.02, "spectral_norm": 0.01}.get(_statistic(key), 2e-6)
+        least = 1e-9
+        if _statistic(key) in EXACT:
+            near = least = 0
+        elif _statistic(key) == "mean":
+            # Near 0 it is as exact as the sums that it is made of: of whole weights, in float32.
+            least = 4e-6 * expected[key[0], key[1].replace(".mean/", ".rms/")]
+        assert found[key] == pytest.approx(value, rel=near, abs=least, nan_ok=True), key
+    pictures = [one.relative_to(true) for one in sorted(true.rglob("*.png"))]
+    pictures = [one for one in pictures if not set(one.parts) & set(but)]
+    assert len(pictures) > 40
+    assert pictures == [one.relative_to(mine) for one in sorted(mine.rglob("*.png"))]
+    differing = [one for one in pictures if (mine / one).read_bytes() != (true / one).read_bytes()]
     assert not differing, differing
 
 
-def replay(case: str, folder: Path, record: list[dict[str, dict[str, torch.Tensor]]]) -> None:
+def _statistic(key: tuple[int, str]) -> str:
+    return key[1].split("/")[0].split(".")[-1]
+
+
+def replay(
+    case: str, folder: Path, record: list[dict[str, dict[str, torch.Tensor]]], state: dict[str, Any] | None = None
+) -> None:
     """Shows the same weights in a model that is whole."""
     model = network(case)
-    visualizer = WeightVisualizer(model, folder=folder, **ARGUMENTS)
+    visualizer = WeightVisualizer(model, folder=folder, **arguments_of(case))
+    if state is not None:
+        visualizer.load_state_dict(state)
     for step, seen in enumerate(record):
         model.load_state_dict(seen["before"])
         for name, parameter in model.named_parameters():

@@ -230,7 +230,8 @@ def cell_sums(values: Tensor, cut: Cut, scale: Tensor | None, *, mean: bool) -> 
         row_squares.append(squared.sum(2))
         if mean:
             whole = band if real is None else torch.where(real, band, 0.0)
-            totals.append(columns.sum((whole if scale is None else whole * scale).sum(1)))
+            # Wide, so that they do not depend on the order: changes are told from means that hardly differ.
+            totals.append(columns.sum((whole if scale is None else whole * scale).sum(1, dtype=wide)))
         if kernel > 1:
             sums.append(_kernel_sums(band if scale is None else band * scale, kernel, cut.channels))
         outer = squared.sum(1) if rows.most > 1 else squared[:, 0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,7 +16,15 @@ from lightning_weightviz.measure.device.scaling import power_above, widened
 from lightning_weightviz.measure.device.spectrum import COLD_STEPS, WARM_STEPS, Lanczos
 from lightning_weightviz.measure.device.spread_pictures import SpreadPicture
 from lightning_weightviz.measure.device.spread_products import LockStep, SpreadMatrices
-from lightning_weightviz.measure.device.spread_sums import bounds, column_squares, counts, powers, row_squares
+from lightning_weightviz.measure.device.spread_sums import (
+    bounds,
+    centred_squares,
+    column_squares,
+    column_totals,
+    counts,
+    powers,
+    row_squares,
+)
 from lightning_weightviz.measure.device.subset import SpreadSubset
 from lightning_weightviz.measure.device.units import dead_units, unit_norms
 from lightning_weightviz.measure.enqueued import EnqueuedGroup, PieceNumbers
@@ -83,13 +91,21 @@ class SpreadMeasurement:
         group: What is measured.
         spreads: What is here of each parameter.
         sheets: Those of the rounds so far, put together: they are added while it goes on.
+        classes: Places of those whose rows are classes, too many to be gathered, and whether their mean is taken off.
     """
 
-    def __init__(self, group: SpreadGroup, spreads: Sequence[Spread], sheets: Sequence[Sheet]) -> None:
+    def __init__(
+        self,
+        group: SpreadGroup,
+        spreads: Sequence[Spread],
+        sheets: Sequence[Sheet],
+        classes: Mapping[int, bool] | None = None,
+    ) -> None:
         self._group = group
         self._spreads = spreads
         self._pictures = group.pictures
         self._sheets = sheets
+        self._classes = dict(classes or {})
         self._scales: list[Tensor] = []
         self._iterations: LockStep | None = None
 
@@ -106,9 +122,11 @@ class SpreadMeasurement:
             fields |= {("units", place): (one.stacked, one.matrix_shape[1]) for place, one in self._column_units()}
             fields |= {("norms", place): (one.stacked,) for place, one in parameters.items()}
             fields |= {("kept", place): (self._group.kept[place],) for place in parameters}
+            fields |= {("class totals", place): (parameters[place].matrix_shape[1],) for place in self._classes}
             return fields | self._of_pictures(SpreadPicture.fields_of_sums)
         if number == POWERS:
-            return {("powers", place): (4,) for place in parameters}
+            fields = {("powers", place): (4,) for place in parameters}
+            return fields | {("classes", place): (parameters[place].matrix_shape[0],) for place in self._classes}
         if number == PRODUCTS and self._group.wanted.spectrum and self._group.matrices:
             self._iterations = self._new_iterations()
         rounds = [] if self._iterations is None else self._iterations.rounds
@@ -156,6 +174,8 @@ class SpreadMeasurement:
                 row_squares(part, scale, sheet["rows", place], sheet["norms", place][part.row // height])
                 if parameter.units_axis == 1:
                     column_squares(part, scale, sheet["units", place][part.row // height])
+                if place in self._classes:
+                    column_totals(part, scale, sheet["class totals", place])
         for picture in self._pictures:
             picture.fill_sums(sheet, self._spreads[picture.place].parts, self._scales[picture.place])
 
@@ -168,6 +188,17 @@ class SpreadMeasurement:
         for place, spread in enumerate(self._spreads):
             for part in spread.parts:
                 powers(part, self._scales[place], self._shift(place), sheet["powers", place])
+                if place in self._classes:
+                    centred_squares(part, self._scales[place], self._centre(place), sheet["classes", place])
+
+    def _centre(self, place: int) -> Tensor:
+        """What is taken off rows that are classes."""
+        share = self._classes[place] / self._group.parameters[place].matrix_shape[0]
+        return self._sheets[SUMS]["class totals", place] * share
+
+    def class_norms(self, place: int) -> Tensor:
+        """Norms of the rows of a parameter of `classes`, float64, (rows,), once there are no more rounds."""
+        return self._sheets[POWERS]["classes", place].sqrt() / self._scales[place].to(torch.float64)
 
     def _new_iterations(self) -> LockStep:
         matrices: dict[int, SpreadMatrices] = {}

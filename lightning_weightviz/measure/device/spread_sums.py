@@ -12,7 +12,7 @@ from lightning_weightviz.measure.device.abilities import looks
 from lightning_weightviz.measure.device.memory_order import flat, row_blocks
 from lightning_weightviz.measure.device.moments import HOST_PIECE, STREAM_PIECE, extremes_of
 from lightning_weightviz.measure.device.pooling import narrow
-from lightning_weightviz.measure.device.scaling import widen
+from lightning_weightviz.measure.device.scaling import widen, widened
 from lightning_weightviz.measure.device.slots import count_slots, slots
 from lightning_weightviz.measure.device.units import BLOCK
 from lightning_weightviz.measure.parts import Part
@@ -94,6 +94,28 @@ def column_squares(part: Part, scale: Tensor, broken: Tensor) -> None:
         scaled = torch.where(finite, wide * scale, 0.0)
         squares = (scaled * scaled).sum(0, dtype=torch.float64)
         columns += torch.where(finite.all(0), squares, torch.nan)
+
+
+def column_totals(part: Part, scale: Tensor, totals: Tensor) -> None:
+    """Adds the finite values of each column, scaled, (columns of the matrix,)."""
+    columns = totals[slice(*part.columns)]
+    for block in row_blocks(part.values, BLOCK):
+        columns += _scaled(block, scale).sum(0, dtype=torch.float64)
+
+
+def centred_squares(part: Part, scale: Tensor, centre: Tensor, squares: Tensor) -> None:
+    """Adds the squares of each row's distance from the centre, scaled, (columns of the matrix,), to (rows,)."""
+    start, middle = part.row, centre[slice(*part.columns)]
+    for block in row_blocks(part.values, BLOCK):
+        apart = _scaled(block, scale) - middle.to(widened(block.dtype))
+        squares[start : start + len(block)] += (apart * apart).sum(1, dtype=torch.float64)
+        start += len(block)
+
+
+def _scaled(values: Tensor, scale: Tensor) -> Tensor:
+    """As sums take them: 0 for what is not finite."""
+    wide = widen(values)
+    return torch.where(wide.isfinite(), wide * scale, 0.0)
 
 
 def _pieces(part: Part) -> tuple[Tensor, ...]:
