@@ -189,8 +189,7 @@ def _classes_of(sites: Sequence[Site], heads: HeadReader) -> dict[int, bool]:
         if places:
             classes[places[0]] = not head.multi_label and head.classes > 1
         else:
-            reason = "it is spread over the ranks, too large to be gathered, and has no picture of its own"
-            heads.leave_out(head.name, reason)
+            heads.leave_out(head.name, "it is spread over ranks, too large to be gathered, and has no picture")
     return classes
 
 

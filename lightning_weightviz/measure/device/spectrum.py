@@ -30,6 +30,8 @@ _FIRST_SETTLED = 24
 _IRREGULAR = 0.05
 _NOISE = 1e-6
 _BLOCK = 1 << 24
+_PASSING = 1 << 22
+"""Elements of a block that is made again for each product: little memory, and few launches."""
 _CACHED = 1 << 18
 
 Floats = npt.NDArray[np.float64]
@@ -250,7 +252,8 @@ class Blocks:
     def __init__(self, tall: Tensor, scale: Tensor | None, *, keeps: bool = True) -> None:
         self._scale = scale
         # On the host both products find a small block in cache; what must be scaled first is kept whole if it can be.
-        block = _CACHED if scale is None and looks(tall.device) else _BLOCK
+        small = _CACHED if looks(tall.device) else _PASSING
+        block = small if not keeps or (scale is None and looks(tall.device)) else _BLOCK
         self._parts = tall.split(max(1, block // max(1, tall.shape[0] * tall.shape[2])), 1)
         # New memory for each block would cost more than its products.
         reuses = len(self._parts) > 1 and scale is None and tall.dtype != torch.float32

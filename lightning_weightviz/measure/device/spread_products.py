@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lightning_weightviz.measure.device.scaling import widen
+from lightning_weightviz.measure.device.scaling import is_plain, widen
 from lightning_weightviz.measure.device.spectrum import Blocks, Lanczos, Products, Side
 from lightning_weightviz.measure.parts import CUT_BOTH_WAYS, Part, Split
 from lightning_weightviz.measure.rounds import Sheet
@@ -55,7 +55,11 @@ class SpreadMatrices:
             tall = (part.values.mT if along_rows else part.values).unsqueeze(0)
             place = slice(first, first + len(part.values)) if along_rows else slice(*part.columns)
             vector = vectors[matrix : matrix + 1, place]
-            products[matrix, place] += Blocks(tall, scale, keeps=False).multiply(vector)[0]
+            # Where the host has seen that all is finite and of ordinary size, no block needs to be made.
+            if is_plain(part.values):
+                products[matrix, place] += Blocks(tall, None, keeps=False).multiply(vector)[0] * (scale * scale)
+            else:
+                products[matrix, place] += Blocks(tall, scale, keeps=False).multiply(vector)[0]
 
     def _placed(self) -> list[tuple[Part, int, int]]:
         """Each part, which matrix it is of, and at which row of that it begins."""

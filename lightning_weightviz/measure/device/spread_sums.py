@@ -5,6 +5,8 @@ Extremes come first, as sums are taken in the scale that follows from the larges
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -14,7 +16,7 @@ from lightning_weightviz.measure.device.moments import HOST_PIECE, STREAM_PIECE,
 from lightning_weightviz.measure.device.pooling import narrow
 from lightning_weightviz.measure.device.scaling import widen, widened
 from lightning_weightviz.measure.device.slots import count_slots, slots
-from lightning_weightviz.measure.device.units import BLOCK
+from lightning_weightviz.measure.device.units import BLOCK, HOST_BLOCK
 from lightning_weightviz.measure.parts import Part
 
 _INFINITE = 1e200
@@ -75,7 +77,7 @@ def row_squares(part: Part, scale: Tensor, broken: Tensor, finite: Tensor) -> No
         finite: 0-d: gets the squares of all finite values, in broken rows too.
     """
     start = part.row
-    for block in row_blocks(part.values, BLOCK):
+    for block in _rows(part):
         wide = widen(block)
         is_finite = wide.isfinite()
         scaled = torch.where(is_finite, wide * scale, 0.0)
@@ -88,7 +90,7 @@ def row_squares(part: Part, scale: Tensor, broken: Tensor, finite: Tensor) -> No
 def column_squares(part: Part, scale: Tensor, broken: Tensor) -> None:
     """Adds the squares of each column, (columns of the matrix,); NaN comes to those with a value that is not finite."""
     columns = broken[slice(*part.columns)]
-    for block in row_blocks(part.values, BLOCK):
+    for block in _rows(part):
         wide = widen(block)
         finite = wide.isfinite()
         scaled = torch.where(finite, wide * scale, 0.0)
@@ -99,14 +101,14 @@ def column_squares(part: Part, scale: Tensor, broken: Tensor) -> None:
 def column_totals(part: Part, scale: Tensor, totals: Tensor) -> None:
     """Adds the finite values of each column, scaled, (columns of the matrix,)."""
     columns = totals[slice(*part.columns)]
-    for block in row_blocks(part.values, BLOCK):
+    for block in _rows(part):
         columns += _scaled(block, scale).sum(0, dtype=torch.float64)
 
 
 def centred_squares(part: Part, scale: Tensor, centre: Tensor, squares: Tensor) -> None:
     """Adds the squares of each row's distance from the centre, scaled, (columns of the matrix,), to (rows,)."""
     start, middle = part.row, centre[slice(*part.columns)]
-    for block in row_blocks(part.values, BLOCK):
+    for block in _rows(part):
         apart = _scaled(block, scale) - middle.to(widened(block.dtype))
         squares[start : start + len(block)] += (apart * apart).sum(1, dtype=torch.float64)
         start += len(block)
@@ -116,6 +118,10 @@ def _scaled(values: Tensor, scale: Tensor) -> Tensor:
     """As sums take them: 0 for what is not finite."""
     wide = widen(values)
     return torch.where(wide.isfinite(), wide * scale, 0.0)
+
+
+def _rows(part: Part) -> Iterator[Tensor]:
+    return row_blocks(part.values, HOST_BLOCK if looks(part.values.device) else BLOCK)
 
 
 def _pieces(part: Part) -> tuple[Tensor, ...]:
