@@ -44,7 +44,9 @@ class Training:
     ) -> None:
         settings = visualizer.settings
         self.visualizer = visualizer
-        self.schedule = Schedule(settings.every_n_epochs, settings.every_n_train_steps, settings.max_overhead)
+        self.schedule = Schedule(
+            settings.every_n_epochs, settings.every_n_train_steps, settings.max_overhead, visualizer.spent
+        )
         self.last_step = last_step
         self._refresh = refresh
         self._initial_due = initial

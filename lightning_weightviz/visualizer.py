@@ -22,6 +22,7 @@ from lightning_weightviz.model.sharding import is_first
 from lightning_weightviz.run.checkpoint import to_arrays, to_tensors
 from lightning_weightviz.run.deferred import Deferred
 from lightning_weightviz.run.errors import ArgumentError, Tolerance
+from lightning_weightviz.run.threads import Spent
 from lightning_weightviz.run.worker import Worker
 from lightning_weightviz.settings import Settings
 from lightning_weightviz.sinks.support.delivery import Delivery
@@ -114,8 +115,9 @@ class WeightVisualizer:
         )
         self._history = self._new_history()
         # Two threads, as a checkpoint waits for what is measured, but not for what is drawn.
-        self._measuring = Worker[_Seen](background=self.settings.background)
-        self._drawing = Worker[Rendered | None](background=self.settings.background)
+        self.spent = Spent()
+        self._measuring = Worker[_Seen](background=self.settings.background, spent=self.spent)
+        self._drawing = Worker[Rendered | None](background=self.settings.background, spent=self.spent)
         self._delivery = Delivery(
             _as_list(loggers),
             folder,
@@ -259,7 +261,7 @@ class WeightVisualizer:
         all_views = _is_milestone(seen.scene.snapshot)
         views = [name for name in self.settings.views if all_views or not VIEWS[name].over_time]
         extra = list(alerts.scalars(seen.found.alerts))
-        return render(seen.scene, views, prefix=self.settings.prefix, extra=extra)
+        return render(seen.scene, views, prefix=self.settings.prefix, extra=extra, spent=self.spent)
 
     def _judge(self, futures: Iterator[Future[_Seen]]) -> list[alerts.Alert]:
         """Reports what is wrong with snapshots that are measured, and returns it."""
@@ -289,6 +291,7 @@ class WeightVisualizer:
             replace(scene, last=True),
             views,
             prefix=self.settings.prefix,
+            spent=self.spent,
             keep=lambda artifact: not drawn or isinstance(artifact, Animation),
         )
         if not drawn or self.settings.animation:

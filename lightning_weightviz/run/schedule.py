@@ -7,8 +7,10 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-FREE_SECONDS = 5.0
-"""So much blocked time is free, so that a short run shows every epoch, however small its network."""
+from lightning_weightviz.run.threads import Spent, usable_cores
+
+FREE_SECONDS = 2.0
+"""So much is free, so that a short run shows every epoch, however small its network."""
 
 
 class Schedule:
@@ -17,23 +19,31 @@ class Schedule:
     Args:
         every_n_epochs: None switches epochs off.
         every_n_train_steps: Optimizer steps; None switches them off.
-        max_overhead: Share of the training time that snapshots may block; None: any.
+        max_overhead: Share of the training time that snapshots may take from it; None: any.
+        spent: Processor time of the threads that measure and draw.
 
     Attributes:
         left_out: How many snapshots were due and not taken.
     """
 
-    def __init__(self, every_n_epochs: int | None, every_n_train_steps: int | None, max_overhead: float | None) -> None:
+    def __init__(
+        self,
+        every_n_epochs: int | None,
+        every_n_train_steps: int | None,
+        max_overhead: float | None,
+        spent: Spent | None = None,
+    ) -> None:
         self._every_n_epochs = every_n_epochs
         self._every_n_train_steps = every_n_train_steps
         self._max_overhead = max_overhead
-        self._started = time.perf_counter()
+        self._spent = spent or Spent()
         self._blocked = 0.0
         self.left_out = 0
+        self.start()
 
     def start(self) -> None:
         """The training begins: shares are of the time from here."""
-        self._started = time.perf_counter()
+        self._started, self._started_used = time.perf_counter(), time.process_time()
 
     @contextmanager
     def blocking(self) -> Iterator[None]:
@@ -56,6 +66,19 @@ class Schedule:
         every = self._every_n_train_steps
         return every is not None and after // every > before // every
 
+    @property
+    def lost(self) -> float:
+        """Seconds that snapshots have taken from the training.
+
+        These are the seconds for which it stood still, and of the processor time of our threads the share for which it
+        left no core idle. What it uses is this process's processor time without ours; what its other processes use,
+        such as those that load data, is not seen.
+        """
+        elapsed = time.perf_counter() - self._started
+        used = time.process_time() - self._started_used - self._spent.seconds - self._blocked
+        idle = usable_cores() - max(used, 0.0) / max(elapsed - self._blocked, 1e-9)
+        return self._blocked + self._spent.seconds * min(max(1.0 - idle, 0.0), 1.0)
+
     def affords(self, agreed: Callable[[bool], bool] = bool) -> bool:
         """Whether a snapshot may be taken now, by the price so far; counts those that may not.
 
@@ -65,7 +88,7 @@ class Schedule:
         if self._max_overhead is None:
             return True
         elapsed = time.perf_counter() - self._started
-        affords = agreed(self._blocked <= FREE_SECONDS + self._max_overhead * elapsed)
+        affords = agreed(self.lost <= FREE_SECONDS + self._max_overhead * elapsed)
         self.left_out += not affords
         return affords
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
+from lightning_weightviz.run.threads import Spent, quiet_pool
+
 MAX_WAITING = 8
 """How many snapshots may wait to be drawn, so that the end of training waits for seconds at most."""
 MAX_WAITING_BYTES = 64 * 2**20
@@ -20,10 +22,12 @@ class Worker(Generic[Result]):
 
     Args:
         background: Whether to use a thread; else all is done when it is handed in.
+        spent: Is told of the thread's processor time.
     """
 
-    def __init__(self, *, background: bool = True) -> None:
+    def __init__(self, *, background: bool = True, spent: Spent | None = None) -> None:
         self._background = background
+        self._spent = spent or Spent()
         self._executor: ThreadPoolExecutor | None = None
         self._waiting: deque[tuple[Future[Result], int]] = deque()
 
@@ -39,8 +43,8 @@ class Worker(Generic[Result]):
         future: Future[Result]
         if self._background:
             # Made here, not in the constructor: a callback must pickle before training starts (ddp_spawn).
-            self._executor = self._executor or ThreadPoolExecutor(1, thread_name_prefix="weightviz")
-            future = self._executor.submit(work)
+            self._executor = self._executor or quiet_pool(1, "weightviz")
+            future = self._executor.submit(self._do, work)
         else:
             future = Future()
             try:
@@ -49,6 +53,10 @@ class Worker(Generic[Result]):
                 future.set_exception(error)
         self._waiting.append((future, size))
         return future
+
+    def _do(self, work: Callable[[], Result]) -> Result:
+        with self._spent.counting():
+            return work()
 
     def wait(self) -> None:
         """Waits until all that was handed in is done; it stays to be taken out."""

@@ -6,16 +6,20 @@ import pytest
 
 from lightning_weightviz.run import schedule
 from lightning_weightviz.run.schedule import Schedule
+from lightning_weightviz.run.threads import Spent
 
 
 class Clock:
     """Stands in for the time, so that a test of shares needs none."""
 
     def __init__(self) -> None:
-        self.now = 0.0
+        self.now = self.used = 0.0
 
     def perf_counter(self) -> float:
         return self.now
+
+    def process_time(self) -> float:
+        return self.used
 
 
 @pytest.fixture
@@ -60,7 +64,7 @@ def test_a_short_run_shows_every_epoch(clock: Clock) -> None:
     for _ in range(20):
         assert plan.affords()
         with plan.blocking():
-            clock.now += 0.2
+            clock.now += 0.09
 
 
 def test_no_limit_leaves_nothing_out(clock: Clock) -> None:
@@ -68,3 +72,31 @@ def test_no_limit_leaves_nothing_out(clock: Clock) -> None:
     with plan.blocking():
         clock.now += 1000.0
     assert plan.affords()
+
+
+@pytest.mark.parametrize(
+    ("cores", "used", "share"),
+    [
+        (2, 2.0, 1.0),  # The training uses all there is: what we use it lacks.
+        (2, 1.5, 0.5),
+        (2, 1.0, 0.0),  # A core is idle.
+        (16, 1.2, 0.0),
+        (1, 1.0, 1.0),
+    ],
+)
+def test_what_our_threads_use_counts_where_no_core_is_idle(
+    cores: int, used: float, share: float, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedule, "usable_cores", lambda: cores)
+    spent = Spent()
+    plan = Schedule(1, None, 0.01, spent)
+    monkeypatch.setattr(Spent, "seconds", 0.0)
+    with plan.blocking():
+        clock.now += 1.0
+        clock.used += 1.0
+    # Fifty seconds of training, in which our threads have used four of the processor.
+    monkeypatch.setattr(Spent, "seconds", 4.0)
+    clock.now += 50.0
+    clock.used += 50.0 * used + 4.0
+    assert plan.lost == pytest.approx(1.0 + 4.0 * share)
+    assert plan.affords() == (share < 0.3)

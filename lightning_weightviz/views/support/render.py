@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from lightning_weightviz.artifacts import Animation, Artifact, Batch, Image
+from lightning_weightviz.run.threads import Spent, quiet_pool
 from lightning_weightviz.views import VIEWS, Scene
 
 
@@ -35,6 +35,7 @@ def render(
     *,
     prefix: str = "",
     extra: Sequence[Artifact] = (),
+    spent: Spent | None = None,
     keep: Callable[[Artifact], bool] = lambda artifact: True,
 ) -> Rendered:
     """Draws the scene.
@@ -44,20 +45,22 @@ def render(
         views: Names of views.
         prefix: Put in front of every tag.
         extra: Artifacts that come from no view.
+        spent: Is told of the processor time of the threads that encode; not of this one's.
         keep: Which artifacts to take.
     """
     artifacts: list[Artifact] = []
     errors: dict[str, Exception] = {}
     # While a picture is drawn, the classes are compared and the one before is encoded, which sinks would else do on the
     # training thread.
-    with ThreadPoolExecutor(2, "weightviz-encode") as meanwhile:
+    counting = (spent or Spent()).counting
+    with quiet_pool(2, "weightviz-encode") as meanwhile:
         for pairs in scene.pairs:
-            meanwhile.submit(pairs.result)
+            meanwhile.submit(counting()(pairs.result))
 
         def take(artifact: Artifact) -> None:
             artifacts.append(replace(artifact, tag=prefix + artifact.tag) if prefix else artifact)
             if isinstance(artifacts[-1], (Image, Animation)):
-                meanwhile.submit(_encode, artifacts[-1])
+                meanwhile.submit(counting()(_encode), artifacts[-1])
 
         for artifact in extra:
             take(artifact)

@@ -1,0 +1,55 @@
+"""Threads that stay out of a training's way: of low priority, and their processor time is known."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+
+NICENESS = 10
+"""By how much these threads stand back: a tenth of a core where a training wants all of it."""
+
+
+class Spent:
+    """Processor time, added up over threads."""
+
+    def __init__(self) -> None:
+        # Each thread writes to a place of its own, so that none waits for another.
+        self._of_threads: dict[int, float] = {}
+
+    @property
+    def seconds(self) -> float:
+        """So much until now."""
+        return sum(list(self._of_threads.values()))
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """Adds what this thread takes in here; waiting is free."""
+        begun = time.thread_time()
+        try:
+            yield
+        finally:
+            thread = threading.get_ident()
+            self._of_threads[thread] = self._of_threads.get(thread, 0.0) + time.thread_time() - begun
+
+
+def quiet_pool(count: int, name: str) -> ThreadPoolExecutor:
+    """So many threads that stand back behind the training's."""
+    return ThreadPoolExecutor(count, name, initializer=stand_back)
+
+
+def stand_back() -> None:
+    """Lowers the priority of this thread alone, where the system knows threads by themselves: on Linux."""
+    if sys.platform == "linux":
+        # Not everywhere is it allowed.
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+
+
+def usable_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
