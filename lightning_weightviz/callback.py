@@ -67,8 +67,9 @@ class WeightVisualizationCallback(Callback):
         on_alert: What to do when weights are NaN, infinite, all zero or dead: ``"warn"``, ``"raise"`` or ``"ignore"``.
             ``alerts/<rule>`` counts the parameters in any case.
         background: Whether to draw on a thread while training continues.
-        max_overhead: Fraction of training time that may be spent blocked; beyond it (the first five seconds are free)
-            snapshots are skipped. None: never.
+        max_overhead: Fraction of training time that snapshots may take: the time for which it waits, and the processor
+            time of the threads that draw as far as no core is idle. At 0.7 of it snapshots are taken without pictures,
+            beyond it they are skipped; two seconds are free, and the last one is always drawn. None: no limit.
         report: Whether to write one HTML page with the newest pictures at the end of fit, into the logger's folder.
         prefix: Put in front of every tag.
         sinks: Objects with ``write(batch)`` and ``flush()`` to use instead of those found for the loggers.

@@ -77,7 +77,8 @@ class Training:
             self.visualizer.observer.forget_gradients()
             return
         self.last_step = step
-        self._log(step, epoch=epoch)
+        # The last snapshot is always drawn.
+        self._log(step, epoch=epoch, pictures=always or self.schedule.affords_pictures())
 
     def reach(self, before: int, steps: int, *, step: int, epoch: int, ends_epoch: bool = False) -> None:
         """Takes a snapshot where one is due; writes what has been drawn meanwhile.
@@ -165,8 +166,8 @@ class Training:
         # Ranks that differ would wait for each other for ever.
         return self.schedule.affords(sharding.agreed if self.visualizer.observer.needs_every_rank else bool)
 
-    def _log(self, step: int, epoch: int, *, initial: bool = False) -> None:
+    def _log(self, step: int, epoch: int, *, initial: bool = False, pictures: bool = True) -> None:
         with self.schedule.blocking():
             if self._refresh is not None:
                 self._refresh()
-            self.visualizer.log(step, epoch=epoch, initial=initial)
+            self.visualizer.log(step, epoch=epoch, initial=initial, pictures=pictures)

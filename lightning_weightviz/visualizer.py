@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -13,7 +14,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from lightning_weightviz import alerts
-from lightning_weightviz.artifacts import Animation
+from lightning_weightviz.artifacts import Animation, Image, Scalar
 from lightning_weightviz.measure import Measured
 from lightning_weightviz.memory import History
 from lightning_weightviz.model.evidence import Trace
@@ -30,6 +31,9 @@ from lightning_weightviz.snapshot import Snapshot, Target
 from lightning_weightviz.views import VIEWS, Scene
 from lightning_weightviz.views.statistics import MOST_MATRICES, leaves_out
 from lightning_weightviz.views.support.render import Rendered, render
+
+SECONDS = "weightviz/seconds"
+"""What snapshots have taken so far: for how long training waited, and the processor time of the threads that draw."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,7 @@ class WeightVisualizer:
         )
         self._history = self._new_history()
         # Two threads, as a checkpoint waits for what is measured, but not for what is drawn.
-        self.spent = Spent()
+        self.spent, self._blocked = Spent(), 0.0
         self._measuring = Worker[_Seen](background=self.settings.background, spent=self.spent)
         self._drawing = Worker[Rendered | None](background=self.settings.background, spent=self.spent)
         self._delivery = Delivery(
@@ -127,6 +131,7 @@ class WeightVisualizer:
         )
         self._next_ordinal = 0
         self._last: Scene | None = None
+        self._last_is_drawn = True
         self._alerted: set[tuple[str, str]] = set()
         if self.writes:
             self._say_what_has_no_scalars()
@@ -155,7 +160,7 @@ class WeightVisualizer:
         """What looks at the model."""
         return self._observer
 
-    def log(self, step: int, *, epoch: int = 0, initial: bool = False) -> None:
+    def log(self, step: int, *, epoch: int = 0, initial: bool = False, pictures: bool = True) -> None:
         """Takes a snapshot, and writes what earlier ones have become since.
 
         Errors are reported once and stop nothing.
@@ -164,18 +169,23 @@ class WeightVisualizer:
             step: On the loggers' axis, rising from call to call.
             epoch: Epochs finished, for the captions.
             initial: Whether no step was taken yet.
+            pictures: Whether to draw it; numbers and histograms are logged in any case. Of the last snapshot `finish`
+                draws what was left out.
 
         Raises:
             WeightAlert: With ``on_alert="raise"``, where a rule found something; all was written before.
         """
+        begun = time.perf_counter()
         with self._tolerance.of("measuring the weights"):
             measured = self._observer.take()
             if measured is not None:
                 moment = Moment(step, epoch, self._next_ordinal, initial)
                 seen = self._measuring.submit(partial(self._see, measured, moment))
                 self._next_ordinal += 1
+                self._last_is_drawn = pictures
                 if self.writes:
-                    self._drawing.submit(partial(self._draw, seen), self._bytes_of_pictures())
+                    self._drawing.submit(partial(self._draw, seen, pictures), self._bytes_of_pictures())
+        self._blocked += time.perf_counter() - begun
         self.collect()
 
     def collect(self, *, wait: bool = False) -> None:
@@ -253,15 +263,19 @@ class WeightVisualizer:
         errors = {name: error for result in results.values() for name, error in result.errors.items()}
         return _Seen(scene, alerts.check(scene.snapshot), errors)
 
-    def _draw(self, future: Future[_Seen]) -> Rendered | None:
+    def _draw(self, future: Future[_Seen], pictures: bool) -> Rendered | None:
         """Draws a snapshot, on the thread that draws; None where it could not be measured, reported elsewhere."""
         if future.exception() is not None:
             return None
         seen = future.result()
         all_views = _is_milestone(seen.scene.snapshot)
         views = [name for name in self.settings.views if all_views or not VIEWS[name].over_time]
-        extra = list(alerts.scalars(seen.found.alerts))
-        return render(seen.scene, views, prefix=self.settings.prefix, extra=extra, spent=self.spent)
+        if not pictures:
+            views = [name for name in views if VIEWS[name].numbers]
+        extra = [*alerts.scalars(seen.found.alerts), Scalar(SECONDS, self._blocked + self.spent.seconds)]
+        return render(
+            replace(seen.scene, draws=pictures), views, prefix=self.settings.prefix, extra=extra, spent=self.spent
+        )
 
     def _judge(self, futures: Iterator[Future[_Seen]]) -> list[alerts.Alert]:
         """Reports what is wrong with snapshots that are measured, and returns it."""
@@ -283,16 +297,21 @@ class WeightVisualizer:
         return all_found
 
     def _draw_last(self, scene: Scene) -> None:
-        """Views over time as of the last snapshot; where they are drawn already, what moves alone."""
-        views = [name for name in self.settings.views if VIEWS[name].over_time]
-        drawn = _is_milestone(scene.snapshot)
+        """Pictures of the last snapshot that are not drawn yet: views over time, all views, or what moves alone."""
+        if not self._last_is_drawn:
+            views, drawn = list(self.settings.views), False
+        else:
+            views = [name for name in self.settings.views if VIEWS[name].over_time]
+            drawn = _is_milestone(scene.snapshot)
+        # The numbers are logged already.
+        kinds = Animation if drawn else (Image, Animation)
         job = partial(
             render,
             replace(scene, last=True),
             views,
             prefix=self.settings.prefix,
             spent=self.spent,
-            keep=lambda artifact: not drawn or isinstance(artifact, Animation),
+            keep=lambda artifact: isinstance(artifact, kinds),
         )
         if not drawn or self.settings.animation:
             self._drawing.submit(job, 0)

@@ -455,3 +455,24 @@ def test_snapshots_past_the_overhead_are_left_out_but_for_the_last(
     assert steps[0] == 0
     assert steps[-1] == 24
     assert len(steps) < 6
+
+
+def test_a_snapshot_without_pictures_has_all_numbers_and_the_last_one_is_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lightning_weightviz.run import schedule
+
+    monkeypatch.setattr(schedule, "PICTURES", -1.0)
+    kept, full = Collected(), Collected()
+    with pytest.warns(UserWarning, match="0 snapshots were skipped and 5 taken without pictures"):
+        fit(tmp_path / "numbers", WeightVisualizationCallback(sinks=[kept], max_overhead=1.0), max_epochs=5)
+    fit(tmp_path / "all", WeightVisualizationCallback(sinks=[full], max_overhead=None), max_epochs=5)
+    assert kept.steps("weights.rms/fc1.weight") == full.steps("weights.rms/fc1.weight")
+    assert kept.steps("weights.histogram/fc1.weight") == full.steps("weights.histogram/fc1.weight")
+    assert kept.steps("classes.norm/0") == full.steps("classes.norm/0")
+    # The start was free; the last one is drawn at the end, with every view.
+    assert kept.steps("weights.heatmap/fc1.weight") == [0, 24]
+    for tag in ("weights.evolution/fc1.weight", "overview/weights", "classes/weights"):
+        assert kept.steps(tag)[-1] == full.steps(tag)[-1] == 24
+    seconds = kept.scalars("weightviz/seconds")
+    assert seconds == sorted(seconds) and seconds[-1] > 0

@@ -11,6 +11,8 @@ from lightning_weightviz.run.threads import Spent, usable_cores
 
 FREE_SECONDS = 2.0
 """So much is free, so that a short run shows every epoch, however small its network."""
+PICTURES = 0.7
+"""Share of what is allowed that snapshots with pictures may use up; the rest is for those without."""
 
 
 class Schedule:
@@ -24,6 +26,7 @@ class Schedule:
 
     Attributes:
         left_out: How many snapshots were due and not taken.
+        undrawn: How many were taken without pictures.
     """
 
     def __init__(
@@ -38,7 +41,7 @@ class Schedule:
         self._max_overhead = max_overhead
         self._spent = spent or Spent()
         self._blocked = 0.0
-        self.left_out = 0
+        self.left_out = self.undrawn = 0
         self.start()
 
     def start(self) -> None:
@@ -85,22 +88,35 @@ class Schedule:
         Args:
             agreed: What becomes of this rank's decision, where several must take the same.
         """
-        if self._max_overhead is None:
-            return True
-        elapsed = time.perf_counter() - self._started
-        affords = agreed(self.lost <= FREE_SECONDS + self._max_overhead * elapsed)
+        affords = self._max_overhead is None or agreed(self._used_up <= 1.0)
         self.left_out += not affords
         return affords
 
+    def affords_pictures(self) -> bool:
+        """Whether one that is taken now may be drawn too; counts those that may not.
+
+        Numbers and histograms are worth more than pictures and cost less, so pictures stop first.
+        """
+        draws = self._max_overhead is None or self._used_up <= PICTURES
+        self.undrawn += not draws
+        return draws
+
+    @property
+    def _used_up(self) -> float:
+        """What is lost, as a share of what is allowed by now."""
+        elapsed = time.perf_counter() - self._started
+        return self.lost / (FREE_SECONDS + (self._max_overhead or 0.0) * elapsed)
+
     def warn_of_left_out(self) -> None:
-        """The training is over: says how many snapshots it lacks.
+        """The training is over: says what it lacks, and what snapshots have taken.
 
         Warns:
             UserWarning: There are some.
         """
-        if self.left_out:
+        if self.left_out or self.undrawn:
             warnings.warn(
-                f"{self.left_out} snapshots were skipped to keep the overhead below "
-                f"max_overhead={self._max_overhead}; pass max_overhead=None to take them all",
+                f"{self.left_out} snapshots were skipped and {self.undrawn} taken without pictures to keep the "
+                f"overhead below max_overhead={self._max_overhead}: they have taken {self.lost:.1f} s from the "
+                "training; pass max_overhead=None to take them all",
                 stacklevel=3,
             )

@@ -24,18 +24,22 @@ class View:
             snapshots and at the last one alone.
         needs_start: Whether it shows changes since the first snapshot, so that means of blocks are measured and those
             of the first snapshot are kept.
+        numbers: Whether it makes scalars or histograms, and these alone where `Scene.draws` is False.
     """
 
     draw: Draw
     over_time: bool = False
     needs_start: bool = False
+    numbers: bool = False
 
 
 VIEWS = Registry[View]("view", __name__)
 """Every view by the name that users write in ``views=``."""
 
 
-def view(name: str, *, over_time: bool = False, needs_start: bool = False) -> Callable[[Draw], Draw]:
+def view(
+    name: str, *, over_time: bool = False, needs_start: bool = False, numbers: bool = False
+) -> Callable[[Draw], Draw]:
     """Makes a function a view under `name`; the flags are those of `View`.
 
     Raises:
@@ -43,7 +47,7 @@ def view(name: str, *, over_time: bool = False, needs_start: bool = False) -> Ca
     """
 
     def register(draw: Draw) -> Draw:
-        VIEWS.add(name, View(draw, over_time, needs_start), draw)
+        VIEWS.add(name, View(draw, over_time, needs_start, numbers), draw)
         return draw
 
     return register

@@ -17,7 +17,7 @@ from lightning_weightviz.snapshot import Counts
 from lightning_weightviz.views import Scene, view
 
 
-@view("histogram")
+@view("histogram", numbers=True)
 def histogram(scene: Scene) -> Iterator[Artifact]:
     """Histograms ``<target>.histogram/<parameter>`` of every parameter that has a finite value.
 

@@ -20,7 +20,7 @@ def leaves_out(parameters: Iterable[Parameter]) -> bool:
     return len(matrices) > MOST_MATRICES and not all(parameter.pictured for parameter in matrices)
 
 
-@view("statistics")
+@view("statistics", numbers=True)
 def statistics(scene: Scene) -> Iterator[Artifact]:
     """Scalars ``<target>.<statistic>/<parameter>`` and ``<target>.<statistic>/total``, as far as they are finite.
 

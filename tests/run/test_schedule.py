@@ -100,3 +100,22 @@ def test_what_our_threads_use_counts_where_no_core_is_idle(
     clock.used += 50.0 * used + 4.0
     assert plan.lost == pytest.approx(1.0 + 4.0 * share)
     assert plan.affords() == (share < 0.3)
+
+
+def test_pictures_are_left_out_before_numbers(clock: Clock) -> None:
+    plan = Schedule(1, None, 0.01)
+    plan.start()
+    levels = []
+    for _ in range(400):
+        clock.now += 1.0
+        level = 0
+        if plan.affords():
+            level = 2 if plan.affords_pictures() else 1
+            with plan.blocking():
+                clock.now += (0.0, 0.005, 0.2)[level]
+        levels.append(level)
+    assert levels[:5] == [2] * 5 and {1, 2} <= set(levels[50:])
+    assert plan.undrawn == levels.count(1) > 100 and plan.left_out == levels.count(0)
+    assert plan.lost <= schedule.FREE_SECONDS + 0.01 * clock.now
+    with pytest.warns(UserWarning, match=f"{plan.left_out} snapshots were skipped and {plan.undrawn} taken without"):
+        plan.warn_of_left_out()

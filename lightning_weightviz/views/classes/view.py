@@ -34,7 +34,7 @@ LABEL_WIDTH, LABEL_HEIGHT = 150, 22
 """Pixels of a class name beside the rows."""
 
 
-@view("classes")
+@view("classes", numbers=True)
 def classes(scene: Scene) -> Iterator[Artifact]:
     """Images and scalars of each head.
 
@@ -59,6 +59,14 @@ def _of_head(
     scene: Scene, head: ClassRows, pairs: ClassPairs | None, templates_range: str, suffix: str
 ) -> Iterator[Artifact]:
     head = replace(head, class_names=tuple(written(name, index) for index, name in enumerate(head.class_names)))
+    if scene.draws:
+        yield from _images(scene, head, pairs, templates_range, suffix)
+    yield from _scalars(head, pairs, suffix)
+
+
+def _images(
+    scene: Scene, head: ClassRows, pairs: ClassPairs | None, templates_range: str, suffix: str
+) -> Iterator[Image]:
     layer, when = one_line(head.name), moment(scene.snapshot)
     yield Image(f"classes/weights{suffix}", draw_weights(scene, head)[0], f"{layer} by class, {when}")
     if pairs is not None and (len(head.class_names) > 2 or head.multi_label):
@@ -71,7 +79,6 @@ def _of_head(
         raster = draw_templates(head, when, limit, scene.style.colormap).raster
         path = one_line(" → ".join(head.template_path))
         yield Image(f"classes/templates{suffix}", raster, f"class templates {path}, {when}")
-    yield from _scalars(head, pairs, suffix)
 
 
 def draw_weights(scene: Scene, head: ClassRows) -> tuple[Raster, MatrixLayout]:

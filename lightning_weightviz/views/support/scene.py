@@ -43,6 +43,7 @@ class Scene:
         style: How.
         last: Whether this is the last snapshot of the run.
         pairs: Compare the classes of the snapshot's heads, one per head.
+        draws: Whether pictures are wanted; else numbers alone, as pictures cost more.
     """
 
     snapshot: Snapshot
@@ -50,6 +51,7 @@ class Scene:
     style: Style
     last: bool = False
     pairs: tuple[Deferred[ClassPairs | None], ...] = ()
+    draws: bool = True
 
     @property
     def is_crowded(self) -> bool:
