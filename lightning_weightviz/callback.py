@@ -10,9 +10,9 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from lightning_weightviz.model import sharding
+from lightning_weightviz.model import flat_shards, sharding
 from lightning_weightviz.model.class_names import class_names_of
 from lightning_weightviz.model.optimizer_step import StepForecast, WatchedStep, loss_scale, parameters_of
 from lightning_weightviz.run.errors import Tolerance, tolerant
@@ -202,10 +202,11 @@ class WeightVisualizationCallback(Callback):
             warnings.warn("Trainer(barebones=True) logs nothing, so no weights are shown", stacklevel=2)
             return None
         # Replicas are equal: one rank looks. What is spread over ranks takes them all, and one of them writes.
-        if not trainer.is_global_zero and not sharding.needs_every_rank(pl_module):
+        model = _holding_all(trainer, pl_module)
+        if not trainer.is_global_zero and not sharding.needs_every_rank(model):
             return None
         visualizer = WeightVisualizer(
-            pl_module, trainer.loggers, folder=folder, settings=self._settings, writes=trainer.is_global_zero
+            model, trainer.loggers, folder=folder, settings=self._settings, writes=trainer.is_global_zero
         )
         if visualizer.observer.wants_class_names:
             with suppress(Exception):  # names are a help; a data set that has none yet may say so in any way
@@ -347,6 +348,12 @@ class WeightVisualizationCallback(Callback):
         states = checkpoint.get("callbacks", {})
         if self.state_key not in states and self._key_of_0_1 in states:
             self.load_state_dict(states[self._key_of_0_1])
+
+
+def _holding_all(trainer: Trainer, pl_module: LightningModule) -> nn.Module:
+    """The module; where FSDP1 has taken parameters from it, the wrapper around it, which keeps them."""
+    wrapper = trainer.model
+    return wrapper if isinstance(wrapper, nn.Module) and flat_shards.is_wrapper(wrapper) else pl_module
 
 
 def _logger_step(trainer: Trainer) -> int:

@@ -17,7 +17,7 @@ from lightning_weightviz.model.layer_kinds import IMAGE_SHAPES
 from lightning_weightviz.model.mirror import kept_of, weight_name
 from lightning_weightviz.model.names import clean_name, joined
 from lightning_weightviz.model.reparametrization import is_parametrized, weight_in_use
-from lightning_weightviz.model.sharding import is_sharded, own_class
+from lightning_weightviz.model.sharding import is_spread, own_class
 from lightning_weightviz.model.sites import attribute_of, own_parameters, weighted_modules
 from lightning_weightviz.model.values import all_readable, reason_to_skip
 from lightning_weightviz.run.errors import ArgumentError
@@ -136,9 +136,7 @@ def head_source(head: HeadSite, class_names: Sequence[str] | None) -> HeadSource
     chain = _weights(head.chain)
     if _is_too_large([tensor for _, tensor in chain]):
         chain = []
-    rows, *others = all_readable(
-        [(head.name, torch.empty_like(weight, device="meta") if stays else weight), *biases, *chain]
-    )
+    rows, *others = all_readable([(head.name, _without_values(weight) if stays else weight), *biases, *chain])
     return HeadSource(
         name=head.name,
         class_names=tuple(class_names or (str(index) for index in range(head.classes))),
@@ -152,9 +150,13 @@ def head_source(head: HeadSite, class_names: Sequence[str] | None) -> HeadSource
     )
 
 
+def _without_values(weight: Tensor) -> Tensor:
+    return torch.empty(weight.shape, dtype=weight.dtype, device="meta")
+
+
 def _is_too_large(tensors: Sequence[Tensor]) -> bool:
     """Whether they are spread over ranks and too large to be gathered."""
-    return sum(tensor.nbytes for tensor in tensors if is_sharded(tensor)) > MOST_GATHERED
+    return sum(tensor.nbytes for tensor in tensors if is_spread(tensor)) > MOST_GATHERED
 
 
 def _weights(chain: Sequence[tuple[str, nn.Linear]]) -> list[tuple[str, Tensor]]:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from lightning_weightviz.model.sharding import gradient_of
+
 
 class Gradients:
     """Copies of gradients, by parameter."""
@@ -16,8 +18,8 @@ class Gradients:
     def observe(self, parameters: Sequence[Tensor], scale: float) -> None:
         """Keeps a copy of each gradient that there is, divided by `scale`."""
         for parameter in parameters:
-            if parameter.grad is not None:
-                self._kept[id(parameter)] = parameter.grad.detach() / scale
+            if (gradient := gradient_of(parameter)) is not None:
+                self._kept[id(parameter)] = gradient / scale
 
     def forget(self) -> None:
         """Lets the copies go."""

@@ -171,10 +171,10 @@ class Observer:
 
     def observe_gradients(self, parameters: Sequence[Tensor] | None, scale: float) -> None:
         """Keeps a copy of the gradients of these parameters, or of all, divided by `scale`, for the next `take`."""
-        if parameters is None:
-            self.follow()
-            parameters = self.tensors
-        self._targets.gradients.observe(parameters, scale)
+        self.follow()
+        held = None if parameters is None else {id(parameter) for parameter in parameters}
+        shown = [one for one in self.tensors if held is None or id(sharding.held_by_optimizer(one)) in held]
+        self._targets.gradients.observe(shown, scale)
 
     def forget_gradients(self) -> None:
         """Lets the copies go: the weights have moved on without a snapshot."""
@@ -190,10 +190,9 @@ class Observer:
         """
         self.follow()
         stepped = {id(parameter) for parameter in parameters}
+        held = [id(sharding.held_by_optimizer(tensor)) for tensor in self.tensors]
         which = [
-            index
-            for index, tensor in enumerate(self.tensors)
-            if id(tensor) in stepped or (others is not None and id(tensor) not in others)
+            index for index, one in enumerate(held) if one in stepped or (others is not None and one not in others)
         ]
         self._targets.before_step(self.sites, which)
         return which

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
 
+from lightning_weightviz.model.flat_shards import Flat
 from lightning_weightviz.model.sites import attribute_of, own_buffers, own_parameters
 
 MASKED = "_orig"
@@ -32,6 +33,8 @@ def weight_in_use(module: nn.Module, name: str = "weight") -> Tensor | None:
     own, kept = own_parameters(module), own_buffers(module)
     if name in own:
         return own[name]
+    if any(isinstance(one, Flat) for one in own.values()):
+        return None  # it would have to be gathered first
     if f"{name}_g" in own and f"{name}_v" in own:
         return _weight_norm(own[f"{name}_v"], own[f"{name}_g"])
     if f"{name}_orig" in own:
@@ -49,6 +52,8 @@ def _parametrized(module: nn.Module, name: str) -> Tensor | None:
         return None
     chain = made[name]
     originals = own_parameters(chain)
+    if any(isinstance(one, Flat) for one in originals.values()):
+        return None
     if "original" not in originals:
         step = chain[0] if len(chain) == 1 else None
         # Weight normalisation keeps the lengths first and the directions second.

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from lightning_weightviz.model import sharding
 from lightning_weightviz.model.class_head import HeadSite, find_heads
 from lightning_weightviz.model.evidence import Trace
 from lightning_weightviz.model.layer_kinds import as_images, images_layer, parameter_of
@@ -103,17 +102,12 @@ def select(
     warn_of_unmatched("exclude", choice.exclude, names)
 
     images = images_layer(model, choice.input_shape)
-    flattened = sharding.is_flattened(model)
     sites: list[Site] = []
     skipped: dict[str, str] = {}
     for place in places:
         if not is_chosen(place.aliases, choice.layers, choice.exclude):
             continue
-        reason = (
-            "its layers are flattened by FullyShardedDataParallel; use fully_shard (ModelParallelStrategy)"
-            if flattened
-            else (unreadable or {}).get(place.name) or reason_to_skip(place.tensor)
-        )
+        reason = (unreadable or {}).get(place.name) or reason_to_skip(place.tensor)
         if reason is not None:
             skipped[place.name] = reason
             continue

@@ -1,4 +1,4 @@
-"""Where a parameter's elements live, and every collective: only this file knows of distributed tensors.
+"""Where a parameter's elements live, and every collective: only this file knows of PyTorch's distributed tensors.
 
 Of a parameter that is split over ranks each measures what it holds, and a few sums and maxima make the whole; only the
 layers of the classes are gathered. Which collectives are taken, and in which order, follows from the settings and the
@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, distributed, nn
 
 from lightning_weightviz.measure import Sheet
+from lightning_weightviz.model import flat_shards
+from lightning_weightviz.model.flat_shards import Flat
 from lightning_weightviz.run.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -32,6 +34,11 @@ _Result = TypeVar("_Result")
 def is_sharded(tensor: Tensor) -> TypeGuard[DTensor]:
     """Whether the tensor's elements are spread over ranks, so that all of them must take part in reading it."""
     return _is_one("torch.distributed.tensor", "DTensor", tensor)
+
+
+def is_spread(tensor: Tensor) -> bool:
+    """Whether only some of its elements are here, in whatever way."""
+    return isinstance(tensor, Flat) or is_sharded(tensor)
 
 
 def _is_fsdp2(module: nn.Module) -> TypeGuard[FSDPModule]:
@@ -54,22 +61,20 @@ def own_class(module: nn.Module) -> type[nn.Module]:
 def needs_every_rank(module: nn.Module) -> bool:
     """Whether reading the parameters takes collectives. Replicas (DDP) do not: rank 0 has it all."""
     # After validation parameters are gathered, and only the class of the module tells.
-    return any(map(_is_fsdp2, module.modules())) or any(map(is_sharded, module.parameters()))
+    if any(map(_is_fsdp2, module.modules())) or any(map(is_sharded, module.parameters())):
+        return True
+    return flat_shards.is_in(module)
 
 
-def reason_unreadable(tensor: Tensor) -> str | None:
-    """Why a parameter's elements cannot be read on this rank; None where they can."""
-    if any(name.startswith("ds_") for name in vars(tensor)):
-        return "it is partitioned by DeepSpeed ZeRO-3"
-    return None
+def held_by_optimizer(parameter: Tensor) -> Tensor:
+    """What an optimizer has of a parameter: itself, unless it was taken apart."""
+    return parameter.origin.optimized if isinstance(parameter, Flat) else parameter
 
 
-def is_flattened(module: nn.Module) -> bool:
-    """Whether FSDP1 has flattened parameters of the module, so that they are no longer those of the user's layers."""
-    # By name, as importing FSDP1 warns of its deprecation.
-    return any(
-        base.__name__ == "FullyShardedDataParallel" for child in module.modules() for base in type(child).__mro__
-    )
+def gradient_of(parameter: Tensor) -> Tensor | None:
+    """Its gradient as it is on this rank, of one that was taken apart in order (n,); None where there is none."""
+    gradient = parameter.origin.gradient() if isinstance(parameter, Flat) else parameter.grad
+    return None if gradient is None else gradient.detach()
 
 
 def settle(module: nn.Module) -> None:
@@ -87,9 +92,29 @@ def whole(tensor: Tensor, name: str) -> Tensor:
         name: Of what it is, for who looks for ranks that differ.
     """
     with torch.no_grad():
+        if isinstance(tensor, Flat):
+            return _whole_of_stretches(tensor, name)
         if not is_sharded(tensor):
             return tensor.detach()
         return COLLECTIVES.take(f"gather {name}", lambda: tensor.full_tensor().detach(), tensor.nbytes)
+
+
+def _whole_of_stretches(tensor: Flat, name: str) -> Tensor:
+    """The sum of what each rank has, 0 elsewhere; one that cannot read it takes part before it says so."""
+    # Sums of eight and sixteen bits are not everywhere known, and nothing is rounded here.
+    wide = torch.promote_types(tensor.dtype, torch.float32) if tensor.itemsize > 1 else torch.float32
+    total = torch.zeros(tensor.numel(), dtype=wide, device=_meeting_place(tensor.device))
+    failed: Exception | None = None
+    try:
+        stretch = tensor.origin.here()
+        if stretch.counts:
+            total[stretch.start : stretch.start + len(stretch.values)] = stretch.values.to(total)
+    except Exception as error:
+        failed = error
+    COLLECTIVES.take(f"gather {name}", lambda: distributed.all_reduce(total), total.nbytes)
+    if failed is not None:
+        raise failed
+    return total.to(tensor.device, tensor.dtype).view(tensor.shape)
 
 
 @dataclass(frozen=True)
@@ -159,6 +184,12 @@ def _meeting_place(device: torch.device) -> torch.device:
     if device.type == "cpu" and distributed.get_backend() == "nccl":
         return torch.device("cuda", torch.cuda.current_device())
     return device
+
+
+def on_any(own: Sequence[bool], device: torch.device) -> list[bool]:
+    """Where any rank says so; a collective."""
+    said = _reduced(torch.tensor(own, dtype=torch.float32, device=device), "max")
+    return [number > 0 for number in said.tolist()]
 
 
 def agreed(decision: bool) -> bool:

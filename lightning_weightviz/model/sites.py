@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from lightning_weightviz.model import flat_shards
 from lightning_weightviz.model.names import joined
 from lightning_weightviz.snapshot import Parameter
 
@@ -72,8 +73,15 @@ class Site:
 
 
 def own_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
-    """A module's own parameters by name; of a TorchScript module too, whose ``_parameters`` is no dict."""
-    return {name: tensor for name, tensor in module._parameters.items() if tensor is not None}
+    """A module's own parameters by name, and those that were taken from it as they were, as of the last `places_in`.
+
+    Of a TorchScript module too, whose ``_parameters`` is no dict.
+    """
+    own: dict[str, Any] = {name: tensor for name, tensor in module._parameters.items() if tensor is not None}
+    if taken := flat_shards.taken_from(module):
+        # In their own order: what is not registered any more is registered last.
+        own = {name: own.get(name, tensor) for name, tensor in taken.items()} | own | taken
+    return {name: tensor for name, tensor in own.items() if not flat_shards.is_flat_parameter(tensor)}
 
 
 def own_buffers(module: nn.Module) -> dict[str, Tensor]:
@@ -91,6 +99,7 @@ def attribute_of(module: nn.Module, name: str, otherwise: Any = None) -> Any:
 
 def places_in(model: nn.Module) -> list[Place]:
     """Each parameter once, in the order of the network."""
+    flat_shards.find(model)
     found: dict[int, tuple[str, nn.Module, str, list[str]]] = {}
     for path, module in model.named_modules(remove_duplicate=False):
         for attribute, tensor in own_parameters(module).items():

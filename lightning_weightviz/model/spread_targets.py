@@ -12,11 +12,12 @@ from lightning_weightviz.measure import HeadSource, Measured, Rounds, Sheet, Spr
 from lightning_weightviz.model import sharding
 from lightning_weightviz.model.class_head import stays_spread
 from lightning_weightviz.model.copies import Copies
+from lightning_weightviz.model.flat_shards import Flat
 from lightning_weightviz.model.gradients import Gradients
 from lightning_weightviz.model.measuring import Measuring
 from lightning_weightviz.model.reading import HeadReader, UnreadableError, reason_of
 from lightning_weightviz.model.sites import Site
-from lightning_weightviz.model.spread import changes, here, nothing_of, value_here
+from lightning_weightviz.model.spread import changes, gradient_here, nothing_of, value_here
 from lightning_weightviz.run.deferred import Deferred
 from lightning_weightviz.run.errors import ArgumentError
 from lightning_weightviz.snapshot import Parameter, Target
@@ -100,8 +101,14 @@ class SpreadTargets:
 
     def _observed(self, sites: Sequence[Site]) -> _Begun | None:
         """The gradients there are, whose meter is one of just these parameters; None where there are none."""
-        kept = self.gradients.take([site.tensor for site in sites])
-        places = list(kept)
+        tensors = [site.tensor for site in sites]
+        kept = self.gradients.take(tensors)
+        if any(isinstance(tensor, Flat) for tensor in tensors):
+            # A rank on which nothing is of a parameter cannot tell whether it has a gradient.
+            there = sharding.on_any([place in kept for place in range(len(sites))], tensors[0].device)
+            places = [place for place, is_there in enumerate(there) if is_there]
+        else:
+            places = list(kept)
         if not places:
             return None
         if places != self._with_gradient:
@@ -109,7 +116,7 @@ class SpreadTargets:
             meter.load_state_dict(self._meters["gradients"].state_dict())
             self._meters["gradients"], self._with_gradient = meter, places
         try:
-            return [here(gradient, self._parameters[index]) for index, gradient in kept.items()], None
+            return [gradient_here(kept.get(index), sites[index]) for index in places], None
         except Exception as error:
             return [nothing_of(sites[index]) for index in places], error
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from lightning_weightviz.model import sharding
+from lightning_weightviz.model.flat_shards import Flat
 from lightning_weightviz.model.in_file import InFile
 from lightning_weightviz.model.reparametrization import mask_of
 from lightning_weightviz.model.sites import Place
@@ -27,11 +28,13 @@ def reason_to_skip(tensor: Tensor) -> str | None:
         return f"its dtype is {tensor.dtype}, two numbers in a byte, which PyTorch does not take apart"
     if isinstance(tensor, InFile):
         return None
+    if isinstance(tensor, Flat):
+        return tensor.origin.reason
     if not sharding.is_sharded(tensor) and _is_wrapper(tensor) and _unwrapped(tensor) is None:
         return f"its type {type(tensor).__name__} holds values that cannot be read without knowing it"
     if tensor.layout != torch.strided:
         return f"its layout is {tensor.layout}, and only dense tensors are shown"
-    return sharding.reason_unreadable(tensor)
+    return None
 
 
 def value_of(place: Place) -> Tensor:

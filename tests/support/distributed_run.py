@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy, ModelParallelStrategy, Strategy
 from torch import nn
 from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
-from torch.distributed.fsdp import CPUOffloadPolicy, MixedPrecisionPolicy, fully_shard
+from torch.distributed.fsdp import CPUOffloadPolicy, FullyShardedDataParallel, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor
 
 from lightning_weightviz import WeightVisualizationCallback
@@ -60,13 +62,55 @@ class Sharded(Classifier):
         self(batch[0])
 
 
+class OnCPU(FSDPStrategy):
+    """Lightning's own, which asks for a GPU, with the one line that says where weights are."""
+
+    def _setup_model(self, model: nn.Module) -> nn.Module:
+        return FullyShardedDataParallel(model, device_id=torch.device("cpu"), **self.kwargs)
+
+
+class Flattened(Classifier):
+    """Whose optimizer takes what FSDP1 has made of the layers."""
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.trainer.model.parameters(), lr=0.05, momentum=0.9)  # type: ignore[union-attr]
+
+
+class Keeper(Callback):
+    """Keeps the first layer's weights at the end, whole."""
+
+    weight: torch.Tensor
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        gathered: Any = isinstance(trainer.model, FullyShardedDataParallel)
+        summoned: Any = FullyShardedDataParallel.summon_full_params
+        with summoned(trainer.model, writeback=False) if gathered else nullcontext():
+            weight = next(pl_module.get_submodule("fc1").parameters()).detach()
+            self.weight = weight.full_tensor() if isinstance(weight, DTensor) else weight.clone()
+
+
+def model_of(kind: str) -> Classifier:
+    """Of a kind of run."""
+    if kind == "fsdp1 flat":
+        return Flattened()
+    return Classifier() if kind == "ddp" or kind.startswith("fsdp1") else Sharded(kind)
+
+
+def strategy_of(kind: str) -> Strategy:
+    """Of a kind of run."""
+    if kind == "ddp":
+        return DDPStrategy(process_group_backend="gloo")
+    if kind.startswith("fsdp1"):
+        policy: Any = {nn.Linear} if kind == "fsdp1 layers" else None
+        return OnCPU(auto_wrap_policy=policy, use_orig_params=kind != "fsdp1 flat", process_group_backend="gloo")
+    # Left to itself Lightning splits the devices for tensors in parallel, and FSDP2 gets one of them.
+    return ModelParallelStrategy(data_parallel_size=2, tensor_parallel_size=1, timeout=timedelta(seconds=20))
+
+
 def main(kind: str, folder: Path) -> None:
     """Three epochs; rank 0 keeps the final weights beside the event file, for the test to compare."""
     torch.set_num_threads(1)
-    model = Classifier() if kind == "ddp" else Sharded(kind)
-    # Left to itself Lightning splits the devices for tensors in parallel, and FSDP2 gets one of them.
-    sharded = ModelParallelStrategy(data_parallel_size=2, tensor_parallel_size=1, timeout=timedelta(seconds=20))
-    strategy = DDPStrategy(process_group_backend="gloo") if kind == "ddp" else sharded
+    model, keeper = model_of(kind), Keeper()
     overhead = 0.01
     if kind == "clocks":
         # By its own clock rank 1 can afford nothing.
@@ -74,12 +118,10 @@ def main(kind: str, folder: Path) -> None:
     callback = WeightVisualizationCallback(
         targets=("weights", "gradients", "updates"), views=tuple(VIEWS), max_overhead=overhead
     )
-    running = trainer(folder, callback, strategy=strategy, devices=2)
-    running.fit(model, batches(), None if kind == "ddp" else batches())
-    weight = next(model.fc1.parameters()).detach()
-    whole = weight.full_tensor() if isinstance(weight, DTensor) else weight
+    running = trainer(folder, callback, keeper, strategy=strategy_of(kind), devices=2)
+    running.fit(model, batches(), batches() if isinstance(model, Sharded) else None)
     if running.is_global_zero:
-        torch.save(whole, folder / "fc1.pt")
+        torch.save(keeper.weight, folder / "fc1.pt")
 
 
 if __name__ == "__main__":

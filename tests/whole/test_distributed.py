@@ -37,6 +37,9 @@ sharded = pytest.mark.skipif(OLD, reason="PyTorch 2.6 cannot run FSDP2 on a CPU"
     "kind",
     [
         "ddp",
+        "fsdp1",
+        "fsdp1 layers",
+        "fsdp1 flat",
         *(
             pytest.param(kind, marks=sharded)
             for kind in ("fsdp2", "clocks", "bf16", "offload", "checkpointing", "compiled")

@@ -7,13 +7,14 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from lightning_weightviz import WeightVisualizer
 from tests.support.ranks_run import arguments_of, network
@@ -38,8 +39,10 @@ class Rank:
     state: str
 
 
-def run(case: str, folder: Path, count: int = 2, *, checked: bool = False) -> list[Rank]:
-    """Runs a case on some ranks, each a process; fails where one does not end."""
+def run(
+    case: str, folder: Path, count: int = 2, *, checked: bool = False, module: str = "tests.support.ranks_run"
+) -> list[Rank]:
+    """Runs a case of a module on some ranks, each a process; fails where one does not end."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -48,7 +51,7 @@ def run(case: str, folder: Path, count: int = 2, *, checked: bool = False) -> li
     shared |= {"LIGHTNING_WEIGHTVIZ_CHECK_RANKS": "1"} if checked else {}
     processes = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.support.ranks_run", case, str(folder)],
+            [sys.executable, "-m", module, case, str(folder)],
             cwd=ROOT,
             env={**shared, "RANK": str(rank)},
             stdout=subprocess.PIPE,
@@ -138,10 +141,15 @@ def _statistic(key: tuple[int, str]) -> str:
 
 
 def replay(
-    case: str, folder: Path, record: list[dict[str, dict[str, torch.Tensor]]], state: dict[str, Any] | None = None
+    case: str,
+    folder: Path,
+    record: list[dict[str, dict[str, torch.Tensor]]],
+    state: dict[str, Any] | None = None,
+    *,
+    make: Callable[[str], nn.Module] = network,
 ) -> None:
     """Shows the same weights in a model that is whole."""
-    model = network(case)
+    model = make(case)
     visualizer = WeightVisualizer(model, folder=folder, **arguments_of(case))
     if state is not None:
         visualizer.load_state_dict(state)
