@@ -255,8 +255,20 @@ class Partitioned:
 
     @property
     def reason(self) -> str | None:
-        """As of `Origin`."""
+        """As of `Origin`: the same on all ranks."""
+        parameter: Any = self.optimized
+        if hasattr(parameter.ds_tensor, "ds_quant_scale"):
+            return "DeepSpeed has quantised it"
+        if getattr(parameter.ds_tensor, "final_location", None) == "nvme":
+            return "DeepSpeed keeps it on a disk"
+        # With MiCS a parameter is whole within a part of the group.
+        if -(-parameter.ds_numel // distributed.get_world_size(self._group)) != len(self.piece):
+            return "DeepSpeed has partitioned it over other ranks than those of its group"
         return None
+
+    @property
+    def _group(self) -> Any:
+        return getattr(self.optimized, "ds_process_group", None)
 
     @property
     def optimized(self) -> Tensor:
@@ -279,10 +291,10 @@ class Partitioned:
     def here(self) -> Stretch:
         """As of `Origin`."""
         parameter: Any = self.optimized
-        group, piece = getattr(parameter, "ds_process_group", None), self.piece
-        start = distributed.get_rank(group) * len(piece)
+        piece = self.piece
+        start = distributed.get_rank(self._group) * len(piece)
         # Behind the last element there is padding, on more than one rank where there are few.
-        return Stretch(piece[: max(parameter.ds_numel - start, 0)], start, _holds_first(group))
+        return Stretch(piece[: max(parameter.ds_numel - start, 0)], start, _holds_first(self._group))
 
     def gradient(self) -> Tensor | None:
         """As of `Origin`: DeepSpeed keeps them in its optimizer, in an order of its own."""

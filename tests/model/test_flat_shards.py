@@ -132,12 +132,31 @@ def test_parameters_of_deepspeed_that_are_whole_are_whole() -> None:
     assert not needs_every_rank(model) and select(model).skipped == {}
 
 
-def test_a_piece_of_deepspeeds_ends_where_its_padding_begins() -> None:
+def partitioned(ranks: int = 1) -> Any:
+    """A layer whose weight is cut by DeepSpeed."""
     model: Any = nn.Linear(5, 3)
-    values = model.weight.detach().clone()
     model.weight.ds_id, model.weight.ds_shape, model.weight.ds_numel = 0, model.weight.shape, 15
-    model.weight.ds_tensor = torch.cat([values.flatten(), torch.full((2,), torch.nan)])
+    model.weight.ds_tensor = model.weight.detach().flatten()[: -(-15 // ranks)].clone()
     model.weight.data = torch.empty(0)
+    return model
+
+
+def test_what_deepspeed_has_cut_is_as_it_was() -> None:
+    model = partitioned()
     weight, bias = select(model).sites
     (part,) = value_here(weight).parts
-    assert torch.equal(part.values, values) and bias.parameter.shape == (3,)
+    assert part.values.shape == (3, 5) and torch.equal(part.values.flatten(), model.weight.ds_tensor)
+    assert (weight.parameter.shape, bias.parameter.shape) == ((3, 5), (3,))
+    assert needs_every_rank(model)
+
+
+def test_what_deepspeed_keeps_elsewhere_is_left_out() -> None:
+    quantised, on_disk, elsewhere = partitioned(), partitioned(), partitioned(ranks=2)
+    quantised.weight.ds_tensor.ds_quant_scale = torch.ones(1)
+    on_disk.weight.ds_tensor.final_location = "nvme"
+    reasons = [select(model).skipped for model in (quantised, on_disk, elsewhere)]
+    assert reasons == [
+        {"weight": "DeepSpeed has quantised it"},
+        {"weight": "DeepSpeed keeps it on a disk"},
+        {"weight": "DeepSpeed has partitioned it over other ranks than those of its group"},
+    ]

@@ -177,6 +177,7 @@ class ZeroStage3:
             parameter.ds_shape, parameter.ds_numel = whole.shape, whole.numel()
             parameter.ds_process_group = distributed.group.WORLD
             parameter.ds_tensor = self._piece(whole)
+            parameter.ds_tensor.ds_numel, parameter.ds_tensor.final_location = parameter.ds_tensor.numel(), None
             parameter.data = torch.empty(0, dtype=whole.dtype, device="cpu")
 
     @property
