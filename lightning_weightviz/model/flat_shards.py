@@ -111,9 +111,9 @@ def find(model: nn.Module) -> None:
     shared: dict[Origin, Flat] = {}
     for module, attribute, shape, origin in _all_in(model):
         if origin not in shared:
-            before = _FOUND.get(module, {}).get(attribute)
+            before = taken_from(module).get(attribute)
             stays = before is not None and before.stands_for(shape, origin)
-            shared[origin] = before if stays and before is not None else Flat(shape, origin)
+            shared[origin] = before if before is not None and stays else Flat(shape, origin)
             shared[origin].requires_grad_(origin.optimized.requires_grad)
         found.setdefault(module, {})[attribute] = shared[origin]
     if _FOUND:
@@ -140,17 +140,16 @@ def is_wrapper(module: nn.Module) -> bool:
 
 def is_flat_parameter(tensor: Tensor) -> bool:
     """Whether it is what FSDP1 has made of several parameters."""
-    return bool(getattr(tensor, "_is_flat_param", False))
+    return "_is_flat_param" in vars(tensor)
 
 
 def _all_in(model: nn.Module) -> Iterator[tuple[nn.Module, str, torch.Size, Origin]]:
     for module in model.modules():
         yield from _flattened(module)
-        attribute: str
-        tensor: Any
         for attribute, tensor in module._parameters.items():
-            if isinstance(getattr(tensor, "ds_tensor", None), Tensor):
-                yield module, attribute, torch.Size(tensor.ds_shape), Partitioned(WeakIdRef(tensor))
+            known = {} if tensor is None else vars(tensor)
+            if tensor is not None and isinstance(known.get("ds_tensor"), Tensor):
+                yield module, attribute, torch.Size(known["ds_shape"]), Partitioned(WeakIdRef(tensor))
 
 
 def _flattened(module: nn.Module) -> Iterator[tuple[nn.Module, str, torch.Size, Origin]]:

@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import distributed, nn
 from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import apply_activation_checkpointing
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import FullyShardedDataParallel, MixedPrecision, ShardingStrategy
+from torch.distributed.fsdp import CPUOffload, FullyShardedDataParallel, MixedPrecision, ShardingStrategy
 from torch.distributed.fsdp.wrap import ModuleWrapPolicy
 
 from lightning_weightviz import WeightVisualizer
@@ -86,6 +87,7 @@ def wrapped(model: nn.Module, case: str) -> nn.Module:
         "frozen": {"use_orig_params": True},
         "tied": {"use_orig_params": True},
         "tied, flat": {"use_orig_params": False},
+        "offloaded": {"use_orig_params": False, "cpu_offload": CPUOffload(offload_params=True)},
         "half": {
             "use_orig_params": True,
             "mixed_precision": MixedPrecision(torch.bfloat16, torch.float32, torch.float32),
@@ -262,6 +264,10 @@ def main(case: str, folder: Path) -> None:
     """Trains, with what the case is about."""
     rank = int(os.environ["RANK"])
     distributed.init_process_group("gloo", timeout=timedelta(seconds=20))
+    if case == "offloaded":
+        # All that offloading asks of a GPU: memory that it can read faster, and to be waited for.
+        patch.object(torch.Tensor, "pin_memory", lambda self: self).start()
+        patch.object(torch.cpu.Stream, "synchronize", nothing, create=True).start()
     run = KINDS.get(case, FullySharded)(case)
     visualizer = WeightVisualizer(run.model, folder=folder, **arguments_of(case))
     if case == "large head":
@@ -271,9 +277,9 @@ def main(case: str, folder: Path) -> None:
 
     def each(step: int) -> None:
         if case == "reading fails" and rank == 1 and step == 1:
-            vars(spread)["readable"] = only_matrices
+            patch.object(spread, "readable", only_matrices).start()
         if case == "no gradient on one" and rank == 1 and step == 1:
-            setattr(Gradients, "observe", nothing)  # noqa: B010  # for want of a type
+            patch.object(Gradients, "observe", nothing).start()
 
     ended = "fine"
     with warnings.catch_warnings(record=True) as caught:

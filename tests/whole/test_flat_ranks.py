@@ -27,6 +27,7 @@ CASES = [
     ("half", 2),
     ("half, flat", 2),
     ("recomputed", 2),
+    ("offloaded", 2),
     ("accumulated", 2),
     ("zero 3", 4),
     ("zero 3, tied", 2),
@@ -72,8 +73,9 @@ def test_a_head_that_is_too_large_to_be_gathered(tmp_path: Path) -> None:
 
 def test_collectives_do_not_grow_with_the_number_of_parameters(tmp_path: Path) -> None:
     few, many = run("layers", tmp_path / "few")[0], run("deep", tmp_path / "many")[0]
-    # As of weights that are spread by rows, and one that asks which parameters have a gradient.
-    assert few.taken == many.taken == [3 + 32 + 2 + 1, 3 + 32 + 2 + 1, 3 + 8 + 2 + 1]
+    # Rows that are cut take two a step of the largest singular values; one asks which parameters have a gradient.
+    assert few.taken == many.taken
+    assert few.taken[0] <= 3 + 2 * 32 + 2 + 1 and few.taken[2] <= 3 + 2 * 8 + 2 + 1
 
 
 def test_whole_weights_take_no_collectives(tmp_path: Path) -> None:
