@@ -22,6 +22,7 @@ from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import apply_ac
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import CPUOffload, FullyShardedDataParallel, MixedPrecision, ShardingStrategy
 from torch.distributed.fsdp.wrap import ModuleWrapPolicy
+from torch.nn.utils import prune
 
 from lightning_weightviz import WeightVisualizer
 from lightning_weightviz.model import class_head, spread
@@ -60,6 +61,8 @@ def network(case: str) -> nn.Module:
     if case == "hybrid":
         return nn.Sequential(nn.Linear(784, 37), nn.ReLU(), nn.Linear(37, 50), nn.ReLU(), nn.Linear(50, 3))
     model = Mixed(3 if case == "empty" else 301, depth=10 if case == "deep" else 0)
+    if case == "pruned":
+        prune.l1_unstructured(model.second, "weight", 0.7)
     if case == "frozen":
         for frozen in (model.conv.weight, model.first.bias, model.second.weight):
             frozen.requires_grad_(False)
@@ -122,7 +125,7 @@ class FullySharded:
 
     def whole(self) -> Copies:
         with FullyShardedDataParallel.summon_full_params(self.model, writeback=False):
-            named = self.model.named_parameters(remove_duplicate=False)
+            named = [*self.model.named_parameters(remove_duplicate=False), *self.model.named_buffers()]
             return {clean_name(name): one.detach().clone() for name, one in named}
 
     def gradients(self) -> Copies:

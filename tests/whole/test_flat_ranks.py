@@ -27,6 +27,7 @@ CASES = [
     ("half", 2),
     ("half, flat", 2),
     ("recomputed", 2),
+    ("pruned", 3),
     ("offloaded", 2),
     ("accumulated", 2),
     ("zero 3", 4),
@@ -47,7 +48,7 @@ def test_numbers_and_pictures_are_of_the_whole_weights(case: str, count: int, tm
     assert len({(rank.collectives, rank.received) for rank in ranks}) == 1
     assert len({rank.state for rank in ranks}) == 1
     replay(case, tmp_path / "alone", torch.load(tmp_path / "record.pt"), make=network)
-    assert_same(tmp_path / "weightviz", tmp_path / "alone" / "weightviz")
+    assert_same(tmp_path / "weightviz", tmp_path / "alone" / "weightviz", cells_are_cut=True)
 
 
 def test_it_goes_on_over_another_number_of_ranks(tmp_path: Path) -> None:
@@ -59,7 +60,7 @@ def test_it_goes_on_over_another_number_of_ranks(tmp_path: Path) -> None:
     ranks = run("resumed", folder, 3)
     assert [(rank.ended, rank.failures) for rank in ranks] == [("fine", [])] * 3
     replay("resumed", folder / "alone", torch.load(folder / "record.pt"), state, make=network)
-    assert_same(folder / "weightviz", folder / "alone" / "weightviz")
+    assert_same(folder / "weightviz", folder / "alone" / "weightviz", cells_are_cut=True)
 
 
 def test_a_head_that_is_too_large_to_be_gathered(tmp_path: Path) -> None:
@@ -67,7 +68,7 @@ def test_a_head_that_is_too_large_to_be_gathered(tmp_path: Path) -> None:
     assert [(rank.ended, rank.failures) for rank in ranks] == [("fine", [])] * 2
     replay("large head", tmp_path / "alone", torch.load(tmp_path / "record.pt"), make=network)
     compared = {"cosine", "cosine_spread", "simplex_distance"}
-    assert_same(tmp_path / "weightviz", tmp_path / "alone" / "weightviz", but=compared)
+    assert_same(tmp_path / "weightviz", tmp_path / "alone" / "weightviz", but=compared, cells_are_cut=True)
     assert (tmp_path / "weightviz" / "classes" / "norms").is_dir()
 
 

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from lightning_weightviz import WeightVisualizer
@@ -114,8 +116,11 @@ def test_collectives_do_not_grow_with_the_number_of_parameters(tmp_path: Path) -
     assert few.taken == many.taken == [3 + 32 + 2, 3 + 32 + 2, 3 + 8 + 2]
 
 
-def assert_same(mine: Path, true: Path, but: Collection[str] = ()) -> None:
-    """Every number, and every picture byte for byte, but for those views and statistics."""
+def assert_same(mine: Path, true: Path, but: Collection[str] = (), *, cells_are_cut: bool = False) -> None:
+    """Every number, and every picture byte for byte, but for those views and statistics.
+
+    Where rows are cut anywhere, the sum of a cell may be rounded in another order, and be a step of colour away.
+    """
     found, expected = scalars(mine), scalars(true)
     expected = {key: value for key, value in expected.items() if _statistic(key) not in but}
     assert found.keys() == expected.keys()
@@ -133,7 +138,16 @@ def assert_same(mine: Path, true: Path, but: Collection[str] = ()) -> None:
     assert len(pictures) > 40
     assert pictures == [one.relative_to(mine) for one in sorted(mine.rglob("*.png"))]
     differing = [one for one in pictures if (mine / one).read_bytes() != (true / one).read_bytes()]
+    if cells_are_cut:
+        differing = [one for one in differing if not _are_near(mine / one, true / one)]
     assert not differing, differing
+
+
+def _are_near(one: Path, other: Path) -> bool:
+    """Whether some cells of a picture are a step of colour apart, and nothing else is."""
+    pixels = [np.asarray(Image.open(path).convert("RGB"), dtype=np.int64) for path in (one, other)]
+    apart = np.abs(pixels[0] - pixels[1]).max(axis=2)
+    return bool(apart.max() <= 16 and (apart > 0).mean() < 1e-3)
 
 
 def _statistic(key: tuple[int, str]) -> str:
