@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
+import torch
+
 NICENESS = 10
 """By how much these threads stand back: a tenth of a core where a training wants all of it."""
 
@@ -40,6 +42,26 @@ class Spent:
 def quiet_pool(count: int, name: str) -> ThreadPoolExecutor:
     """So many threads that stand back behind the training's."""
     return ThreadPoolExecutor(count, name, initializer=stand_back)
+
+
+def quiet_thread(name: str) -> ThreadPoolExecutor:
+    """A thread that stands back and calls up no team of PyTorch's, which would take the cores of the training's.
+
+    How many threads others have stays as it is.
+    """
+    pool = quiet_pool(1, name)
+    if "OpenMP" in torch.__config__.parallel_info():
+        before = torch.get_num_threads()
+        pool.submit(_stay_alone).result()
+        # With OpenMP the number is each thread's own, but what was set last is that of threads to come.
+        torch.set_num_threads(before)
+    return pool
+
+
+def _stay_alone() -> None:
+    # A thread that has not asked yet would take the number of the others when it does.
+    torch.get_num_threads()
+    torch.set_num_threads(1)
 
 
 def stand_back() -> None:

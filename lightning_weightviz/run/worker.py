@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
-from lightning_weightviz.run.threads import Spent, quiet_pool
+from lightning_weightviz.run.threads import Spent, quiet_thread
 
 MAX_WAITING = 8
 """How many snapshots may wait to be drawn, so that the end of training waits for seconds at most."""
@@ -43,7 +43,7 @@ class Worker(Generic[Result]):
         future: Future[Result]
         if self._background:
             # Made here, not in the constructor: a callback must pickle before training starts (ddp_spawn).
-            self._executor = self._executor or quiet_pool(1, "weightviz")
+            self._executor = self._executor or quiet_thread("weightviz")
             future = self._executor.submit(self._do, work)
         else:
             future = Future()

@@ -6,8 +6,10 @@ import os
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import torch
 
 from lightning_weightviz.run.threads import NICENESS, Spent, quiet_pool, usable_cores
 from lightning_weightviz.run.worker import Worker
@@ -25,6 +27,19 @@ def test_only_they_have_a_low_priority() -> None:
     assert worker.submit(niceness).result() >= NICENESS
     list(worker.drain())
     assert niceness() == here
+
+
+def test_only_they_use_one_core() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        worker = Worker[int]()
+        assert worker.submit(torch.get_num_threads).result() == 1
+        list(worker.drain())
+        with ThreadPoolExecutor(1) as others:
+            assert others.submit(torch.get_num_threads).result() == torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_work_is_counted_and_waiting_is_not() -> None:
