@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from torch import Tensor
 
+from lightning_weightviz.findings import Finding
 from lightning_weightviz.model import sharding
 from lightning_weightviz.model.class_names import class_names_of
 from lightning_weightviz.model.optimizer_step import StepForecast, WatchedStep, loss_scale, parameters_of
@@ -64,11 +65,13 @@ class WeightVisualizationCallback(Callback):
         head: Name of the weight whose rows are the classes. None: the layers that feed the
             training's loss as classes, read from its graph.
         animation: Whether to log a GIF of each film strip at the end of fit.
-        on_alert: What to do when weights are NaN, infinite, all zero or dead: ``"warn"``, ``"raise"`` or ``"ignore"``.
-            ``alerts/<rule>`` counts the parameters in any case.
+        on_alert: What to do with findings: ``"warn"`` of each once, ``"raise"`` at those that ruin the run (severity
+            ``"error"``), or ``"ignore"``. `findings` lists them and ``alerts/<rule>`` counts them in any case.
         background: Whether to draw on a thread while training continues.
         max_overhead: Fraction of training time that may be spent blocked; beyond it (the first five seconds are free)
             snapshots are skipped. None: never.
+        alerts: Which findings are wanted: a rule's name with None leaves it out, with a dict changes its thresholds
+            (``{"growth": {"factor": 50}, "not_moving": None}``). ``docs/findings.md`` has all.
         report: Whether to write one HTML page with the newest pictures at the end of fit, into the logger's folder.
         prefix: Put in front of every tag.
         sinks: Objects with ``write(batch)`` and ``flush()`` to use instead of those found for the loggers.
@@ -108,6 +111,7 @@ class WeightVisualizationCallback(Callback):
         on_alert: OnAlert = "warn",
         background: bool = True,
         max_overhead: float | None = 0.01,
+        alerts: Mapping[str, Mapping[str, float] | None] | None = None,
         report: bool = False,
         prefix: str = "",
         sinks: Sequence[Any] | None = None,
@@ -134,6 +138,7 @@ class WeightVisualizationCallback(Callback):
             on_alert=on_alert,
             background=background,
             max_overhead=max_overhead,
+            alerts=alerts,
             report=report,
             prefix=prefix,
             sinks=sinks,
@@ -159,6 +164,11 @@ class WeightVisualizationCallback(Callback):
     def _key_of_0_1(self) -> str:
         names = ("layers", "exclude", "targets", "views", "every_n_epochs", "every_n_train_steps", "prefix")
         return self._generate_state_key(**{name: getattr(self._settings, name) for name in names})
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was found to be wrong with the weights, in the order in which it began; of a resumed run all."""
+        return () if self._visualizer is None else self._visualizer.findings
 
     @tolerant
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -212,6 +222,7 @@ class WeightVisualizationCallback(Callback):
                 visualizer.observer.suggest_class_names(class_names_of(datamodule, trainer.train_dataloader))
         if self._state is not None:
             visualizer.load_state_dict(self._state.get("visualizer", {}))
+        visualizer.ask_training = partial(_training_of, weakref.ref(trainer))
         return visualizer
 
     @tolerant
@@ -346,6 +357,15 @@ class WeightVisualizationCallback(Callback):
         states = checkpoint.get("callbacks", {})
         if self.state_key not in states and self._key_of_0_1 in states:
             self.load_state_dict(states[self._key_of_0_1])
+
+
+def _training_of(trainer: weakref.ref[Trainer]) -> tuple[Sequence[Any], Mapping[str, Any], int | None]:
+    """The optimizers, the metrics, and how many epochs there are to be."""
+    now = trainer()
+    if now is None:
+        return (), {}, None
+    last = now.max_epochs if now.max_epochs is not None and now.max_epochs > 0 else None
+    return now.optimizers, now.callback_metrics, last
 
 
 def _logger_step(trainer: Trainer) -> int:

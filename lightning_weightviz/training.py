@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from lightning_weightviz.alerts import WeightAlert
+from lightning_weightviz.findings import WeightAlert
 from lightning_weightviz.model import sharding
 from lightning_weightviz.model.evidence import loss_of
 from lightning_weightviz.model.first_output import FirstOutput

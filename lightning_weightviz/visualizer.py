@@ -4,30 +4,36 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
 
-from lightning_weightviz import alerts
 from lightning_weightviz.artifacts import Animation
+from lightning_weightviz.findings import Finding, WeightAlert
+from lightning_weightviz.findings.support.engine import Engine, Judged, scalars
+from lightning_weightviz.findings.support.telling import tell
 from lightning_weightviz.measure import Measured
 from lightning_weightviz.memory import History
 from lightning_weightviz.model.evidence import Trace
 from lightning_weightviz.model.observer import Observer
+from lightning_weightviz.model.training_facts import training_facts
 from lightning_weightviz.run.checkpoint import to_arrays, to_tensors
 from lightning_weightviz.run.deferred import Deferred
 from lightning_weightviz.run.errors import ArgumentError, Tolerance
 from lightning_weightviz.run.worker import Worker
 from lightning_weightviz.settings import Settings
 from lightning_weightviz.sinks.support.delivery import Delivery
-from lightning_weightviz.snapshot import Snapshot, Target
+from lightning_weightviz.snapshot import ClassPairs, Snapshot, Target, TrainingFacts
 from lightning_weightviz.views import VIEWS, Scene
 from lightning_weightviz.views.statistics import MOST_MATRICES, leaves_out
 from lightning_weightviz.views.support.render import Rendered, render
+
+FEW_CLASSES = 128
+"""Up to so many classes are compared at each snapshot; of more, where a view asks for it."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,7 @@ class Moment:
     ordinal: int = 0
     initial: bool = False
     timeless: bool = False
+    training: TrainingFacts = field(default_factory=TrainingFacts)
 
 
 @dataclass(frozen=True)
@@ -47,12 +54,12 @@ class _Seen:
 
     Attributes:
         scene: What views draw.
-        found: What is wrong with it.
+        judged: What is wrong with it.
         errors: What each statistic that failed raised, by its name.
     """
 
     scene: Scene
-    found: alerts.Checked
+    judged: Judged
     errors: dict[str, Exception]
 
 
@@ -102,7 +109,7 @@ class WeightVisualizer:
     ) -> None:
         self.settings = settings or Settings(**arguments)
         self.writes = writes
-        self._tolerance = Tolerance(passing=(alerts.WeightAlert, ArgumentError))
+        self._tolerance = Tolerance(passing=(WeightAlert, ArgumentError))
         self._observer = Observer(
             model,
             self.settings.choice,
@@ -123,7 +130,8 @@ class WeightVisualizer:
         )
         self._next_ordinal = 0
         self._last: Scene | None = None
-        self._alerted: set[tuple[str, str]] = set()
+        self._engine = Engine(self.settings.alerts)
+        self.ask_training: Callable[[], tuple[Sequence[Any], Mapping[str, Any], int | None]] | None = None
         if writes:
             self._say_what_has_no_scalars()
 
@@ -151,6 +159,11 @@ class WeightVisualizer:
         """What looks at the model."""
         return self._observer
 
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was found to be wrong so far, in the order in which it began; of a resumed run all."""
+        return self._engine.found
+
     def log(self, step: int, *, epoch: int = 0, initial: bool = False) -> None:
         """Takes a snapshot, and writes what earlier ones have become since.
 
@@ -167,12 +180,18 @@ class WeightVisualizer:
         with self._tolerance.of("measuring the weights"):
             measured = self._observer.take()
             if measured is not None:
-                moment = Moment(step, epoch, self._next_ordinal, initial)
+                moment = Moment(step, epoch, self._next_ordinal, initial, training=self._training_facts())
                 seen = self._measuring.submit(partial(self._see, measured, moment))
                 self._next_ordinal += 1
                 if self.writes:
                     self._drawing.submit(partial(self._draw, seen), self._bytes_of_pictures())
         self.collect()
+
+    def _training_facts(self) -> TrainingFacts:
+        if self.ask_training is not None:
+            with self._tolerance.of("reading the optimizers"):
+                return training_facts(self._observer.sites, *self.ask_training())
+        return TrainingFacts()
 
     def collect(self, *, wait: bool = False) -> None:
         """Writes what has been drawn since, without waiting for the rest; with `wait` for all of it.
@@ -186,7 +205,7 @@ class WeightVisualizer:
         stops = raises and bool(found)
         self._write(self._drawing.drain() if wait or stops else self._drawing.finished())
         if stops:
-            raise alerts.WeightAlert("; ".join(alert.message for alert in found))
+            raise WeightAlert("; ".join(one.sentence for one in found))
 
     def finish(self) -> None:
         """Draws the views over time up to the last snapshot, waits for all and writes it; may be called again."""
@@ -228,7 +247,11 @@ class WeightVisualizer:
         Waits until all snapshots are measured, not until they are drawn.
         """
         self._measuring.wait()
-        return {"history": to_tensors(self._history.state_dict()), "meters": self._observer.state_dict()}
+        return {
+            "history": to_tensors(self._history.state_dict()),
+            "meters": self._observer.state_dict(),
+            "findings": self._engine.state_dict(),
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Goes on where `state_dict` was taken; what cannot be read or does not fit starts anew, with a warning."""
@@ -236,6 +259,8 @@ class WeightVisualizer:
             history = self._new_history()
             history.load_state_dict(to_arrays(state["history"]))
             self._observer.load_state_dict(state["meters"])
+            if "findings" in state:
+                self._engine.load_state_dict(state["findings"])
             self._history = history
             self._next_ordinal = history.snapshots
 
@@ -247,7 +272,7 @@ class WeightVisualizer:
         results = measured.result()
         scene = scene_of(results, moment, self._history, self.settings)
         errors = {name: error for result in results.values() for name, error in result.errors.items()}
-        return _Seen(scene, alerts.check(scene.snapshot), errors)
+        return _Seen(scene, self._engine.judge(scene.snapshot, scene.memory.past, _compared(scene)), errors)
 
     def _draw(self, future: Future[_Seen]) -> Rendered | None:
         """Draws a snapshot, on the thread that draws; None where it could not be measured, reported elsewhere."""
@@ -256,27 +281,24 @@ class WeightVisualizer:
         seen = future.result()
         all_views = _is_milestone(seen.scene.snapshot)
         views = [name for name in self.settings.views if all_views or not VIEWS[name].over_time]
-        extra = list(alerts.scalars(seen.found.alerts))
+        extra = list(scalars(seen.judged))
         return render(seen.scene, views, prefix=self.settings.prefix, extra=extra)
 
-    def _judge(self, futures: Iterator[Future[_Seen]]) -> list[alerts.Alert]:
-        """Reports what is wrong with snapshots that are measured, and returns it."""
-        all_found: list[alerts.Alert] = []
+    def _judge(self, futures: Iterator[Future[_Seen]]) -> list[Finding]:
+        """Tells what begins and ends at snapshots that are measured; returns the errors among what holds now."""
+        errors: list[Finding] = []
         for future in futures:
             with self._tolerance.of("measuring the weights"):
                 seen = future.result()
                 self._last = seen.scene
-                all_found += seen.found.alerts
                 for name, error in seen.errors.items():
                     self._tolerance.report(f"the statistic {name!r}", error)
-                for name, error in seen.found.errors.items():
+                for name, error in seen.judged.errors.items():
                     self._tolerance.report(f"the rule {name!r}", error)
-        for alert in all_found:
-            new = (alert.rule, alert.parameter) not in self._alerted
-            if self.writes and self.settings.on_alert == "warn" and new:
-                warnings.warn(alert.message, stacklevel=2)
-            self._alerted.add((alert.rule, alert.parameter))
-        return all_found
+                errors += [one for one in seen.judged.open if one.severity == "error"]
+                if self.writes and self.settings.on_alert == "warn":
+                    tell(seen.judged)
+        return errors
 
     def _draw_last(self, scene: Scene) -> None:
         """Views over time as of the last snapshot; where they are drawn already, what moves alone."""
@@ -328,9 +350,16 @@ def scene_of(results: Mapping[Target, Measured], moment: Moment, history: Histor
         totals={target: result.totals for target, result in results.items()},
         heads=() if weights is None else weights.heads,
         timeless=moment.timeless,
+        training=moment.training,
     )
     pairs = () if weights is None else weights.pairs
     return Scene(snapshot, history.remember(snapshot), settings.style, pairs=pairs)
+
+
+def _compared(scene: Scene) -> tuple[ClassPairs | None, ...]:
+    """The classes of each head compared, where they are few."""
+    few = (len(head.class_names) <= FEW_CLASSES for head in scene.snapshot.heads)
+    return tuple(pairs.result() if small else None for pairs, small in zip(scene.pairs, few, strict=False))
 
 
 def _as_list(loggers: Any) -> list[Any]:

@@ -16,7 +16,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from lightning_weightviz import WeightVisualizationCallback
-from lightning_weightviz.alerts import RULES
+from lightning_weightviz.findings import RULES
 from lightning_weightviz.measure import STATISTICS
 from lightning_weightviz.settings import DEFAULT_STATISTICS, DEFAULT_VIEWS
 from lightning_weightviz.sinks import FALLBACK, SINKS

@@ -18,7 +18,7 @@ from typing import TypeGuard
 import pytest
 
 from lightning_weightviz import WeightVisualizationCallback
-from lightning_weightviz.alerts import RULES
+from lightning_weightviz.findings import RULES
 from lightning_weightviz.run.errors import Tolerance
 
 ROOT = Path(__file__).parent.parent.parent

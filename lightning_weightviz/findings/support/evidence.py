@@ -1,0 +1,145 @@
+"""What a rule is told: the snapshot, and curves of what came before, as arrays over all parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from lightning_weightviz.memory import RECORDED, Past, key_of, statistics_key
+from lightning_weightviz.snapshot import TOTAL, ClassPairs, Measurement, OptimizerFacts, Parameter, Snapshot
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+SMALLEST = 16
+"""Values that a matrix must have to be judged beside others."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known at a snapshot. T are the snapshots that are kept, the newest last; P the parameters of this one.
+
+    Attributes:
+        snapshot: The newest.
+        past: What is kept, this snapshot included.
+        pairs: Of each head its classes compared; None where they are too many.
+    """
+
+    snapshot: Snapshot
+    past: Past
+    pairs: tuple[ClassPairs | None, ...] = ()
+
+    @cached_property
+    def weights(self) -> Mapping[str, Measurement]:
+        """The newest measurement of each parameter."""
+        return self.snapshot.targets.get("weights", {})
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """(P,)."""
+        return tuple(self.weights)
+
+    @cached_property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """(P,)."""
+        return tuple(one.parameter for one in self.weights.values())
+
+    @cached_property
+    def _values(self) -> npt.NDArray[np.float32]:
+        places = [self.past.places[statistics_key("weights", name)] for name in self.names]
+        return self.past.values[:, places]
+
+    def curve(self, statistic: str) -> Floats:
+        """float64, (T, P): one of `RECORDED` over time; NaN where there was nothing."""
+        return self._values[:, :, RECORDED.index(statistic)].astype(np.float64)
+
+    def total(self, statistic: str) -> Floats:
+        """float64, (T,): the same of the whole model."""
+        place = self.past.places[key_of("weights", TOTAL)]
+        return self.past.values[:, place, RECORDED.index(statistic)].astype(np.float64)
+
+    def start(self, statistic: str) -> Floats:
+        """float64, (P,): of the first snapshot that has the parameter."""
+        return first_of(self.curve(statistic))
+
+    @cached_property
+    def epochs(self) -> tuple[int, ...]:
+        """(T,)."""
+        return tuple(time.epoch for time in self.past.times)
+
+    @cached_property
+    def matrices(self) -> Flags:
+        """(P,): which are matrices of a size to be judged beside others; no norms, no biases."""
+        return np.array(
+            [
+                len(one.shape) > 1
+                and min(one.matrix_shape) > 1
+                and one.size >= SMALLEST
+                and one.kind not in ("norm", "bias")
+                for one in self.parameters
+            ],
+            bool,
+        )
+
+    @cached_property
+    def in_optimizer(self) -> Flags:
+        """(P,): which an optimizer trains; all where no optimizer is known."""
+        known = self.snapshot.training.optimizers
+        return np.array([known is None or name in known for name in self.names], bool)
+
+    @cached_property
+    def trained(self) -> Flags:
+        """(P,): which are meant to change: they require a gradient, and their learning rate was above 0 once."""
+        rates = self.curve("lr")
+        still = (np.nan_to_num(rates) == 0).all(0) & (rates == 0).any(0)
+        requires = np.array([one.trainable for one in self.parameters], bool)
+        return np.asarray(requires & self.in_optimizer & ~still)
+
+    @cached_property
+    def judged(self) -> Flags:
+        """(P,): matrices that are meant to change, but for embeddings, of which rows may go unused."""
+        embeddings = np.array([one.kind == "embedding" for one in self.parameters], bool)
+        return np.asarray(self.matrices & self.trained & ~embeddings)
+
+    def group(self, name: str) -> OptimizerFacts | None:
+        """How a parameter is trained, where that is known."""
+        return (self.snapshot.training.optimizers or {}).get(name)
+
+    def when(self, place: int) -> str:
+        """A moment in words: ``epoch 6``, or ``the start``."""
+        time = self.past.times[place]
+        if place == 0 and time.ordinal == 0:
+            return "the start"
+        return f"epoch {time.epoch}" if self.counts_epochs else f"step {time.step}"
+
+    @cached_property
+    def counts_epochs(self) -> bool:
+        """Whether no two snapshots, but for the start's, are of one epoch."""
+        epochs = self.epochs[1:]
+        return len(set(epochs)) == len(epochs)
+
+
+def first_of(curve: Floats) -> Floats:
+    """(P,): the first value of each column of (T, P) that is known; NaN where there is none."""
+    known = np.isfinite(curve)
+    return np.where(known.any(0), curve[known.argmax(0), np.arange(curve.shape[1])], np.nan)
+
+
+def median(values: Floats | Sequence[float], axis: int = 0) -> Floats:
+    """The median of what is known along an axis; NaN where nothing is.
+
+    >>> median([3.0, np.nan, 1.0, 2.0])
+    array(2.)
+    """
+    given = np.asarray(values, np.float64)
+    if given.shape[axis] == 0:
+        return np.full(np.delete(given.shape, axis), np.nan)
+    ordered = np.sort(np.where(np.isfinite(given), given, np.nan), axis=axis)
+    known = np.expand_dims(np.isfinite(ordered).sum(axis=axis), axis)
+    below, above = (np.take_along_axis(ordered, np.maximum(place, 0), axis) for place in ((known - 1) // 2, known // 2))
+    # Where nothing is known, both are NaN.
+    return np.asarray(np.squeeze((below + above) / 2, axis))
