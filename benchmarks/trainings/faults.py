@@ -167,14 +167,14 @@ def started_anew(kind: str, name: str) -> Run:
 
 
 def wild_batch(kind: str) -> Run:
-    """A batch a thousand times as large as the others."""
+    """A batch 300 times as large as the others, with labels that do not fit."""
     module = _digits(kind, "momentum")
     seen = 0
 
     def each_batch(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         nonlocal seen
         seen += 1
-        return (300 * images if seen == MIDDLE * 57 + 30 else images), labels
+        return (300 * images, labels.roll(1)) if seen == MIDDLE * 57 + 30 else (images, labels)
 
     module.each_batch = each_batch
     return Run(module)
@@ -240,12 +240,12 @@ def _missing(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _uneven(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Fifty times as many images of a 1 as of any other digit."""
+    """Fifty times as many images of a 1 as of any other digit, noisy as real data are."""
     kept = (labels == 1) | (torch.arange(len(labels)) % 15 == 0)
     images, labels = images[kept], labels[kept]
     ones = (labels == 1).nonzero()[:, 0]
     more = torch.cat([torch.arange(len(labels)), ones.repeat(4)])
-    return images[more], labels[more]
+    return images[more] + 2 * torch.randn_like(images[more]), labels[more]
 
 
 def _sorted(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -254,13 +254,14 @@ def _sorted(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return images[order], labels[order]
 
 
-def same_image(kind: str) -> Run:
-    """A data set that gives one image for all indices."""
+def not_normalised(kind: str) -> Run:
+    """Inputs whose mean is far from 0."""
 
     def change(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        return images[:1].expand_as(images).contiguous(), labels
+        return images + 20, labels
 
-    return _with_labels(kind, change)
+    module = Digits(NETWORKS[kind](), lambda one: torch.optim.SGD(one.parameters(), lr=0.02, momentum=0.9))
+    return Run(module, loader(*change(*digits())))
 
 
 def half_precision(kind: str, optimizer: str) -> Run:
@@ -408,7 +409,9 @@ FAULTS: dict[str, Fault] = {
         _rules("sorted_classes"),
         ("head", "head"),
     ),
-    "one image for all": Fault(_both(same_image, "MLP", "CNN"), _rules("rank_collapse")),
+    "inputs with a mean of 20": Fault(
+        _both(not_normalised, "MLP", "CNN"), _rules("rank_collapse", "growth", "unmoved_units")
+    ),
     "steps too small for bfloat16": Fault(
         (partial(half_precision, "MLP", "Adam"), partial(half_precision, "MLP", "SGD")),
         _rules("swallowed"),

@@ -86,7 +86,8 @@ def fine_tuned(factor: float) -> Run:
     def optimize(one: nn.Module) -> torch.optim.Optimizer:
         trunk = [p for name, p in one.named_parameters() if not name.startswith("head")]
         head = [p for name, p in one.named_parameters() if name.startswith("head")]
-        return torch.optim.AdamW([{"params": trunk, "lr": 2e-3 * factor}, {"params": head}], lr=2e-3)
+        groups: list[dict[str, Any]] = [{"params": trunk, "lr": 2e-3 * factor}, {"params": head}]
+        return torch.optim.AdamW(groups, lr=2e-3)
 
     return Run(Digits(network, optimize), _others())
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from lightning_weightviz.findings import Bound, Evidence, Limits, Sign, rule
-from lightning_weightviz.findings.support.evidence import Floats, median
+from lightning_weightviz.findings.support.evidence import Flags, Floats, median
 from lightning_weightviz.findings.support.words import share
 
 _HALVES = {"float16": 2.0**-11, "bfloat16": 2.0**-8}
@@ -18,8 +18,10 @@ _HALVES = {"float16": 2.0**-11, "bfloat16": 2.0**-8}
     "not_moving",
     what="A matrix that is trained hardly changes from snapshot to snapshot, while the other matrices do, even relative to "
     "their learning rates.",
-    bounds={"share": Bound(1e-3, 1e-2, "change as a share of the median change of the other matrices")},
-    source="Our own runs: layers of healthy networks change by 1/50 to 50 times the median.",
+    bounds={
+        "share": Bound(1e-3, 1e-2, "change as a share of the brisk ones', the upper quartile of the other matrices")
+    },
+    source="Our own runs: the slowest layers of healthy networks change by 1/15 of the fastest.",
     cause="No gradient reaches it: it is detached or under `no_grad`, its output is not used, or the gradients vanish "
     "on the way to it.",
     advice='Look at its gradients (`targets=("gradients",)`), for `detach()` and `no_grad()` behind it, and for '
@@ -38,15 +40,21 @@ def not_moving(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
         return
     for index in np.flatnonzero(judged & _trained_now(evidence)):
         others = np.delete(np.flatnonzero(judged), np.searchsorted(np.flatnonzero(judged), index))
-        usual = median(change[:, others], 1)
-        still = change[:, index] <= limits["share"] * usual
+        usual = _brisk(change[:, others])
+        still = np.asarray(change[:, index] <= limits["share"] * usual)
         if not (still[-1] and usual[-1] > 0):
             continue
         since = _since(still)
         name = evidence.names[index]
         moved = evidence.curve("relative_change")[-1]
-        rest = f"the other matrices change by {share(float(median(moved[others])))} a snapshot"
+        rest = f"others change by {share(float(_brisk(moved[None, others])[0]))} a snapshot"
         yield Sign(name, f"{name} has hardly changed since {evidence.when(since)}, {rest}", since=since)
+
+
+def _brisk(change: Floats) -> Floats:
+    """(T,): upper quartile of (T, others), of what is known; NaN where nothing is."""
+    known = np.isfinite(change).any(1)
+    return np.where(known, np.nanquantile(np.where(known[:, None], change, 0.0), 0.75, axis=1), np.nan)
 
 
 def _by_rate(evidence: Evidence, change: Floats) -> Floats:
@@ -56,12 +64,12 @@ def _by_rate(evidence: Evidence, change: Floats) -> Floats:
         return np.where(rates > 0, change / rates, change) if np.isfinite(rates[-1]).any() else change
 
 
-def _trained_now(evidence: Evidence) -> np.ndarray:
+def _trained_now(evidence: Evidence) -> Flags:
     """(P,): whose learning rate is above 0, or not known."""
     return np.asarray(~(evidence.curve("lr")[-1] == 0))
 
 
-def _since(still: np.ndarray) -> int:
+def _since(still: Flags) -> int:
     """Place of the snapshot before the first of those, up to now, at all of which it was still."""
     moved = np.flatnonzero(~still[1:])
     return int(moved[-1]) + 1 if moved.size else 0
@@ -84,7 +92,7 @@ def _since(still: np.ndarray) -> int:
 def all_stopped(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     """A model that stands still."""
     change = np.where(evidence.judged, evidence.curve("relative_change"), np.nan)[1:]
-    if not evidence.judged.any() or not np.isfinite(change).any():
+    if not evidence.judged.any() or not evidence.finite.all() or not np.isfinite(change).any():
         return
     largest = np.nanmax(np.where(np.isfinite(change), change, -1.0), axis=1)
     usual = float(median(largest[largest > 0])) if (largest > 0).any() else 0.0

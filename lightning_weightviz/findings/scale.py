@@ -30,7 +30,7 @@ def _gain(evidence: Evidence) -> Floats:
     "than the other matrices; or all have.",
     bounds={
         "factor": Bound(10.0, 6.0, "times its size at the start"),
-        "peers": Bound(4.0, 3.0, "times the median growth of the other matrices, unless these have grown as much"),
+        "peers": Bound(4.0, 3.0, "times the median growth of the other matrices, unless most have grown"),
     },
     source="torchmortem warns at 10 times, and calls 100 critical.",
     cause="The learning rate is too high for this layer, nothing bounds it (no norm, no weight decay), or it makes up "
@@ -40,16 +40,22 @@ def _gain(evidence: Evidence) -> Floats:
         "A start near 0: a matrix counts once rms × √inputs is above 3, beyond any usual start.",
         "A start at exactly 0, as of an adapter, has no size to compare with.",
     ),
+    patience=2,
 )
 def growth(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     """Matrices that run away."""
     grown, judged = _grown(evidence), evidence.judged
     large = judged & (grown[-1] > limits["factor"]) & (_gain(evidence) > 3.0)
+    if large.sum() > 1 and 2 * large.sum() > judged.sum():
+        median_growth = times(float(median(grown[-1][large])))
+        most = f"{int(large.sum())} of {int(judged.sum())} matrices have grown, to a median of {median_growth}"
+        yield Sign("", f"{most} their size at the start")
+        return
     for index in np.flatnonzero(large):
         others = judged.copy()
         others[index] = False
         usual = float(median(grown[-1][others]))
-        if grown[-1, index] > limits["peers"] * min(usual, limits["factor"]) or not others.any():
+        if not grown[-1, index] <= limits["peers"] * usual:
             name = evidence.names[index]
             rest = f"; the other matrices to {times(usual)}" if np.isfinite(usual) else ""
             yield Sign(name, f"{name} has grown to {times(grown[-1, index])} its size at the start{rest}")

@@ -29,12 +29,12 @@ def _rate(evidence: Evidence) -> str:
     source="The guide is 1e-3 (CS231n); at 0.1 ten steps replace a layer.",
     cause="The learning rate is too high.",
     advice="Lower the learning rate by the factor by which the ratio exceeds 1e-3 to 1e-2; warm it up.",
-    false_alarms=("The first snapshots, and matrices that start at 0, of which any step is a large part.",),
+    false_alarms=("Matrices that start at 0 are left out, and a head that is trained alone.",),
 )
 def large_steps(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     """Steps that overwrite what was learned."""
     usual = _usual_step(evidence)
-    if usual[-1] > limits["ratio"]:
+    if evidence.judged.sum() > 1 and usual[-1] > limits["ratio"]:
         yield Sign("", f"a single step changes the median matrix by {share(usual[-1])} of its length{_rate(evidence)}")
 
 

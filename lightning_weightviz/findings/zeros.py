@@ -35,17 +35,20 @@ def zero(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     source="A unit is near zero at a norm of 1e-6 times the median: no training leaves it there by chance.",
     cause="The layer is wider than it needs to be, or a regulariser or pruning has switched the units off.",
     advice="Lower `weight_decay`, or make the layer smaller.",
-    false_alarms=("Structured pruning, where that is what was wanted.",),
+    false_alarms=("Structured pruning, where that is what was wanted.", "A matrix that starts at 0 is left alone."),
     patience=1,
     warmup=0,
     alone=True,
 )
 def dead_units(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     """Units next to zero, beside units that are not."""
-    for name, measurement in evidence.weights.items():
+    for place, (name, measurement) in enumerate(evidence.weights.items()):
         statistics = measurement.statistics
         # A row of NaN has no finite norm, and a matrix of zeros no row to compare with: other rules tell of them.
         if statistics["nan_count"] or statistics["inf_count"] or statistics["zero_fraction"] == 1.0:
+            continue
+        # Rows of a matrix that started at 0 may have had no gradient yet.
+        if evidence.curve("rms")[0, place] == 0:
             continue
         units, dead = measurement.parameter.units, statistics["dead_units"]
         # NaN, where the statistic is not defined, is not above anything.

@@ -100,10 +100,15 @@ class Evidence:
         return np.asarray(requires & self.in_optimizer & ~still)
 
     @cached_property
+    def finite(self) -> Flags:
+        """(P,): which hold neither NaN nor infinity."""
+        return np.asarray((self.curve("nan_count")[-1] == 0) & (self.curve("inf_count")[-1] == 0))
+
+    @cached_property
     def judged(self) -> Flags:
-        """(P,): matrices that are meant to change, but for embeddings, of which rows may go unused."""
+        """(P,): finite matrices that are meant to change, but for embeddings, of which rows may go unused."""
         embeddings = np.array([one.kind == "embedding" for one in self.parameters], bool)
-        return np.asarray(self.matrices & self.trained & ~embeddings)
+        return np.asarray(self.matrices & self.finite & self.trained & ~embeddings)
 
     def group(self, name: str) -> OptimizerFacts | None:
         """How a parameter is trained, where that is known."""
