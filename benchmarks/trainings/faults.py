@@ -410,7 +410,7 @@ FAULTS: dict[str, Fault] = {
         ("head", "head"),
     ),
     "inputs with a mean of 20": Fault(
-        _both(not_normalised, "MLP", "CNN"), _rules("rank_collapse", "growth", "unmoved_units")
+        _both(not_normalised, "MLP", "CNN"), _rules("rank_collapse", "all_stopped", "unmoved_units")
     ),
     "steps too small for bfloat16": Fault(
         (partial(half_precision, "MLP", "Adam"), partial(half_precision, "MLP", "SGD")),

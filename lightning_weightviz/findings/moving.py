@@ -16,8 +16,8 @@ _HALVES = {"float16": 2.0**-11, "bfloat16": 2.0**-8}
 
 @rule(
     "not_moving",
-    what="A matrix that is trained hardly changes from snapshot to snapshot, while the other matrices do, even relative to "
-    "their learning rates.",
+    what="A matrix that is trained hardly changes from snapshot to snapshot, while others do, even relative to their "
+    "learning rates.",
     bounds={
         "share": Bound(1e-3, 1e-2, "change as a share of the brisk ones', the upper quartile of the other matrices")
     },
@@ -41,7 +41,7 @@ def not_moving(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     for index in np.flatnonzero(judged & _trained_now(evidence)):
         others = np.delete(np.flatnonzero(judged), np.searchsorted(np.flatnonzero(judged), index))
         usual = _brisk(change[:, others])
-        still = np.asarray(change[:, index] <= limits["share"] * usual)
+        still = np.less_equal(change[:, index], limits["share"] * usual)
         if not (still[-1] and usual[-1] > 0):
             continue
         since = _since(still)
@@ -81,8 +81,8 @@ def _since(still: Flags) -> int:
     what="No matrix that is trained changes any more, before the training's last tenth.",
     bounds={"share": Bound(1e-4, 1e-3, "change of the whole model as a share of its median so far")},
     source="Nothing is learned by weights that stay as they are.",
-    cause="The schedule ended before the training did, or decays at each step what was meant for an epoch; or the loss "
-    "no longer depends on the weights.",
+    cause="The schedule ended before the training did, or decays at each step what was meant for an epoch; all units "
+    "of a layer are dead; or the loss no longer depends on the weights.",
     advice="Look at the learning rate over time, at the scheduler's length and at its `interval`; stop earlier.",
     false_alarms=(
         "The last epochs of a schedule that ends with the training.",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from lightning_weightviz.findings import Bound, Evidence, Limits, Sign, rule
-from lightning_weightviz.findings.support.evidence import Floats, median
+from lightning_weightviz.findings.support.evidence import Flags, Floats, median
 from lightning_weightviz.findings.support.words import share, short, times
 
 
@@ -44,21 +44,23 @@ def _gain(evidence: Evidence) -> Floats:
 )
 def growth(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     """Matrices that run away."""
-    grown, judged = _grown(evidence), evidence.judged
-    large = judged & (grown[-1] > limits["factor"]) & (_gain(evidence) > 3.0)
-    if large.sum() > 1 and 2 * large.sum() > judged.sum():
-        median_growth = times(float(median(grown[-1][large])))
-        most = f"{int(large.sum())} of {int(judged.sum())} matrices have grown, to a median of {median_growth}"
-        yield Sign("", f"{most} their size at the start")
-        return
-    for index in np.flatnonzero(large):
-        others = judged.copy()
-        others[index] = False
-        usual = float(median(grown[-1][others]))
-        if not grown[-1, index] <= limits["peers"] * usual:
-            name = evidence.names[index]
-            rest = f"; the other matrices to {times(usual)}" if np.isfinite(usual) else ""
-            yield Sign(name, f"{name} has grown to {times(grown[-1, index])} its size at the start{rest}")
+    grown, judged = _grown(evidence)[-1], evidence.judged
+    large = np.flatnonzero(judged & (grown > limits["factor"]) & (_gain(evidence) > 3.0))
+    leading = [(index, _growth_of_others(grown, judged, index)) for index in large]
+    leading = [(index, usual) for index, usual in leading if not grown[index] <= limits["peers"] * usual]
+    for index, usual in leading:
+        name = evidence.names[index]
+        rest = f"; the other matrices to {times(usual)}" if np.isfinite(usual) else ""
+        yield Sign(name, f"{name} has grown to {times(grown[index])} its size at the start{rest}")
+    if not leading and 2 * large.size > judged.sum():
+        most = f"{large.size} of {int(judged.sum())} matrices have grown, the median of them"
+        yield Sign("", f"{most} to {times(float(np.median(grown[large])))} its size at the start")
+
+
+def _growth_of_others(grown: Floats, judged: Flags, index: np.intp) -> float:
+    others = judged.copy()
+    others[index] = False
+    return float(median(grown[others]))
 
 
 @rule(
@@ -67,8 +69,8 @@ def growth(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     bounds={"share": Bound(0.03, 0.06, "of its size at the start")},
     source="Our own runs: healthy weight decay leaves more than a quarter.",
     cause="Weight decay is stronger than what is learned.",
-    advice="Lower `weight_decay`, for SGD by the factor by which the learning rate was raised; leave norms and biases out "
-    "of it.",
+    advice="Lower `weight_decay`, for SGD by the factor by which the learning rate was raised; leave out norms and "
+    "biases.",
     false_alarms=("A start far too large that is learned away. Pruning to exactly 0 is the rule `zero`.",),
 )
 def collapse(evidence: Evidence, limits: Limits) -> Iterator[Sign]:

@@ -25,7 +25,7 @@ CHAINED = ("linear", "head", "conv")
     cause="The weights start so small that neither signal nor gradient gets through.",
     advice="Leave PyTorch's own initialisation, or take `nn.init.kaiming_normal_`.",
     false_alarms=(
-        "A small product alone: behind norms and residual branches it does no harm, so the layers must stand still too.",
+        "A small product alone, harmless behind norms and residual branches: the layers must stand still too.",
     ),
 )
 def bad_start(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
