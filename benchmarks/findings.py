@@ -104,19 +104,19 @@ def row_of(outcome: Outcome, fault: Fault, seed: int) -> tuple[str, bool]:
     return f"{outcome.name:34} {seed}  {'ok  ' if in_time else 'late'} {words}", in_time
 
 
-def faults(chosen: str, kept: Path | None) -> Iterator[tuple[str, bool]]:
+def faults(chosen: str, kept: Path | None, shift: int) -> Iterator[tuple[str, bool]]:
     """A line a planted fault."""
     for name, fault in FAULTS.items():
         if chosen.lower() in name.lower():
             for seed, build in enumerate(fault.builds):
-                yield row_of(observe(name, seed, build, kept), fault, seed)
+                yield row_of(observe(name, seed + shift, build, kept), fault, seed)
 
 
-def healthy(chosen: str, kept: Path | None) -> Iterator[tuple[str, bool]]:
+def healthy(chosen: str, kept: Path | None, shift: int) -> Iterator[tuple[str, bool]]:
     """A line a healthy run: what was said of it, which should be nothing; notes are listed."""
     for seed, (name, build) in enumerate(HEALTHY.items()):
         if chosen.lower() in name.lower():
-            outcome = observe(name, seed, build, kept)
+            outcome = observe(name, seed + shift, build, kept)
             loud = [one for one in outcome.findings if one.severity != "note"]
             notes = len(outcome.findings) - len(loud)
             said = "; ".join(one.sentence for one in loud) or "quiet"
@@ -129,6 +129,7 @@ def main() -> None:
     parser.add_argument("--faults", action="store_true", help="the planted faults alone")
     parser.add_argument("--healthy", action="store_true", help="the healthy runs alone")
     parser.add_argument("--only", default="", help="runs whose name holds this")
+    parser.add_argument("--shift", type=int, default=0, help="added to all seeds: runs that no threshold has seen")
     parser.add_argument("--keep", type=Path, help="a folder: what rules see is kept there, and judged again")
     parser.add_argument("--out", type=Path, help="a folder for findings.txt")
     arguments = parser.parse_args()
@@ -138,8 +139,12 @@ def main() -> None:
         arguments.keep.mkdir(parents=True, exist_ok=True)
     lines: list[str] = []
     for wanted, title, rows in (
-        (not arguments.healthy, "planted faults found", faults(arguments.only, arguments.keep)),
-        (not arguments.faults, "healthy runs without a warning", healthy(arguments.only, arguments.keep)),
+        (not arguments.healthy, "planted faults found", faults(arguments.only, arguments.keep, arguments.shift)),
+        (
+            not arguments.faults,
+            "healthy runs without a warning",
+            healthy(arguments.only, arguments.keep, arguments.shift),
+        ),
     ):
         results = []
         for line, good in rows if wanted else ():

@@ -138,7 +138,7 @@ class Training:
             self.visualizer.collect()
 
     def end(self, step: int, epoch: int) -> None:
-        """Takes the last snapshot if it was left out, waits for what is not drawn yet and writes everything, once."""
+        """Takes the last snapshot if it was left out, writes everything, and prints what was found; once."""
         if self._ended:
             return
         self._ended = True
@@ -147,6 +147,8 @@ class Training:
         self.visualizer.finish()
         if self.visualizer.writes:
             self.schedule.warn_of_left_out()
+            if self.visualizer.settings.on_alert != "ignore":
+                print(self.visualizer.summary)
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed training needs, as tensors and primitives; waits for what is being measured."""

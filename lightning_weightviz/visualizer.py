@@ -12,10 +12,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from lightning_weightviz.artifacts import Animation
+from lightning_weightviz.artifacts import Animation, Artifact, Text
 from lightning_weightviz.findings import Finding, WeightAlert
 from lightning_weightviz.findings.support.engine import Engine, Judged, scalars
-from lightning_weightviz.findings.support.telling import tell
+from lightning_weightviz.findings.support.telling import summary, tell, text
 from lightning_weightviz.measure import Measured
 from lightning_weightviz.memory import History
 from lightning_weightviz.model.evidence import Trace
@@ -55,11 +55,13 @@ class _Seen:
     Attributes:
         scene: What views draw.
         judged: What is wrong with it.
+        text: All that was found so far, in words.
         errors: What each statistic that failed raised, by its name.
     """
 
     scene: Scene
     judged: Judged
+    text: Text
     errors: dict[str, Exception]
 
 
@@ -129,7 +131,7 @@ class WeightVisualizer:
             tolerance=self._tolerance,
         )
         self._next_ordinal = 0
-        self._last: Scene | None = None
+        self._last: _Seen | None = None
         self._engine = Engine(self.settings.alerts)
         self.ask_training: Callable[[], tuple[Sequence[Any], Mapping[str, Any], int | None]] | None = None
         if writes:
@@ -163,6 +165,11 @@ class WeightVisualizer:
     def findings(self) -> tuple[Finding, ...]:
         """What was found to be wrong so far, in the order in which it began; of a resumed run all."""
         return self._engine.found
+
+    @property
+    def summary(self) -> str:
+        """What was found so far, in at most twelve lines."""
+        return summary(self._engine.found, self._engine.snapshots)
 
     def log(self, step: int, *, epoch: int = 0, initial: bool = False) -> None:
         """Takes a snapshot, and writes what earlier ones have become since.
@@ -272,7 +279,9 @@ class WeightVisualizer:
         results = measured.result()
         scene = scene_of(results, moment, self._history, self.settings)
         errors = {name: error for result in results.values() for name, error in result.errors.items()}
-        return _Seen(scene, self._engine.judge(scene.snapshot, scene.memory.past, _compared(scene)), errors)
+        judged = self._engine.judge(scene.snapshot, scene.memory.past, _compared(scene))
+        scene = replace(scene, findings=tuple(one.message for one in judged.open if one.severity != "note"))
+        return _Seen(scene, judged, text(judged, self._engine.found), errors)
 
     def _draw(self, future: Future[_Seen]) -> Rendered | None:
         """Draws a snapshot, on the thread that draws; None where it could not be measured, reported elsewhere."""
@@ -281,7 +290,9 @@ class WeightVisualizer:
         seen = future.result()
         all_views = _is_milestone(seen.scene.snapshot)
         views = [name for name in self.settings.views if all_views or not VIEWS[name].over_time]
-        extra = list(scalars(seen.judged))
+        extra: list[Artifact] = list(scalars(seen.judged))
+        if seen.judged.begun or seen.judged.ended:
+            extra.append(seen.text)
         return render(seen.scene, views, prefix=self.settings.prefix, extra=extra)
 
     def _judge(self, futures: Iterator[Future[_Seen]]) -> list[Finding]:
@@ -290,7 +301,7 @@ class WeightVisualizer:
         for future in futures:
             with self._tolerance.of("measuring the weights"):
                 seen = future.result()
-                self._last = seen.scene
+                self._last = seen
                 for name, error in seen.errors.items():
                     self._tolerance.report(f"the statistic {name!r}", error)
                 for name, error in seen.judged.errors.items():
@@ -300,8 +311,9 @@ class WeightVisualizer:
                     tell(seen.judged)
         return errors
 
-    def _draw_last(self, scene: Scene) -> None:
-        """Views over time as of the last snapshot; where they are drawn already, what moves alone."""
+    def _draw_last(self, seen: _Seen) -> None:
+        """What was found, and views over time as of the last snapshot; where they are drawn, what moves alone."""
+        scene = seen.scene
         views = [name for name in self.settings.views if VIEWS[name].over_time]
         drawn = _is_milestone(scene.snapshot)
         job = partial(
@@ -309,10 +321,10 @@ class WeightVisualizer:
             replace(scene, last=True),
             views,
             prefix=self.settings.prefix,
+            extra=[seen.text],
             keep=lambda artifact: not drawn or isinstance(artifact, Animation),
         )
-        if not drawn or self.settings.animation:
-            self._drawing.submit(job, 0)
+        self._drawing.submit(job, 0)
 
     def _write(self, futures: Iterator[Future[Rendered | None]]) -> None:
         for future in futures:

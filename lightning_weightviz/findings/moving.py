@@ -41,10 +41,10 @@ def not_moving(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     for index in np.flatnonzero(judged & _trained_now(evidence)):
         others = np.delete(np.flatnonzero(judged), np.searchsorted(np.flatnonzero(judged), index))
         usual = _brisk(change[:, others])
-        still = np.less_equal(change[:, index], limits["share"] * usual)
+        still = [bool(now <= limits["share"] * of) for now, of in zip(change[:, index], usual, strict=True)]
         if not (still[-1] and usual[-1] > 0):
             continue
-        since = _since(still)
+        since = _since(np.array(still))
         name = evidence.names[index]
         moved = evidence.curve("relative_change")[-1]
         rest = f"others change by {share(float(_brisk(moved[None, others])[0]))} a snapshot"
@@ -53,8 +53,12 @@ def not_moving(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
 
 def _brisk(change: Floats) -> Floats:
     """(T,): upper quartile of (T, others), of what is known; NaN where nothing is."""
-    known = np.isfinite(change).any(1)
-    return np.where(known, np.nanquantile(np.where(known[:, None], change, 0.0), 0.75, axis=1), np.nan)
+    known: Flags = np.asarray(np.isfinite(change).any(1), bool)
+    filled = change.copy()
+    filled[~known] = 0.0
+    quartile = np.asarray(np.nanquantile(filled, 0.75, axis=1), np.float64)
+    quartile[~known] = np.nan
+    return quartile
 
 
 def _by_rate(evidence: Evidence, change: Floats) -> Floats:

@@ -20,12 +20,11 @@ SNAPSHOTS = 3
     what="Most units of a matrix have not turned at the last three snapshots, while the others do.",
     bounds={"share": Bound(0.5, 0.4, "share of the units; from 0.1 on it is a note")},
     source="Our own runs: healthy ReLU layers have up to a third of units that never fire.",
-    cause="ReLUs that never fire: a bias far below 0, or a step that has thrown the units there. Their rows and biases get "
-    "no gradient.",
+    cause="ReLUs that never fire: a bias far below 0, or a step that threw the units there. Rows get no gradient.",
     advice="Lower the learning rate or warm it up, look at the biases, try `LeakyReLU` or `GELU`, or a smaller layer.",
     false_alarms=(
         "Some units of a wide ReLU layer never fire in a healthy run: up to half of them it is a note.",
-        "Embeddings, whose rows may go unused; matrices of more rows than `image_size`, whose rows are not known singly.",
+        "Embeddings, whose rows may go unused; of matrices with more rows than `image_size` rows are not known.",
     ),
 )
 def unmoved_units(evidence: Evidence, limits: Limits) -> Iterator[Sign]:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 
+from lightning_weightviz.artifacts import Text
 from lightning_weightviz.findings.support.engine import Judged
 from lightning_weightviz.findings.support.finding import Finding
 
+TAG = "findings/weights"
 MOST_LINES = 12
 """Of the summary."""
+MOST_LISTED = 50
+"""Findings in the text."""
 
 
 def tell(judged: Judged) -> None:
@@ -24,13 +28,45 @@ def tell(judged: Judged) -> None:
 
 def summary(findings: Sequence[Finding], snapshots: int) -> str:
     """At most `MOST_LINES` lines: what was found in so many snapshots, the gravest first."""
-    counted = f"{snapshots} snapshot{'s' if snapshots != 1 else ''}"
     if not findings:
-        return f"weightviz: nothing wrong was found in {counted}"
+        return f"weightviz: nothing wrong was found in {_snapshots(snapshots)}"
     ordered = sorted(findings, key=lambda one: (one.gravity, one.step))
     shown = ordered if len(ordered) < MOST_LINES else ordered[: MOST_LINES - 2]
-    lines = [f"weightviz: {len(ordered)} finding{'s' if len(ordered) > 1 else ''} in {counted}"]
+    lines = [f"weightviz: {_findings(len(ordered))} in {_snapshots(snapshots)}"]
     lines += [f"  {one.severity}: {one.sentence}" for one in shown]
     if len(shown) < len(ordered):
         lines.append(f"  and {len(ordered) - len(shown)} more, in the findings of the callback")
     return "\n".join(lines)
+
+
+def text(judged: Judged, findings: Sequence[Finding]) -> Text:
+    """All findings of the run in Markdown, what holds now first; what begins here is its news."""
+    if not findings:
+        return Text(TAG, f"Nothing wrong was found in {_snapshots(judged.snapshots)}.")
+    now = set(judged.open)
+    ordered = sorted(findings, key=lambda one: (one not in now, one.gravity, one.step))
+    parts = [f"{_findings(len(ordered))} in {_snapshots(judged.snapshots)}."]
+    parts += [_paragraph(one, one in now) for one in ordered[:MOST_LISTED]]
+    if len(ordered) > MOST_LISTED:
+        parts.append(f"And {len(ordered) - MOST_LISTED} more.")
+    news = "\n".join(one.sentence for one in judged.begun if one.severity != "note")
+    return Text(TAG, "\n\n".join(parts), news)
+
+
+def _paragraph(one: Finding, now: bool) -> str:
+    over = "" if now else " (no longer)"
+    since = "" if one.timeless else f" Since epoch {one.epoch}, step {one.step}."
+    reasons = [
+        f"*{what}:* {said}"
+        for what, said in (("Likely cause", one.cause), ("What to try", one.advice), ("Threshold", one.source))
+        if said
+    ]
+    return " ".join([f"**{one.severity}{over}:** {one.message}.{since}", *reasons, f"(`{one.rule}`)"])
+
+
+def _findings(count: int) -> str:
+    return f"{count} finding{'s' if count != 1 else ''}"
+
+
+def _snapshots(count: int) -> str:
+    return f"{count} snapshot{'s' if count != 1 else ''}"

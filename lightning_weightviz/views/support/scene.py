@@ -43,6 +43,7 @@ class Scene:
         style: How.
         last: Whether this is the last snapshot of the run.
         pairs: Compare the classes of the snapshot's heads, one per head.
+        findings: What is wrong with the weights now, a sentence each, the gravest first; no notes.
     """
 
     snapshot: Snapshot
@@ -50,6 +51,7 @@ class Scene:
     style: Style
     last: bool = False
     pairs: tuple[Deferred[ClassPairs | None], ...] = ()
+    findings: tuple[str, ...] = ()
 
     @property
     def is_crowded(self) -> bool:

@@ -67,6 +67,8 @@ class TensorBoard(Plain):
                 book.histograms[tag, event.step] = (list(value.bucket_limit), [round(count) for count in value.bucket])
         for tag in tags["scalars"]:
             book.scalars.update({(tag, event.step): event.value for event in events.Scalars(tag)})
+        newest = events.Tensors("findings/weights/text_summary")[-1].tensor_proto
+        book.text = newest.string_val[0].decode()
         return book
 
     def key(self, tag: str) -> str:
@@ -96,6 +98,9 @@ class Csv(Plain):
         book, root = Book(), folder / "csv" / "weightviz"
         for line in _lines(root / "manifest.jsonl"):
             file, place = root / line["file"], (line["tag"], line["step"])
+            if line["kind"] == "text":
+                book.text = file.read_text()
+                continue
             if line["kind"] == "histogram":
                 [record] = [record for record in _lines(file) if record["step"] == line["step"]]
                 book.histograms[place] = _edges_and_counts(record)
