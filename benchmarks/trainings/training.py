@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -112,10 +112,14 @@ class _Nowhere:
         """Nothing waits."""
 
 
-def train(run: Run) -> tuple[Finding, ...]:
-    """What the callback finds."""
+def train(run: Run, *, sink: Any = None, views: Sequence[str] = ("classes",)) -> tuple[Finding, ...]:
+    """What the callback finds; what it draws goes to the sink, if there is one."""
     callback = WeightVisualizationCallback(
-        sinks=[_Nowhere()], views=("classes",), background=False, max_overhead=None, on_alert="ignore"
+        sinks=[_Nowhere() if sink is None else sink],
+        views=views,
+        background=False,
+        max_overhead=None,
+        on_alert="ignore",
     )
     with TemporaryDirectory() as folder, _quietly():
         Trainer(
