@@ -40,7 +40,7 @@ def _bias_moved(evidence: Evidence, head: ClassRows) -> Floats:
     source="Our own runs: in healthy heads the closest pair leads the next by at most 0.18.",
     cause="The labels of the two are mixed up, or they are one class under two names.",
     advice="Look at examples of both with their labels; see the view of cosines.",
-    false_alarms=("Two classes that really are hardly to be told apart.",),
+    false_alarms=("Two classes that really look alike, such as two breeds.",),
     per_unit=True,
 )
 def classes_alike(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
