@@ -353,7 +353,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "one layer grows": Fault(
         (partial(one_grows, "MLP", "fc2.weight"), partial(one_grows, "CNN", "conv2.weight")),
-        _rules("growth"),
+        _rules("growth", "jump"),
         ("fc2.weight", "conv2.weight"),
         None,
         MIDDLE,

@@ -10,6 +10,9 @@ from lightning_weightviz.findings import Bound, Evidence, Limits, Sign, rule
 from lightning_weightviz.findings.support.evidence import Flags, Floats, median
 from lightning_weightviz.findings.support.words import share, short, times
 
+FREE = 10.0
+"""By how much more a matrix in front of a norm may grow."""
+
 
 def _grown(evidence: Evidence) -> Floats:
     """(T, P): rms relative to the start; NaN where it started at 0."""
@@ -39,13 +42,16 @@ def _gain(evidence: Evidence) -> Floats:
     false_alarms=(
         "A start near 0: a matrix counts once rms × √inputs is above 3, beyond any usual start.",
         "A start at exactly 0, as of an adapter, has no size to compare with.",
+        "A layer in front of a norm, whose size does not matter and which each step makes longer: 10 times the factor.",
     ),
     patience=2,
 )
 def growth(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     """Matrices that run away."""
     grown, judged = _grown(evidence)[-1], evidence.judged
-    large = np.flatnonzero(judged & (grown > limits["factor"]) & (_gain(evidence) > 3.0))
+    # In front of a norm only the direction counts, and every step makes the weights longer.
+    factor = limits["factor"] * np.where(evidence.before_norm, FREE, 1.0)
+    large = np.flatnonzero(judged & (grown > factor) & (_gain(evidence) > 3.0))
     leading = [(index, _growth_of_others(grown, judged, index)) for index in large]
     leading = [(index, usual) for index, usual in leading if not grown[index] <= limits["peers"] * usual]
     for index, usual in leading:

@@ -143,7 +143,7 @@ def test_an_order_in_one_of_the_two_alone_is_chance() -> None:
     rising = list(np.linspace(0.01, 0.1, 10))
     mixed = [0.05, 0.02, 0.09, 0.01, 0.08, 0.03, 0.1, 0.04, 0.07, 0.06]
     assert made([head(bias=np.zeros(10)), head(bias=mixed)], [in_order(0.5)]).all_found() == []
-    assert made([head(bias=np.zeros(10)), head(bias=rising)], [usual_cosines()]).all_found() == []
+    assert made([head(bias=np.zeros(10)), head(bias=rising)], [usual_cosines(1)]).all_found() == []
     assert made([head(bias=np.zeros(10)), head(bias=rising, multi_label=True)], [in_order(0.5)]).all_found() == []
 
 

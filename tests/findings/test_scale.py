@@ -29,6 +29,14 @@ def test_growth_below_the_limit_in_proportion_or_from_next_to_nothing_is_none() 
     assert Made().set("b", rms=[0.0, 0.9]).all_found() == []
 
 
+def test_a_matrix_in_front_of_a_norm_may_grow_ten_times_as_far() -> None:
+    norm = matrix("2.weight", (64,), kind="norm", layout="vector")
+    bias = matrix("1.bias", (64,), kind="bias", layout="vector")
+    layers = [matrix("0.weight"), matrix("1.weight"), bias, norm, matrix("3.weight")]
+    for name, factor, count in (("1.weight", 90, 0), ("1.weight", 110, 1), ("0.weight", 11, 1), ("3.weight", 11, 1)):
+        assert len(Made(layers).set(name, rms=grows(factor)).all_found()) == count, name
+
+
 def test_all_that_grow_are_one_finding() -> None:
     [one] = Made().set_all(rms=grows(30)).all_found()
     assert (one.rule, one.parameter) == ("growth", "")

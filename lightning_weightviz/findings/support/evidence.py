@@ -86,6 +86,16 @@ class Evidence:
         )
 
     @cached_property
+    def before_norm(self) -> Flags:
+        """(P,): behind which the next module that has parameters is a norm."""
+        modules = [name.rpartition(".")[0] for name in self.names]
+        found = np.zeros(len(modules), bool)
+        for place in range(len(modules) - 2, -1, -1):
+            same = modules[place] == modules[place + 1]
+            found[place] = found[place + 1] if same else self.parameters[place + 1].kind == "norm"
+        return found
+
+    @cached_property
     def in_optimizer(self) -> Flags:
         """(P,): which an optimizer trains; all where no optimizer is known."""
         known = self.snapshot.training.optimizers
