@@ -150,7 +150,7 @@ def sorted_classes(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
             abs(_rank_correlation(moved)) for moved in _bias_moved(evidence, head)[1:] if np.isfinite(moved).all()
         ]
         second = sorted(orders)[-2] if len(orders) > 1 else 0.0
-        if neighbours > limits["neighbours"] and second > limits["order"]:
+        if second > limits["order"]:
             alike = f"neighbouring classes of {head.name} are alike, their cosine is {short(excess)} above the mean"
             yield Sign(head.name, f"{alike}, and biases follow the order of the classes")
 

@@ -7,20 +7,21 @@ from collections.abc import Iterator
 import numpy as np
 
 from lightning_weightviz.findings import Bound, Evidence, Limits, Sign, rule
-from lightning_weightviz.findings.support.evidence import Flags, Floats, median
+from lightning_weightviz.findings.support.evidence import Flags, Floats, median, quantile
 from lightning_weightviz.findings.support.words import share
 
 _HALVES = {"float16": 2.0**-11, "bfloat16": 2.0**-8}
 """Half of a unit in the last place, relative to the value, of types whose steps can be too small."""
+
+BRISK = 0.75
+"""Quantile of the matrices that are taken for the brisk ones."""
 
 
 @rule(
     "not_moving",
     what="A matrix that is trained hardly changes from snapshot to snapshot, while others do, even relative to their "
     "learning rates.",
-    bounds={
-        "share": Bound(1e-3, 1e-2, "change as a share of the brisk ones', the upper quartile of the other matrices")
-    },
+    bounds={"share": Bound(1e-3, 1e-2, "change as a share of that of brisk matrices, their upper quartile")},
     source="Our own runs: the slowest layers of healthy networks change by 1/15 of the fastest.",
     cause="No gradient reaches it: it is detached or under `no_grad`, its output is not used, or the gradients vanish "
     "on the way to it.",
@@ -34,31 +35,18 @@ _HALVES = {"float16": 2.0**-11, "bfloat16": 2.0**-8}
 )
 def not_moving(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     """Matrices that stay while others move."""
-    change = _by_rate(evidence, evidence.curve("relative_change"))
-    judged = evidence.judged
+    change, judged = _by_rate(evidence, evidence.curve("relative_change")), evidence.judged
     if len(change) < 2 or judged.sum() < 2:
         return
-    for index in np.flatnonzero(judged & _trained_now(evidence)):
-        others = np.delete(np.flatnonzero(judged), np.searchsorted(np.flatnonzero(judged), index))
-        usual = _brisk(change[:, others])
-        still = [bool(now <= limits["share"] * of) for now, of in zip(change[:, index], usual, strict=True)]
-        if not (still[-1] and usual[-1] > 0):
-            continue
-        since = _since(np.array(still))
-        name = evidence.names[index]
-        moved = evidence.curve("relative_change")[-1]
-        rest = f"others change by {share(float(_brisk(moved[None, others])[0]))} a snapshot"
-        yield Sign(name, f"{name} has hardly changed since {evidence.when(since)}, {rest}", since=since)
-
-
-def _brisk(change: Floats) -> Floats:
-    """(T,): upper quartile of (T, others), of what is known; NaN where nothing is."""
-    known: Flags = np.asarray(np.isfinite(change).any(1), bool)
-    filled = change.copy()
-    filled[~known] = 0.0
-    quartile = np.asarray(np.nanquantile(filled, 0.75, axis=1), np.float64)
-    quartile[~known] = np.nan
-    return quartile
+    usual = quantile(change[:, judged], BRISK, 1)
+    still = change <= limits["share"] * usual[:, None]
+    for index in np.flatnonzero(judged & still[-1] & (usual[-1] > 0) & _trained_now(evidence)):
+        since, name = _since(still[:, index]), evidence.names[index]
+        others = judged.copy()
+        others[index] = False
+        rest = share(float(quantile(evidence.curve("relative_change")[-1][others], BRISK)))
+        message = f"{name} has hardly changed since {evidence.when(since)}, others change by {rest} a snapshot"
+        yield Sign(name, message, since=since)
 
 
 def _by_rate(evidence: Evidence, change: Floats) -> Floats:

@@ -53,9 +53,15 @@ class Evidence:
         places = [self.past.places[statistics_key("weights", name)] for name in self.names]
         return self.past.values[:, places]
 
+    @cached_property
+    def _curves(self) -> dict[str, Floats]:
+        return {}
+
     def curve(self, statistic: str) -> Floats:
-        """float64, (T, P): one of `RECORDED` over time; NaN where there was nothing."""
-        return self._values[:, :, RECORDED.index(statistic)].astype(np.float64)
+        """float64, (T, P): one of `RECORDED` over time; NaN where there was nothing. Not to be changed."""
+        if statistic not in self._curves:
+            self._curves[statistic] = self._values[:, :, RECORDED.index(statistic)].astype(np.float64)
+        return self._curves[statistic]
 
     def total(self, statistic: str) -> Floats:
         """float64, (T,): the same of the whole model."""
@@ -150,11 +156,24 @@ def median(values: Floats | Sequence[float], axis: int = 0) -> Floats:
     >>> median([3.0, np.nan, 1.0, 2.0])
     array(2.)
     """
-    given = np.asarray(values, np.float64)
-    if given.shape[axis] == 0:
-        return np.full(np.delete(given.shape, axis), np.nan)
-    ordered = np.sort(np.where(np.isfinite(given), given, np.nan), axis=axis)
-    known = np.expand_dims(np.isfinite(ordered).sum(axis=axis), axis)
-    below, above = (np.take_along_axis(ordered, np.maximum(place, 0), axis) for place in ((known - 1) // 2, known // 2))
+    return quantile(values, 0.5, axis)
+
+
+def quantile(values: Floats | Sequence[float], share: float, axis: int = 0) -> Floats:
+    """The value below which a share of what is known lies; for all rows at once, which numpy's own is not.
+
+    >>> quantile([4.0, np.nan, 1.0, 2.0, 3.0, 0.0], 0.75)
+    array(3.)
+    """
+    given = np.moveaxis(np.asarray(values, np.float64), axis, 0)
+    if given.shape[0] == 0:
+        return np.full(given.shape[1:], np.nan)
+    ordered = np.sort(np.where(np.isfinite(given), given, np.nan), axis=0)
+    place = share * np.maximum(np.isfinite(ordered).sum(axis=0) - 1, 0)
+    low = np.floor(place).astype(np.intp)
+    below, above = (
+        np.take_along_axis(ordered, one[None], 0)[0]
+        for one in (low, np.minimum(low + 1, np.ceil(place).astype(np.intp)))
+    )
     # Where nothing is known, both are NaN.
-    return np.asarray(np.squeeze((below + above) / 2, axis))
+    return np.asarray(below + (place - low) * (above - below))
