@@ -146,11 +146,11 @@ def sorted_classes(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
         apart = np.abs(np.subtract.outer(np.arange(count), np.arange(count)))
         excess = float(pairs.cosine[apart == 1].mean() - pairs.cosine[apart > 0].mean())
         neighbours = excess / pairs.cosine_spread * float(np.sqrt(count - 1))
-        orders = [
-            abs(_rank_correlation(moved)) for moved in _bias_moved(evidence, head)[1:] if np.isfinite(moved).all()
-        ]
-        second = sorted(orders)[-2] if len(orders) > 1 else 0.0
-        if second > limits["order"]:
+        if not neighbours > limits["neighbours"]:
+            continue
+        moves = _bias_moved(evidence, head)[1:]
+        orders = sorted(abs(_rank_correlation(moved)) for moved in moves if np.isfinite(moved).all())
+        if len(orders) > 1 and orders[-2] > limits["order"]:
             alike = f"neighbouring classes of {head.name} are alike, their cosine is {short(excess)} above the mean"
             yield Sign(head.name, f"{alike}, and biases follow the order of the classes")
 

@@ -38,7 +38,9 @@ def not_moving(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     change, judged = _by_rate(evidence, evidence.curve("relative_change")), evidence.judged
     if len(change) < 2 or judged.sum() < 2:
         return
-    usual = quantile(change[:, judged], BRISK, 1)
+    # That of the others, where the one that is looked at is the slowest.
+    count = int(judged.sum())
+    usual = quantile(change[:, judged], (1 + BRISK * (count - 2)) / (count - 1), 1)
     still = change <= limits["share"] * usual[:, None]
     for index in np.flatnonzero(judged & still[-1] & (usual[-1] > 0) & _trained_now(evidence)):
         since, name = _since(still[:, index]), evidence.names[index]

@@ -170,10 +170,7 @@ def quantile(values: Floats | Sequence[float], share: float, axis: int = 0) -> F
         return np.full(given.shape[1:], np.nan)
     ordered = np.sort(np.where(np.isfinite(given), given, np.nan), axis=0)
     place = share * np.maximum(np.isfinite(ordered).sum(axis=0) - 1, 0)
-    low = np.floor(place).astype(np.intp)
-    below, above = (
-        np.take_along_axis(ordered, one[None], 0)[0]
-        for one in (low, np.minimum(low + 1, np.ceil(place).astype(np.intp)))
-    )
+    low, high = (rounded(place).astype(np.intp) for rounded in (np.floor, np.ceil))
+    below, above = (np.take_along_axis(ordered, one[None], 0)[0] for one in (low, high))
     # Where nothing is known, both are NaN.
     return np.asarray(below + (place - low) * (above - below))
