@@ -14,10 +14,10 @@ CHAINED = ("linear", "head", "conv")
 
 @rule(
     "bad_start",
-    what="The product of std · √inputs along the layers is far below 1 at the start, and the layers have hardly turned "
+    what="The product of std · √inputs along the layers is next to 0 at the start, and the layers have hardly turned "
     "since.",
     bounds={
-        "gain": Bound(0.02, 0.05, "product of std · √inputs along the layers, at the start"),
+        "gain": Bound(0.27, 0.37, "std · √inputs at the start, the geometric mean of the layers"),
         "degrees": Bound(5.0, 8.0, "by which the median matrix has turned since"),
     },
     source="PyTorch's default start has a variance of 1/(3 · inputs) and He's of 2/inputs (He et al. 2015): along "
@@ -35,12 +35,14 @@ def bad_start(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     if chain.sum() < 2 or normed:
         return
     inputs = np.array([one.matrix_shape[1] for one in evidence.parameters], np.float64)
-    # Each layer at 1/√3, PyTorch's default, is no fault however deep the network is.
     gains = evidence.start("std")[chain] * np.sqrt(inputs[chain])
-    product, expected = float(np.prod(gains)), 3.0 ** (-chain.sum() / 2)
-    turned = np.degrees(np.arccos(np.clip(1.0 - evidence.curve("rotation")[-1][chain], -1.0, 1.0)))
-    if not (0 < product < limits["gain"] * min(1.0, expected / 0.19) and np.median(turned) < limits["degrees"]):
+    if not (gains > 0).all():
         return
+    turned = np.degrees(np.arccos(np.clip(1.0 - evidence.curve("rotation")[-1][chain], -1.0, 1.0)))
+    # The mean and not the product, as the product of many layers says little of each.
+    if not (np.exp(np.log(gains).mean()) < limits["gain"] and np.median(turned) < limits["degrees"]):
+        return
+    product = float(np.prod(gains))
     along = f"the product of std · √inputs along {int(chain.sum())} layers is {short(product)} at the start"
     yield Sign("", f"{along}, and the median layer has turned by {np.median(turned):.2g}° since", since=0)
 

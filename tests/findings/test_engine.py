@@ -122,4 +122,4 @@ def test_findings_are_bounded() -> None:
     engine = Engine()
     parameters = [f"p{number}" for number in range(MOST_KEPT + 20)]
     Made([matrix(name) for name in parameters], snapshots=5).set_all(rms=2.0).judge(engine)
-    assert len(engine.found) == MOST_KEPT and engine.found[-1].parameter == parameters[-1]
+    assert len(engine.found) == MOST_KEPT and engine.found[0].parameter == parameters[0]

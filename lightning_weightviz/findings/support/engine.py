@@ -10,13 +10,14 @@ from lightning_weightviz.artifacts import Scalar
 from lightning_weightviz.findings.support.evidence import Evidence
 from lightning_weightviz.findings.support.finding import Finding
 from lightning_weightviz.findings.support.rule import RULES, Limits, Rule, Sign
+from lightning_weightviz.findings.support.words import one_line
 from lightning_weightviz.memory import Past, past_of
 from lightning_weightviz.snapshot import ClassPairs, Snapshot
 
 REARMED = 9
 """Snapshots for which a finding must not have held before it is said again. (nnscope)"""
 MOST_KEPT = 500
-"""Findings of a run that are listed; of more, the oldest are forgotten."""
+"""Findings of a run that are listed: the first, of which those that come later are often the consequence."""
 
 Key = tuple[str, str, str | None]
 Chosen = Mapping[str, Limits | None]
@@ -99,7 +100,7 @@ class Engine:
             begun += self._hold(name, rule, signs, evidence)
             ended += self._clear(name, rule, holding)
         open_ = [one.finding for one in self._cases.values() if one.finding is not None and one.clear == 0]
-        self.found = (*self.found, *begun)[-MOST_KEPT:]
+        self.found = (*self.found, *begun)[:MOST_KEPT]
         counts = {
             name: sum(one.rule == name for one in open_) for name in RULES if self._chosen.get(name, {}) is not None
         }
@@ -213,7 +214,7 @@ def _finding(name: str, rule: Rule, sign: Sign, case: Case, evidence: Evidence) 
         unit=sign.unit,
         epoch=epoch,
         step=step,
-        message=sign.message,
+        message=one_line(sign.message),
         cause=rule.cause if sign.cause is None else sign.cause,
         advice=rule.advice if sign.advice is None else sign.advice,
         source=rule.source,

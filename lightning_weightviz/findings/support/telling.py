@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Sequence
 
@@ -12,18 +13,28 @@ from lightning_weightviz.findings.support.finding import Finding
 TAG = "findings/weights"
 MOST_LINES = 12
 """Of the summary."""
+MOST_AT_ONCE = 4
+"""Warnings of one rule at one snapshot."""
 MOST_LISTED = 50
 """Findings in the text."""
 
 
 def tell(judged: Judged) -> None:
-    """Warns of what begins and of what ends; notes are listed, and not warned of."""
-    for one in judged.begun:
-        if one.severity != "note":
+    """Warns of what begins and of what ends; notes are listed, and not warned of.
+
+    Of what a rule finds in many places at once, the first few are told, and how many more there are.
+    """
+    for rule in dict.fromkeys(one.rule for one in (*judged.begun, *judged.ended)):
+        begun, ended = (
+            [one for one in some if one.rule == rule and one.severity != "note"]
+            for some in (judged.begun, judged.ended)
+        )
+        for one in begun[:MOST_AT_ONCE]:
             warnings.warn(one.sentence, stacklevel=3)
-    for one in judged.ended:
-        if one.severity != "note":
+        for one in ended[:MOST_AT_ONCE]:
             warnings.warn(f"no longer so: {one.sentence}", stacklevel=3)
+        if (more := max(len(begun), len(ended)) - MOST_AT_ONCE) > 0:
+            warnings.warn(f"the same is so of {more} more parameters or units (alert {rule!r})", stacklevel=3)
 
 
 def summary(findings: Sequence[Finding], snapshots: int) -> str:
@@ -61,7 +72,12 @@ def _paragraph(one: Finding, now: bool) -> str:
         for what, said in (("Likely cause", one.cause), ("What to try", one.advice), ("Threshold", one.source))
         if said
     ]
-    return " ".join([f"**{one.severity}{over}:** {one.message}.{since}", *reasons, f"(`{one.rule}`)"])
+    return " ".join([f"**{one.severity}{over}:** {_escaped(one.message)}.{since}", *reasons, f"(`{one.rule}`)"])
+
+
+def _escaped(text: str) -> str:
+    """Names are no markup."""
+    return re.sub(r"([\\`*<])", r"\\\1", text)
 
 
 def _findings(count: int) -> str:

@@ -25,6 +25,15 @@ def times(factor: float) -> str:
     return f"{short(factor)} ×"
 
 
+def one_line(text: str) -> str:
+    r"""Text without what would break its line, as parameters' names may hold anything.
+
+    >>> one_line("a\nb: 3 values are NaN")
+    'a b: 3 values are NaN'
+    """
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
 def listed(names: Sequence[object], most: int = MOST_LISTED) -> str:
     """The first few, and how many more: ``3, 7, 9 and 2 more``."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
