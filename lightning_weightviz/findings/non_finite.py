@@ -10,13 +10,16 @@ from lightning_weightviz.findings import Evidence, Limits, Sign, rule
 from lightning_weightviz.findings.support.words import listed
 from lightning_weightviz.snapshot import Measurement
 
+NAN_CAUSE = "A step was taken with a broken gradient."
+INF_CAUSE = "The weights ran away, or half precision overflowed."
+
 
 @rule(
     "nan",
     what="A parameter holds a value that is not a number.",
     severity="error",
     source="None is right: what is computed with a NaN is NaN.",
-    cause="A step was taken with a broken gradient.",
+    cause=NAN_CAUSE,
     advice="Look at the loss before that step; lower the learning rate, clip gradients, look for divisions by 0 and "
     "logarithms of 0. `Trainer(detect_anomaly=True)` finds the operation.",
     false_alarms=("None is known: a NaN in a weight that is never read does no harm, and is still worth knowing.",),
@@ -31,7 +34,8 @@ def nan(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
         if count := measurement.statistics["nan_count"]:
             of = f"{count:.0f} of {measurement.parameter.size} values are NaN"
             rows = _rows(measurement, np.isnan)
-            yield Sign(name, f"{name}: {of}{', in ' * bool(rows)}{rows}", rows or None)
+            cause = f"{NAN_CAUSE}{_consequence(evidence)}"
+            yield Sign(name, f"{name}: {of}{', in ' * bool(rows)}{rows}", rows or None, cause=cause)
 
 
 @rule(
@@ -39,7 +43,7 @@ def nan(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     what="A parameter holds an infinite value.",
     severity="error",
     source="None is right: the next step makes NaN of it.",
-    cause="The weights ran away, or half precision overflowed.",
+    cause=INF_CAUSE,
     advice="Lower the learning rate; train in `bf16` or `32` instead of `16`.",
     false_alarms=("A mask of −Inf that is a parameter, not a buffer: leave it out with `exclude`.",),
     patience=1,
@@ -53,7 +57,18 @@ def inf(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
         if count := measurement.statistics["inf_count"]:
             of = f"{count:.0f} of {measurement.parameter.size} values are infinite"
             rows = _rows(measurement, np.isinf)
-            yield Sign(name, f"{name}: {of}{', in ' * bool(rows)}{rows}", rows or None)
+            cause = f"{INF_CAUSE}{_consequence(evidence)}"
+            yield Sign(name, f"{name}: {of}{', in ' * bool(rows)}{rows}", rows or None, cause=cause)
+
+
+def _consequence(evidence: Evidence) -> str:
+    """What else is broken, and what stands still because of it."""
+    broken = int((~evidence.finite).sum())
+    change = evidence.curve("relative_change")[-1]
+    still = int((evidence.finite & (change == 0)).sum())
+    parts = [f"{broken} of {len(evidence.names)} parameters are not finite"]
+    parts += [f"{still} stand still"] if still else []
+    return f" In all {', '.join(parts)}."
 
 
 def _rows(measurement: Measurement, broken: np.ufunc) -> str:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from lightning_weightviz.findings import Bound, Evidence, Limits, Sign, rule
+from lightning_weightviz.findings.support.words import listed
+from lightning_weightviz.snapshot import Measurement
 
 
 @rule(
@@ -53,4 +57,13 @@ def dead_units(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
         units, dead = measurement.parameter.units, statistics["dead_units"]
         # NaN, where the statistic is not defined, is not above anything.
         if dead >= units * limits["share"]:
-            yield Sign(name, f"{name}: {dead:.0f} of {units} units have near-zero weights")
+            yield Sign(name, f"{name}: {dead:.0f} of {units} units have near-zero weights", _which(measurement))
+
+
+def _which(measurement: Measurement) -> str | None:
+    """The rows, where each has a row of cells of its own."""
+    picture = measurement.picture
+    if picture is None or measurement.parameter.units_axis or len(picture.row_norms) != picture.shape[0]:
+        return None
+    norms = picture.row_norms[:, 1]
+    return f"rows {listed(np.flatnonzero(norms <= 1e-6 * np.nanmedian(norms)).tolist())}"

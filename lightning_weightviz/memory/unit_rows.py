@@ -77,5 +77,5 @@ def _weights(length: int) -> Floats:
 def _chord(rows: Floats, others: Floats) -> Floats:
     """(rows,): ‖a/‖a‖ − b/‖b‖‖; NaN where a row is 0 or not finite."""
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        a, b = (one / np.linalg.norm(one, axis=1, keepdims=True) for one in (rows.astype(np.float64), others))
+        a, b = (one / np.linalg.norm(one, axis=1, keepdims=True) for one in (rows.astype(float), others.astype(float)))
         return np.asarray(np.linalg.norm(a - b, axis=1), np.float32)

@@ -8,6 +8,7 @@ from typing import Any
 
 from lightning_weightviz.artifacts import Scalar
 from lightning_weightviz.findings.support.evidence import Evidence
+from lightning_weightviz.findings.support.explaining import explained
 from lightning_weightviz.findings.support.finding import Finding
 from lightning_weightviz.findings.support.rule import RULES, Limits, Rule, Sign
 from lightning_weightviz.findings.support.words import one_line
@@ -207,6 +208,7 @@ def _finding(name: str, rule: Rule, sign: Sign, case: Case, evidence: Evidence) 
     epoch, step = case.epoch, case.step
     if sign.since is not None:
         epoch, step = evidence.past.times[sign.since].epoch, evidence.past.times[sign.since].step
+    cause = rule.cause if sign.cause is None else sign.cause
     return Finding(
         rule=name,
         severity=sign.severity or rule.severity,
@@ -215,7 +217,7 @@ def _finding(name: str, rule: Rule, sign: Sign, case: Case, evidence: Evidence) 
         epoch=epoch,
         step=step,
         message=one_line(sign.message),
-        cause=rule.cause if sign.cause is None else sign.cause,
+        cause=explained(cause, evidence, sign.parameter),
         advice=rule.advice if sign.advice is None else sign.advice,
         source=rule.source,
         timeless=evidence.snapshot.timeless,
