@@ -129,7 +129,9 @@ def main() -> None:
     parser.add_argument("--faults", action="store_true", help="the planted faults alone")
     parser.add_argument("--healthy", action="store_true", help="the healthy runs alone")
     parser.add_argument("--only", default="", help="runs whose name holds this")
-    parser.add_argument("--shift", type=int, default=0, help="added to all seeds: runs that no threshold has seen")
+    parser.add_argument(
+        "--shift", type=int, nargs="+", default=[0], help="added to all seeds: runs that no threshold has seen"
+    )
     parser.add_argument("--keep", type=Path, help="a folder: what rules see is kept there, and judged again")
     parser.add_argument("--out", type=Path, help="a folder for findings.txt")
     arguments = parser.parse_args()
@@ -138,22 +140,20 @@ def main() -> None:
     if arguments.keep is not None:
         arguments.keep.mkdir(parents=True, exist_ok=True)
     lines: list[str] = []
-    for wanted, title, rows in (
-        (not arguments.healthy, "planted faults found", faults(arguments.only, arguments.keep, arguments.shift)),
-        (
-            not arguments.faults,
-            "healthy runs without a warning",
-            healthy(arguments.only, arguments.keep, arguments.shift),
-        ),
-    ):
-        results = []
-        for line, good in rows if wanted else ():
-            print(line, flush=True)
-            lines.append(line)
-            results.append(good)
-        if wanted:
-            lines += [f"{title}: {sum(results)} of {len(results)}", ""]
-            print(lines[-2], flush=True)
+    for shift in arguments.shift:
+        lines.append(f"# Seeds from {shift} on")
+        for wanted, title, rows in (
+            (not arguments.healthy, "planted faults found in time", faults),
+            (not arguments.faults, "healthy runs without a warning", healthy),
+        ):
+            results = []
+            for line, good in rows(arguments.only, arguments.keep, shift) if wanted else ():
+                print(line, flush=True)
+                lines.append(line)
+                results.append(good)
+            if wanted:
+                lines += [f"{title}: {sum(results)} of {len(results)}", ""]
+                print(lines[-2], flush=True)
     if arguments.out is not None:
         (arguments.out / "findings.txt").write_text("\n".join(lines).rstrip() + "\n")
 

@@ -62,7 +62,7 @@ fit in at most twelve lines.
 
 `alerts=` leaves rules out or changes their thresholds: `alerts={"growth": {"factor": 50}, "not_moving": None}`.
 
-"Our own runs" are those of `benchmarks/findings.py`: 52 runs with a planted fault and 70 healthy ones, whose results
+"Our own runs" are those of `benchmarks/findings.py`: 52 runs with a planted fault and 72 healthy ones, whose results
 are in [benchmarks/results/findings.txt](../benchmarks/results/findings.txt). They are small networks on small images:
 on yours a threshold may be wrong.
 

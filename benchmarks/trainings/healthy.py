@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from functools import partial
@@ -232,6 +233,27 @@ def restarts() -> Run:
     )
 
 
+class Copied(Digits):
+    """Beside the network one that is in no optimizer: the average of its weights over time, or a teacher."""
+
+    def __init__(self, network: nn.Module, optimize: Optimize, follows: bool) -> None:
+        super().__init__(network, optimize)
+        self.copy = copy.deepcopy(network)
+        self.follows = follows
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Lets the average follow."""
+        if self.follows:
+            with torch.no_grad():
+                for mine, other in zip(self.copy.parameters(), self.network.parameters(), strict=True):
+                    mine.lerp_(other, 0.01)
+
+
+def copied(follows: bool) -> Run:
+    """A network with a copy that requires gradients and gets none."""
+    return Run(Copied(CNN(), OPTIMIZERS["Adam"], follows))
+
+
 def _grid() -> dict[str, Callable[[], Run]]:
     """Each kind with each optimizer, twice, so that each schedule comes with each kind and each optimizer."""
     schedules = list(SCHEDULES)
@@ -266,5 +288,7 @@ HEALTHY: dict[str, Callable[[], Run]] = {
     "classes 4 : 1": mildly_uneven,
     "deep with ReLU": deep_with_relu,
     "cosine with restarts": restarts,
+    "moving average of the weights": partial(copied, True),
+    "teacher that is not frozen": partial(copied, False),
 }
 """What makes each run, by its name; called with the random numbers seeded."""

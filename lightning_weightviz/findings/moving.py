@@ -108,12 +108,14 @@ def _is_near_the_end(evidence: Evidence) -> bool:
 
 @rule(
     "in_no_optimizer",
-    what="A matrix requires a gradient, but no optimizer has it.",
+    what="A matrix requires a gradient and stands still, but no optimizer has it.",
     source="What is in no optimizer is not trained.",
     cause="The layer was made after the optimizer, or is not among the parameters that the optimizer was given.",
     advice="Give it to an optimizer in `configure_optimizers`, or freeze it by `requires_grad_(False)`.",
     false_alarms=(
         "Fine-tuning that gives the optimizer the head alone: where most matrices are in no optimizer, it is a note.",
+        "A teacher, or another network of its own of several layers, none of which is in an optimizer: a note too.",
+        "A moving average of the weights, which is in no optimizer and moves, is left alone.",
     ),
     patience=1,
     warmup=1,
@@ -123,9 +125,11 @@ def in_no_optimizer(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     trainable = np.array([one.trainable for one in evidence.parameters], bool) & evidence.matrices
     missing = trainable & ~evidence.in_optimizer
     most = 2 * missing.sum() >= trainable.sum()
-    for index in np.flatnonzero(missing):
+    for index in np.flatnonzero(missing & (evidence.curve("relative_change")[-1] == 0)):
         name = evidence.names[index]
-        yield Sign(name, f"{name} requires a gradient but is in no optimizer", severity="note" if most else None)
+        part = trainable & np.array([other.split(".")[0] == name.split(".")[0] for other in evidence.names], bool)
+        own = part.sum() > 1 and bool((missing | ~part).all())
+        yield Sign(name, f"{name} requires a gradient but is in no optimizer", severity="note" if most or own else None)
 
 
 @rule(

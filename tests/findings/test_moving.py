@@ -95,8 +95,20 @@ def test_frozen_matrices_and_unknown_optimizers_are_left_alone() -> None:
     assert Made(3).all_found() == []
 
 
+def test_a_network_of_its_own_that_is_not_trained_makes_a_note_and_one_that_moves_nothing() -> None:
+    names = ("net.0", "net.1", "net.2", "teacher.0", "teacher.1")
+    made = Made([matrix(name) for name in names]).train("teacher.0", "teacher.1")
+    assert made.all_found() == []
+    still = made.set("teacher.0", relative_change=0.0).set("teacher.1", relative_change=0.0).all_found()
+    assert [(one.parameter, one.severity) for one in still] == [("teacher.0", "note"), ("teacher.1", "note")]
+    # Of a network that is trained a layer was forgotten.
+    part = Made([matrix(name) for name in names]).train("teacher.1").set("teacher.1", relative_change=0.0).all_found()
+    assert [(one.parameter, one.severity) for one in part] == [("teacher.1", "warning")]
+
+
 def test_a_head_that_is_trained_alone_makes_a_note_of_the_rest() -> None:
-    found = Made(3).train("a", "b").all_found()
+    still = {"relative_change": 0.0}
+    found = Made(3).set("a", **still).set("b", **still).train("a", "b").all_found()
     assert [(one.rule, one.severity) for one in found] == [("in_no_optimizer", "note")] * 2
 
 
