@@ -32,6 +32,8 @@ from lightning_weightviz.views import VIEWS, Scene
 from lightning_weightviz.views.statistics import MOST_MATRICES, leaves_out
 from lightning_weightviz.views.support.render import Rendered, render
 
+AskedTraining = tuple[Sequence[Any], Mapping[str, Any], int | None]
+"""Optimizers, metrics by name, and how many epochs there are to be, where that is known."""
 FEW_CLASSES = 128
 """Up to so many classes are compared at each snapshot; of more, where a view asks for it."""
 
@@ -77,6 +79,8 @@ class WeightVisualizer:
         folder: Where pictures go that a logger cannot take, in ``weightviz/``: a path, or a URL such as
             ``s3://bucket/run`` where fsspec's package for it is installed.
         settings: Checked arguments, instead of `arguments`.
+        optimizers: That of the training, or a list: findings are explained by their settings, and what is in none of
+            them is found. None: not known.
         writes: False on a rank that only takes part in measuring what is spread over ranks; an attribute too.
         trace: Which layers give the classes, where the model's framework tells; None: the modules are asked.
         **arguments: Those of `WeightVisualizationCallback`. The ones that set its schedule (``every_n_epochs``,
@@ -85,6 +89,10 @@ class WeightVisualizer:
     Raises:
         TypeError: An argument has the wrong type.
         ValueError: An argument has a value that is not allowed, or `class_names` are not as many as classes.
+
+    Attributes:
+        settings: The user's.
+        ask_training: Asked at each snapshot for the optimizers, the metrics, and how many epochs there are to be.
 
     Example:
         >>> import tempfile
@@ -95,7 +103,7 @@ class WeightVisualizer:
         ...     visualizer.log(step=0)
         ...     visualizer.finish()
         ...     sorted(path.name for path in Path(folder, "weightviz").iterdir())[:2]
-        ['classes', 'manifest.jsonl']
+        ['classes', 'findings.md']
     """
 
     def __init__(
@@ -105,6 +113,7 @@ class WeightVisualizer:
         *,
         folder: str | os.PathLike[str] = ".",
         settings: Settings | None = None,
+        optimizers: Any = None,
         writes: bool = True,
         trace: Trace | None = None,
         **arguments: Any,
@@ -133,7 +142,7 @@ class WeightVisualizer:
         self._next_ordinal = 0
         self._last: _Seen | None = None
         self._engine = Engine(self.settings.alerts)
-        self.ask_training: Callable[[], tuple[Sequence[Any], Mapping[str, Any], int | None]] | None = None
+        self.ask_training: Callable[[], AskedTraining] = partial(_known, _as_list(optimizers))
         if writes:
             self._say_what_has_no_scalars()
 
@@ -195,9 +204,8 @@ class WeightVisualizer:
         self.collect()
 
     def _training_facts(self) -> TrainingFacts:
-        if self.ask_training is not None:
-            with self._tolerance.of("reading the optimizers"):
-                return training_facts(self._observer.sites, *self.ask_training())
+        with self._tolerance.of("reading the optimizers"):
+            return training_facts(self._observer.sites, *self.ask_training())
         return TrainingFacts()
 
     def collect(self, *, wait: bool = False) -> None:
@@ -374,10 +382,14 @@ def _compared(scene: Scene) -> tuple[ClassPairs | None, ...]:
     return tuple(pairs.result() if small else None for pairs, small in zip(scene.pairs, few, strict=False))
 
 
-def _as_list(loggers: Any) -> list[Any]:
-    if loggers is None:
+def _as_list(given: Any) -> list[Any]:
+    if given is None:
         return []
-    return list(loggers) if isinstance(loggers, (list, tuple)) else [loggers]
+    return list(given) if isinstance(given, (list, tuple)) else [given]
+
+
+def _known(optimizers: Sequence[Any]) -> AskedTraining:
+    return optimizers, {}, None
 
 
 def _is_milestone(snapshot: Snapshot) -> bool:

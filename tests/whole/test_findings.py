@@ -144,7 +144,7 @@ def test_rules_are_left_out_and_thresholds_moved(tmp_path: Path) -> None:
 def test_a_plain_loop_has_findings_too(tmp_path: Path) -> None:
     model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 4))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    visualizer = WeightVisualizer(model, folder=tmp_path, views=("overview",))
+    visualizer = WeightVisualizer(model, folder=tmp_path, views=("overview",), optimizers=optimizer)
     assert not visualizer.findings
     generator = torch.Generator().manual_seed(0)
     with heard() as said:
@@ -159,6 +159,7 @@ def test_a_plain_loop_has_findings_too(tmp_path: Path) -> None:
         visualizer.finish()
     assert [(one.rule, one.parameter) for one in visualizer.findings] == [("not_moving", "2.weight")]
     assert said == [one.sentence for one in visualizer.findings]
+    assert visualizer.findings[0].cause.endswith("Here: SGD with learning rate 0.1.")
     assert visualizer.findings[0].message in (tmp_path / "weightviz" / "findings.md").read_text()
 
 
