@@ -23,8 +23,7 @@ def _grown(evidence: Evidence) -> Floats:
 
 def _gain(evidence: Evidence) -> Floats:
     """(P,): rms × √inputs, by which a matrix makes a signal larger."""
-    inputs = np.array([one.matrix_shape[1] for one in evidence.parameters], np.float64)
-    return np.asarray(evidence.curve("rms")[-1] * np.sqrt(inputs))
+    return np.asarray(evidence.curve("rms")[-1] * np.sqrt(evidence.shapes[:, 1]))
 
 
 @rule(

@@ -31,7 +31,7 @@ def in_the_noise(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     judged = evidence.judged & _thick(evidence)
     if not judged.any():
         return
-    rows, columns = np.array([one.matrix_shape for one in evidence.parameters], np.float64).T
+    rows, columns = evidence.shapes.T
     with np.errstate(divide="ignore", invalid="ignore"):
         largest = evidence.curve("rms")[-1] * np.sqrt(rows * columns / evidence.curve("stable_rank")[-1])
         edges = largest / (evidence.curve("std")[-1] * (np.sqrt(rows) + np.sqrt(columns)))
@@ -66,4 +66,5 @@ def rank_collapse(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
 
 
 def _thick(evidence: Evidence) -> Flags:
-    return np.array([min(one.matrix_shape) >= THINNEST and one.stacked == 1 for one in evidence.parameters], bool)
+    single = np.array([one.stacked == 1 for one in evidence.parameters], bool)
+    return np.asarray((evidence.shapes.min(1) >= THINNEST) & single)

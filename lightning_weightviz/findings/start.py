@@ -34,8 +34,7 @@ def bad_start(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     normed = any(one.kind == "norm" for one in evidence.parameters)
     if chain.sum() < 2 or normed:
         return
-    inputs = np.array([one.matrix_shape[1] for one in evidence.parameters], np.float64)
-    gains = evidence.start("std")[chain] * np.sqrt(inputs[chain])
+    gains = evidence.start("std")[chain] * np.sqrt(evidence.shapes[chain, 1])
     if not (gains > 0).all():
         return
     turned = np.degrees(np.arccos(np.clip(1.0 - evidence.curve("rotation")[-1][chain], -1.0, 1.0)))

@@ -50,6 +50,15 @@ def test_findings_reports_every_run(tmp_path: Path) -> None:
         assert line.startswith("a weight becomes infinite") and " ok " in line and "head.bias" in line
 
 
+def test_rules_reports_every_model(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks.rules", "--models", "784-128-64-10", "--snapshots", "8"]
+    done = subprocess.run([*command, "--out", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    [_, line] = (tmp_path / "rules.txt").read_text().splitlines()
+    name, rules, whole, share = line.split()
+    assert name == "784-128-64-10" and 0 < float(rules) < float(whole) and 0 < float(share) < 100
+
+
 def test_what_the_readme_says_of_findings_is_what_was_measured() -> None:
     measured = (ROOT / "benchmarks" / "results" / "findings.txt").read_text()
     unseen = measured[measured.index("# Seeds from 2000 on") :]

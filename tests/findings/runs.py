@@ -79,6 +79,7 @@ class Made:
         self.parameters = {one.name: one for one in given}
         self.snapshots = snapshots
         self.epochs = epochs
+        self.by_steps = False
         self.optimizers: dict[str, Sequence[OptimizerFacts] | OptimizerFacts] | None = None
         self._values: dict[str, dict[str, Value]] = {name: dict(HEALTHY) for name in self.parameters}
         self.pictures: dict[str, Sequence[Picture]] = {}
@@ -118,7 +119,7 @@ class Made:
             optimizers = {name: _at(one, ordinal) for name, one in self.optimizers.items()}
         return Snapshot(
             step=10 * ordinal,
-            epoch=ordinal,
+            epoch=0 if self.by_steps else ordinal,
             ordinal=ordinal,
             initial=ordinal == 0,
             targets={"weights": measurements},

@@ -17,6 +17,13 @@ def test_a_matrix_that_stops_while_others_move_is_told_of_since_it_stopped() -> 
     assert one.message == "b has hardly changed since epoch 5, others change by 5 % a snapshot"
 
 
+def test_snapshots_by_steps_are_called_by_their_steps() -> None:
+    made = Made().set("b", relative_change=STOPS)
+    made.by_steps = True
+    [one] = made.all_found()
+    assert one.message.startswith("b has hardly changed since step 50, ")
+
+
 def test_a_matrix_that_never_moved_is_told_of_since_the_start() -> None:
     [one] = Made().set("b", relative_change=0.0, rotation=0.0).found("not_moving")
     assert "since the start" in one.message and (one.epoch, one.step) == (0, 0)

@@ -57,6 +57,15 @@ class Evidence:
     def _curves(self) -> dict[str, Floats]:
         return {}
 
+    @cached_property
+    def _starts(self) -> dict[str, Floats]:
+        return {}
+
+    @cached_property
+    def shapes(self) -> Floats:
+        """float64, (P, 2): rows and columns of each as a matrix."""
+        return np.array([one.matrix_shape for one in self.parameters], np.float64).reshape(-1, 2)
+
     def curve(self, statistic: str) -> Floats:
         """float64, (T, P): one of `RECORDED` over time; NaN where there was nothing. Not to be changed."""
         if statistic not in self._curves:
@@ -69,8 +78,10 @@ class Evidence:
         return self.past.values[:, place, RECORDED.index(statistic)].astype(np.float64)
 
     def start(self, statistic: str) -> Floats:
-        """float64, (P,): of the first snapshot that has the parameter."""
-        return first_of(self.curve(statistic))
+        """float64, (P,): of the first snapshot that has the parameter. Not to be changed."""
+        if statistic not in self._starts:
+            self._starts[statistic] = first_of(self.curve(statistic))
+        return self._starts[statistic]
 
     @cached_property
     def epochs(self) -> tuple[int, ...]:
