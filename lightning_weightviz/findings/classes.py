@@ -74,10 +74,12 @@ def missing_class(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
         if len(turns) < SNAPSHOTS or turns.shape[1] != len(head.class_names):
             continue
         recent = turns[-SNAPSHOTS:, :, 0].mean(0)
-        usual, length, moved = np.median(recent), np.median(head.norms), _bias_moved(evidence, head)[-1]
         least = int(np.argmin(recent))
+        if not recent[least] < limits["turn"] * np.median(recent):
+            continue
+        length, moved = np.median(head.norms), _bias_moved(evidence, head)[-1]
         sank = bool(np.isnan(moved).all() or np.argmin(moved) == least)
-        if recent[least] < limits["turn"] * usual and head.norms[least] < 0.85 * length and sank:
+        if head.norms[least] < 0.85 * length and sank:
             name = head.class_names[least]
             part = share(float(head.norms[least] / length))
             still = f"the class {name} of {head.name} is not learned: its row has stopped turning"

@@ -38,11 +38,15 @@ def not_moving(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     change, judged = _by_rate(evidence, evidence.curve("relative_change")), evidence.judged
     if len(change) < 2 or judged.sum() < 2:
         return
-    # That of the others, where the one that is looked at is the slowest.
+    # Of the others alone, where the one that is looked at is the slowest.
     count = int(judged.sum())
-    usual = quantile(change[:, judged], (1 + BRISK * (count - 2)) / (count - 1), 1)
-    still = change <= limits["share"] * usual[:, None]
-    for index in np.flatnonzero(judged & still[-1] & (usual[-1] > 0) & _trained_now(evidence)):
+    brisk = (1 + BRISK * (count - 2)) / (count - 1)
+    usual = float(quantile(change[-1][judged], brisk))
+    found = np.flatnonzero(judged & (change[-1] <= limits["share"] * usual) & _trained_now(evidence))
+    if not (usual > 0 and found.size):
+        return
+    still = change <= limits["share"] * quantile(change[:, judged], brisk, 1)[:, None]
+    for index in found:
         since, name = _since(still[:, index]), evidence.names[index]
         others = judged.copy()
         others[index] = False

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from lightning_weightviz.findings import Bound, Evidence, Limits, Sign, rule
-from lightning_weightviz.findings.support.evidence import Floats, median
+from lightning_weightviz.findings.support.evidence import median
 from lightning_weightviz.findings.support.words import share
 
 
-def _usual_step(evidence: Evidence) -> Floats:
-    """(T,): the median of the matrices' update ratios, of those that did not start at 0."""
+def _usual_step(evidence: Evidence) -> float:
+    """The median of the matrices' update ratios now, of those that did not start at 0."""
     judged = evidence.judged & (evidence.start("rms") > 0)
-    return median(np.where(judged, evidence.curve("update_ratio"), np.nan), 1)
+    return float(median(evidence.curve("update_ratio")[-1][judged]))
 
 
 def _rate(evidence: Evidence) -> str:
@@ -34,8 +34,8 @@ def _rate(evidence: Evidence) -> str:
 def large_steps(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     """Steps that overwrite what was learned."""
     usual = _usual_step(evidence)
-    if evidence.judged.sum() > 1 and usual[-1] > limits["ratio"]:
-        yield Sign("", f"a single step changes the median matrix by {share(usual[-1])} of its length{_rate(evidence)}")
+    if evidence.judged.sum() > 1 and usual > limits["ratio"]:
+        yield Sign("", f"a single step changes the median matrix by {share(usual)} of its length{_rate(evidence)}")
 
 
 @rule(
@@ -56,10 +56,10 @@ def large_steps(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
 def small_steps(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     """Steps that change nothing."""
     usual, judged = _usual_step(evidence), evidence.judged
-    if not judged.any() or not usual[-1] < limits["ratio"]:
+    if not judged.any() or not usual < limits["ratio"]:
         return
     turned = np.degrees(np.arccos(np.clip(1.0 - evidence.curve("rotation")[-1][judged], -1.0, 1.0)))
     farthest = float(np.nanmax(turned)) if np.isfinite(turned).any() else np.nan
     if farthest < limits["degrees"]:
-        step = f"a single step changes the median matrix by {share(usual[-1])} of its length"
+        step = f"a single step changes the median matrix by {share(usual)} of its length"
         yield Sign("", f"{step}, and none has turned by more than {farthest:.1g}° since the start{_rate(evidence)}")

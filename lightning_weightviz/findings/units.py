@@ -37,10 +37,12 @@ def unmoved_units(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
             continue
         newest = turns[-SNAPSHOTS:, :, 0]
         still = (newest <= STILL).all(0)
+        if not still.any():
+            continue
         moving = ~still & np.isfinite(newest).all(0)
         part = still.mean()
         # Where none moves, it is the layer that stands still.
-        if not still.any() or not moving.any() or part < lowest or np.median(newest[:, moving]) < 100 * STILL:
+        if not moving.any() or part < lowest or np.median(newest[:, moving]) < 100 * STILL:
             continue
         units = np.flatnonzero(still)
         counted = f"{units.size} of {still.size} units of {name} have not moved at the last {SNAPSHOTS} snapshots"
