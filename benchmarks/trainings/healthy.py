@@ -233,6 +233,35 @@ def restarts() -> Run:
     )
 
 
+class LanguageModel(LightningModule):
+    """Predicts the next of a row of pixels; its table of positions is longer than any row, its head its embedding."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(17, 48)
+        self.positions = nn.Parameter(0.02 * torch.randn(64, 48))
+        layers = [nn.TransformerEncoderLayer(48, 4, 96, batch_first=True, norm_first=True) for _ in range(2)]
+        self.blocks = nn.ModuleList(layers)
+        self.norm = nn.LayerNorm(48)
+        self.head = nn.Linear(48, 17, bias=False)
+        self.head.weight = self.embedding.weight
+
+    def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
+        """The loss of a batch."""
+        tokens = ((4 * batch[0].flatten(1)).round().clamp(-8, 8) + 8).long()[:, ::2]
+        length = tokens.shape[1] - 1
+        hidden = self.embedding(tokens[:, :-1]) + self.positions[:length]
+        mask = nn.Transformer.generate_square_subsequent_mask(length)
+        for block in self.blocks:
+            hidden = block(hidden, src_mask=mask, is_causal=True)
+        return nn.functional.cross_entropy(self.head(self.norm(hidden)).transpose(1, 2), tokens[:, 1:])
+
+    def configure_optimizers(self) -> Any:
+        """As language models have it, with a warm-up."""
+        optimizer = torch.optim.AdamW(self.parameters(), lr=2e-3, weight_decay=0.1)
+        return [optimizer], [torch.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: min(1.0, (epoch + 1) / 4))]
+
+
 class Copied(Digits):
     """Beside the network one that is in no optimizer: the average of its weights over time, or a teacher."""
 
@@ -290,5 +319,6 @@ HEALTHY: dict[str, Callable[[], Run]] = {
     "cosine with restarts": restarts,
     "moving average of the weights": partial(copied, True),
     "teacher that is not frozen": partial(copied, False),
+    "language model": lambda: Run(LanguageModel()),
 }
 """What makes each run, by its name; called with the random numbers seeded."""

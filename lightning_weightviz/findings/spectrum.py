@@ -52,12 +52,15 @@ def in_the_noise(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     cause="All inputs of the layer look alike to it: their mean is far from 0, or most units behind it are dead; or a "
     "step far too large has written one direction over all others.",
     advice="Normalise the inputs, put a norm in front of the layer, lower the learning rate.",
-    false_alarms=("Matrices with fewer than 16 rows or columns are left alone, as heads of few classes.",),
+    false_alarms=(
+        "Matrices with fewer than 16 rows or columns are left alone, as heads of few classes.",
+        "Tables that are no layer, such as that of positions, are left alone.",
+    ),
 )
 def rank_collapse(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     """A matrix that does one thing."""
     rank, start = evidence.curve("stable_rank")[-1], evidence.start("stable_rank")
-    low = evidence.judged & _thick(evidence) & (rank < limits["rank"]) & (rank < limits["share"] * start)
+    low = evidence.layers & _thick(evidence) & (rank < limits["rank"]) & (rank < limits["share"] * start)
     for index in np.flatnonzero(low):
         name = evidence.names[index]
         yield Sign(

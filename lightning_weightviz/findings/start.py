@@ -60,6 +60,6 @@ def bad_start(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
 def equal_units(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     """Symmetry that training cannot break."""
     size, spread = evidence.start("rms"), evidence.start("std")
-    for index in np.flatnonzero(evidence.judged & (size > 0) & (spread < limits["spread"] * size)):
+    for index in np.flatnonzero(evidence.layers & (size > 0) & (spread < limits["spread"] * size)):
         name = evidence.names[index]
         yield Sign(name, f"all weights of {name} started at {short(size[index])}, so its units learn alike", since=0)

@@ -24,13 +24,13 @@ SNAPSHOTS = 3
     advice="Lower the learning rate or warm it up, look at the biases, try `LeakyReLU` or `GELU`, or a smaller layer.",
     false_alarms=(
         "Some units of a wide ReLU layer never fire in a healthy run: up to half of them it is a note.",
-        "Embeddings, whose rows may go unused; of matrices with more rows than `image_size` rows are not known.",
+        "Embeddings and tables of positions, whose rows may go unused; of matrices with more rows than `image_size` rows are not known.",
     ),
 )
 def unmoved_units(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     """Rows that stand still."""
     lowest = 0.1 * limits["share"] / 0.5
-    for index in np.flatnonzero(evidence.judged):
+    for index in np.flatnonzero(evidence.layers):
         name = evidence.names[index]
         ordinals, turns = evidence.past.turns.get(statistics_key("weights", name), (np.zeros(0), np.zeros((0, 0, 2))))
         if len(ordinals) < SNAPSHOTS or ordinals[-1] != evidence.snapshot.ordinal:

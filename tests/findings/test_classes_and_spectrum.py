@@ -174,4 +174,6 @@ def thin() -> Parameter:
 def test_low_ranks_of_thin_matrices_and_low_starts_are_left_alone() -> None:
     assert Made(3).set("b", stable_rank=[20.0, 10.0, 1.9]).all_found() == []
     assert Made(3).set("b", stable_rank=[4.0, 1.2]).all_found() == []
+    table = Made([matrix("a"), matrix("b"), matrix("c", kind="other")])
+    assert table.set("c", stable_rank=[20.0, 1.2]).all_found() == []
     assert Made([matrix("a"), matrix("b"), thin()]).set("c", stable_rank=[20.0, 1.2]).all_found() == []

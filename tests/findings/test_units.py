@@ -59,6 +59,8 @@ def test_what_stands_still_as_a_whole_is_another_rules() -> None:
 
 def test_embeddings_and_frozen_matrices_may_have_units_that_stand_still() -> None:
     assert made(drawn(10), kind="embedding").all_found() == []
+    # A table of positions, of which the last are not used.
+    assert made(drawn(10), kind="other", module="").all_found() == []
     assert made(drawn(10), trainable=False).all_found() == []
 
 

@@ -15,6 +15,8 @@ from lightning_weightviz.snapshot import TOTAL, ClassPairs, Measurement, Optimiz
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
+UNITED = ("linear", "head", "conv", "attention", "recurrent")
+"""Kinds of parameters whose rows are units of a layer."""
 SMALLEST = 16
 """Values that a matrix must have to be judged beside others."""
 
@@ -136,6 +138,11 @@ class Evidence:
         """(P,): finite matrices that are meant to change, but for embeddings, of which rows may go unused."""
         embeddings = np.array([one.kind == "embedding" for one in self.parameters], bool)
         return np.asarray(self.matrices & self.finite & self.trained & ~embeddings)
+
+    @cached_property
+    def layers(self) -> Flags:
+        """(P,): those of `judged` whose rows are units of a layer, not of a table such as that of positions."""
+        return np.asarray(self.judged & np.array([one.kind in UNITED for one in self.parameters], bool))
 
     def group(self, name: str) -> OptimizerFacts | None:
         """How a parameter is trained, where that is known."""
