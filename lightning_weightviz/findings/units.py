@@ -24,7 +24,8 @@ SNAPSHOTS = 3
     advice="Lower the learning rate or warm it up, look at the biases, try `LeakyReLU` or `GELU`, or a smaller layer.",
     false_alarms=(
         "Some units of a wide ReLU layer never fire in a healthy run: up to half of them it is a note.",
-        "Embeddings and tables of positions, whose rows may go unused; of matrices with more rows than `image_size` rows are not known.",
+        "Embeddings and tables of positions, whose rows may go unused.",
+        "Matrices of more rows than `image_size`, whose rows are pooled and so not known one by one.",
     ),
 )
 def unmoved_units(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
