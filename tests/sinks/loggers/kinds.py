@@ -71,8 +71,8 @@ class TensorBoard(Plain):
                 book.histograms[tag, event.step] = (list(value.bucket_limit), [round(count) for count in value.bucket])
         for tag in tags["scalars"]:
             book.scalars.update({(tag, event.step): event.value for event in events.Scalars(tag)})
-        newest = events.Tensors("findings/weights/text_summary")[-1].tensor_proto
-        book.text = newest.string_val[0].decode()
+        for tag in tags["tensors"]:
+            book.text = events.Tensors(tag)[-1].tensor_proto.string_val[0].decode()
         return book
 
     def key(self, tag: str) -> str:
