@@ -288,7 +288,7 @@ class WeightVisualizer:
         scene = scene_of(results, moment, self._history, self.settings)
         errors = {name: error for result in results.values() for name, error in result.errors.items()}
         judged = self._engine.judge(scene.snapshot, scene.memory.past, _compared(scene))
-        scene = replace(scene, findings=tuple(one.message for one in judged.open if one.severity != "note"))
+        scene = replace(scene, findings=tuple(one.headline for one in judged.open if one.severity != "note"))
         return _Seen(scene, judged, text(judged, self._engine.found), errors)
 
     def _draw(self, future: Future[_Seen]) -> Rendered | None:

@@ -55,6 +55,18 @@ class Finding:
         return f"{self.message} (alert {self.rule!r}{when})"
 
     @property
+    def headline(self) -> str:
+        """The message by itself, which begins with a capital letter or with a name.
+
+        >>> Finding("jump", "warning", "", None, 9, 512, "3 matrices have jumped").headline
+        '3 matrices have jumped'
+        >>> Finding("bad_start", "warning", "", None, 0, 0, "the product is small").headline
+        'The product is small'
+        """
+        named = self.parameter != "" and self.message.startswith(self.parameter)
+        return self.message if named else self.message[:1].upper() + self.message[1:]
+
+    @property
     def gravity(self) -> int:
         """0 for an error, 1 for a warning, 2 for a note."""
         return SEVERITIES.index(self.severity)

@@ -72,7 +72,7 @@ def _paragraph(one: Finding, now: bool) -> str:
         for what, said in (("Likely cause", one.cause), ("What to try", one.advice), ("Threshold", one.source))
         if said
     ]
-    return " ".join([f"**{one.severity}{over}:** {_escaped(one.message)}.{since}", *reasons, f"(`{one.rule}`)"])
+    return " ".join([f"**{one.severity}{over}:** {_escaped(one.headline)}.{since}", *reasons, f"(`{one.rule}`)"])
 
 
 def _escaped(text: str) -> str:
