@@ -28,6 +28,8 @@ def level(evidence: Evidence, limits: Limits) -> list[Sign]:
 @pytest.fixture(autouse=True)
 def one_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     """No rule but the one above."""
+    # The others register themselves when they are first asked for: they must not do it in what is put in here.
+    assert len(RULES) > 1
     monkeypatch.setattr(RULES, "_members", {"level": Rule(level, "High.", bounds=LOW, patience=2, warmup=3)})
 
 
@@ -116,6 +118,20 @@ def test_a_state_that_cannot_be_read_changes_nothing() -> None:
         with pytest.raises(ValueError, match="these are no findings of this version"):
             engine.load_state_dict(state)
         assert engine.state_dict() == before
+
+
+@pytest.mark.parametrize("seen", [None, [None], [Sign("a", "a is odd", since=99)], [Sign("a", 3)]])  # type: ignore[arg-type]
+def test_a_rule_that_gives_what_it_must_not_costs_itself_alone(seen: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = Rule(lambda evidence, limits: seen, "Odd.", patience=1, warmup=0)
+    monkeypatch.setattr(RULES, "_members", {"odd": odd, **RULES._members})
+    engine, history = Engine(), History()
+    made = Made(1, snapshots=6).set("a", rms=[0, 2, 2, 2])
+    judged = []
+    for ordinal in range(made.snapshots):
+        snapshot = made.snapshot(ordinal)
+        judged.append(engine.judge(snapshot, history.remember(snapshot).past))
+    assert [list(one.errors) for one in judged[1:]] == [["odd"]] * 5
+    assert [one.rule for one in engine.found] == ["level"]
 
 
 def test_findings_are_bounded() -> None:

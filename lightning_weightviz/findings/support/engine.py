@@ -95,11 +95,10 @@ class Engine:
                 continue
             try:
                 signs, holding = self._look(name, rule, given, evidence)
+                begun += list(self._hold(name, rule, signs, evidence))
+                ended += self._clear(name, rule, holding)
             except Exception as error:
                 errors[name] = error
-                continue
-            begun += self._hold(name, rule, signs, evidence)
-            ended += self._clear(name, rule, holding)
         open_ = [one.finding for one in self._cases.values() if one.finding is not None and one.clear == 0]
         self.found = (*self.found, *begun)[:MOST_KEPT]
         counts = {
