@@ -7,7 +7,7 @@ The way of one snapshot, room by room (``docs/architecture.md`` has it file by f
     measure/    tensors in, numpy out, one copy, no wait
     snapshot/   the border: what has left the device
     memory/     what is kept from snapshot to snapshot, in bounded space
-    alerts.py   rules: what is wrong, and with which parameter
+    findings/   rules over what is kept: what is wrong, where, since when, and what to try
     views/      a scene in, artifacts out; draw/ puts numpy into pixels
     artifacts.py  the border between views and sinks
     sinks/      artifacts to loggers
@@ -18,16 +18,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lightning_weightviz.alerts import WeightAlert
     from lightning_weightviz.callback import WeightVisualizationCallback
     from lightning_weightviz.figure import visualize_weights
+    from lightning_weightviz.findings import Finding, WeightAlert
     from lightning_weightviz.sinks import register_sink
     from lightning_weightviz.visualizer import WeightVisualizer
 
-__all__ = ["WeightAlert", "WeightVisualizationCallback", "WeightVisualizer", "register_sink", "visualize_weights"]
+__all__ = [
+    "Finding",
+    "WeightAlert",
+    "WeightVisualizationCallback",
+    "WeightVisualizer",
+    "register_sink",
+    "visualize_weights",
+]
 
 _HOMES = {
-    "WeightAlert": "alerts",
+    "Finding": "findings",
+    "WeightAlert": "findings",
     "WeightVisualizationCallback": "callback",
     "WeightVisualizer": "visualizer",
     "register_sink": "sinks",

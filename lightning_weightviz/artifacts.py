@@ -1,4 +1,4 @@
-"""What a view makes and a sink writes: pictures, histograms and scalars, for no logger in particular."""
+"""What a view makes and a sink writes: pictures, histograms, scalars and texts, for no logger in particular."""
 
 from __future__ import annotations
 
@@ -139,7 +139,22 @@ class Scalar:
     value: float
 
 
-Artifact = Image | Animation | Histogram | Scalar
+@dataclass(frozen=True)
+class Text:
+    """A text that replaces the one before it.
+
+    Attributes:
+        tag: Where the logger puts it, for instance ``findings/weights``.
+        text: In Markdown.
+        news: What is new in it and worth a message, in plain text; empty where nothing is.
+    """
+
+    tag: str
+    text: str
+    news: str = ""
+
+
+Artifact = Image | Animation | Histogram | Scalar | Text
 
 
 @dataclass(frozen=True)

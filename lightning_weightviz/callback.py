@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from torch import Tensor, nn
 
+from lightning_weightviz.findings import Finding
 from lightning_weightviz.model import flat_shards, sharding
 from lightning_weightviz.model.class_names import class_names_of
 from lightning_weightviz.model.optimizer_step import StepForecast, WatchedStep, loss_scale, parameters_of
@@ -64,12 +65,14 @@ class WeightVisualizationCallback(Callback):
         head: Name of the weight whose rows are the classes. None: the layers that feed the
             training's loss as classes, read from its graph.
         animation: Whether to log a GIF of each film strip at the end of fit.
-        on_alert: What to do when weights are NaN, infinite, all zero or dead: ``"warn"``, ``"raise"`` or ``"ignore"``.
-            ``alerts/<rule>`` counts the parameters in any case.
+        on_alert: What to do with findings: ``"warn"`` of each once, ``"raise"`` at those that ruin the run (severity
+            ``"error"``), or ``"ignore"``. `findings` lists them and ``alerts/<rule>`` counts them in any case.
         background: Whether to draw on a thread while training continues.
         max_overhead: Fraction of training time that snapshots may take: the time for which it waits, and the processor
             time of the threads that draw as far as no core is idle. At 0.7 of it snapshots are taken without pictures,
             beyond it they are skipped; two seconds are free, and the last one is always drawn. None: no limit.
+        alerts: Which findings are wanted: a rule's name with None leaves it out, with a dict changes its thresholds
+            (``{"growth": {"factor": 50}, "not_moving": None}``). ``docs/findings.md`` has all.
         report: Whether to write one HTML page with the newest pictures at the end of fit, into the logger's folder.
         prefix: Put in front of every tag.
         sinks: Objects with ``write(batch)`` and ``flush()`` to use instead of those found for the loggers.
@@ -109,6 +112,7 @@ class WeightVisualizationCallback(Callback):
         on_alert: OnAlert = "warn",
         background: bool = True,
         max_overhead: float | None = 0.01,
+        alerts: Mapping[str, Mapping[str, float] | None] | None = None,
         report: bool = False,
         prefix: str = "",
         sinks: Sequence[Any] | None = None,
@@ -135,6 +139,7 @@ class WeightVisualizationCallback(Callback):
             on_alert=on_alert,
             background=background,
             max_overhead=max_overhead,
+            alerts=alerts,
             report=report,
             prefix=prefix,
             sinks=sinks,
@@ -160,6 +165,11 @@ class WeightVisualizationCallback(Callback):
     def _key_of_0_1(self) -> str:
         names = ("layers", "exclude", "targets", "views", "every_n_epochs", "every_n_train_steps", "prefix")
         return self._generate_state_key(**{name: getattr(self._settings, name) for name in names})
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was found to be wrong with the weights, in the order in which it began; of a resumed run all."""
+        return () if self._visualizer is None else self._visualizer.findings
 
     @tolerant
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -214,6 +224,7 @@ class WeightVisualizationCallback(Callback):
                 visualizer.observer.suggest_class_names(class_names_of(datamodule, trainer.train_dataloader))
         if self._state is not None:
             visualizer.load_state_dict(self._state.get("visualizer", {}))
+        visualizer.ask_training = partial(_training_of, weakref.ref(trainer))
         return visualizer
 
     @tolerant
@@ -354,6 +365,15 @@ def _holding_all(trainer: Trainer, pl_module: LightningModule) -> nn.Module:
     """The module; where FSDP1 has taken parameters from it, the wrapper around it, which keeps them."""
     wrapper = trainer.model
     return wrapper if isinstance(wrapper, nn.Module) and flat_shards.is_wrapper(wrapper) else pl_module
+
+
+def _training_of(trainer: weakref.ref[Trainer]) -> tuple[Sequence[Any], Mapping[str, Any], int | None]:
+    """The optimizers, the metrics, and how many epochs there are to be."""
+    now = trainer()
+    if now is None:
+        return (), {}, None
+    last = now.max_epochs if now.max_epochs is not None and now.max_epochs > 0 else None
+    return now.optimizers, now.callback_metrics, last
 
 
 def _logger_step(trainer: Trainer) -> int:

@@ -7,6 +7,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from lightning_weightviz.findings import Finding
 from lightning_weightviz.host_arguments import HostSettings
 from lightning_weightviz.run.checkpoint import read, write
 from lightning_weightviz.run.ending import at_end, not_at_end
@@ -25,10 +26,16 @@ class Host:
 
     _settings: HostSettings
     _training: Training | None = None
+    _found: tuple[Finding, ...] = ()
 
     def _prepare(self, settings: HostSettings) -> None:
         self._settings = settings
         self._tolerance = Tolerance(passing=PASSING)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was found to be wrong with the weights, in the order in which it began; of a resumed run all."""
+        return self._found if self._training is None else self._training.visualizer.findings
 
     def _begin(self, training: Training) -> Training:
         """A training has begun."""
@@ -58,6 +65,8 @@ class Host:
     def finish(self) -> None:
         """Writes what an interrupted training has left; after one that ended, and before any, there is nothing."""
         training, self._training = self._training, None
+        if training is not None:
+            self._found = training.visualizer.findings
         not_at_end(self.finish)
         if training is not None:
             training.rescue()

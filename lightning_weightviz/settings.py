@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, Literal, cast, get_args
 
 from matplotlib import colormaps
 
+from lightning_weightviz.findings.support.chosen import chosen_alerts
 from lightning_weightviz.measure import STATISTICS
 from lightning_weightviz.memory import ColorRange
 from lightning_weightviz.model.measuring import Measuring
@@ -65,6 +66,7 @@ class Settings:
     on_alert: OnAlert = "warn"
     background: bool = True
     max_overhead: float | None = 0.01
+    alerts: Mapping[str, Mapping[str, float] | None] | None = None
     report: bool = False
     prefix: str = ""
     sinks: Sequence[Any] | None = None
@@ -99,6 +101,7 @@ class Settings:
             raise TypeError(f"head must be the name of a parameter or None, got {self.head!r}")
         _word("on_alert", self.on_alert, get_args(OnAlert))
         put("max_overhead", None if self.max_overhead is None else _share("max_overhead", self.max_overhead))
+        put("alerts", None if self.alerts is None else chosen_alerts(self.alerts))
         if not isinstance(self.prefix, str):
             raise TypeError(f"prefix must be a string, got {self.prefix!r}")
         put("sinks", None if self.sinks is None else _sinks(self.sinks))

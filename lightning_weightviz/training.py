@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from lightning_weightviz.alerts import WeightAlert
+from lightning_weightviz.findings import WeightAlert
 from lightning_weightviz.model import sharding
 from lightning_weightviz.model.evidence import loss_of
 from lightning_weightviz.model.first_output import FirstOutput
@@ -141,7 +141,7 @@ class Training:
             self.visualizer.collect()
 
     def end(self, step: int, epoch: int) -> None:
-        """Takes the last snapshot if it was left out, waits for what is not drawn yet and writes everything, once."""
+        """Takes the last snapshot if it was left out, writes everything, and prints what was found; once."""
         if self._ended:
             return
         self._ended = True
@@ -150,6 +150,8 @@ class Training:
         self.visualizer.finish()
         if self.visualizer.writes:
             self.schedule.warn_of_left_out()
+            if self.visualizer.settings.on_alert != "ignore":
+                print(self.visualizer.summary)
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed training needs, as tensors and primitives; waits for what is being measured."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from transformers import TrainerCallback
@@ -50,6 +51,8 @@ class WeightVisualizationCallback(Host, TrainerCallback):  # type: ignore[misc] 
         self._file = trainer.state_file(self, callbacks, WeightVisualizationCallback)
         past = self._saved(folder / self._file) if folder is not None else {}
         self._begin(new_training(self._settings, args, state, model, callbacks, past))
+        optimizer = kwargs.get("optimizer")
+        self._now.visualizer.ask_training = partial(trainer.facts, [] if optimizer is None else [optimizer], state)
         see_to_first_snapshot(self._now, args, model, self._see_output)
 
     @hook_in_training

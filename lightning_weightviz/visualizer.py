@@ -5,21 +5,24 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
 
-from lightning_weightviz import alerts
-from lightning_weightviz.artifacts import Animation, Image, Scalar
+from lightning_weightviz.artifacts import Animation, Artifact, Image, Scalar, Text
+from lightning_weightviz.findings import Finding, WeightAlert
+from lightning_weightviz.findings.support.engine import Engine, Judged, scalars
+from lightning_weightviz.findings.support.telling import summary, tell, text
 from lightning_weightviz.measure import Measured
 from lightning_weightviz.memory import History
 from lightning_weightviz.model.evidence import Trace
 from lightning_weightviz.model.observer import Observer
 from lightning_weightviz.model.sharding import is_first
+from lightning_weightviz.model.training_facts import training_facts
 from lightning_weightviz.run.checkpoint import to_arrays, to_tensors
 from lightning_weightviz.run.deferred import Deferred
 from lightning_weightviz.run.errors import ArgumentError, Tolerance
@@ -27,11 +30,15 @@ from lightning_weightviz.run.threads import Spent
 from lightning_weightviz.run.worker import Worker
 from lightning_weightviz.settings import Settings
 from lightning_weightviz.sinks.support.delivery import Delivery
-from lightning_weightviz.snapshot import Snapshot, Target
+from lightning_weightviz.snapshot import ClassPairs, Snapshot, Target, TrainingFacts
 from lightning_weightviz.views import VIEWS, Scene
 from lightning_weightviz.views.statistics import MOST_MATRICES, leaves_out
 from lightning_weightviz.views.support.render import Rendered, render
 
+AskedTraining = tuple[Sequence[Any], Mapping[str, Any], int | None]
+"""Optimizers, metrics by name, and how many epochs there are to be, where that is known."""
+FEW_CLASSES = 128
+"""Up to so many classes are compared at each snapshot; of more, where a view asks for it."""
 SECONDS = "weightviz/seconds"
 """What snapshots have taken so far: for how long training waited, and the processor time of the threads that draw."""
 
@@ -45,6 +52,7 @@ class Moment:
     ordinal: int = 0
     initial: bool = False
     timeless: bool = False
+    training: TrainingFacts = field(default_factory=TrainingFacts)
 
 
 @dataclass(frozen=True)
@@ -53,12 +61,14 @@ class _Seen:
 
     Attributes:
         scene: What views draw.
-        found: What is wrong with it.
+        judged: What is wrong with it.
+        text: All that was found so far, in words.
         errors: What each statistic that failed raised, by its name.
     """
 
     scene: Scene
-    found: alerts.Checked
+    judged: Judged
+    text: Text
     errors: dict[str, Exception]
 
 
@@ -74,6 +84,8 @@ class WeightVisualizer:
         folder: Where pictures go that a logger cannot take, in ``weightviz/``: a path, or a URL such as
             ``s3://bucket/run`` where fsspec's package for it is installed.
         settings: Checked arguments, instead of `arguments`.
+        optimizers: That of the training, or a list: findings are explained by their settings, and what is in none of
+            them is found. None: not known.
         writes: False on a rank that only takes part in measuring what is spread over ranks; an attribute too. None:
             rank 0 of PyTorch's process group writes alone, or the one process that there is.
         trace: Which layers give the classes, where the model's framework tells; None: the modules are asked.
@@ -84,6 +96,10 @@ class WeightVisualizer:
         TypeError: An argument has the wrong type.
         ValueError: An argument has a value that is not allowed, or `class_names` are not as many as classes.
 
+    Attributes:
+        settings: The user's.
+        ask_training: Asked at each snapshot for the optimizers, the metrics, and how many epochs there are to be.
+
     Example:
         >>> import tempfile
         >>> from pathlib import Path
@@ -93,7 +109,7 @@ class WeightVisualizer:
         ...     visualizer.log(step=0)
         ...     visualizer.finish()
         ...     sorted(path.name for path in Path(folder, "weightviz").iterdir())[:2]
-        ['classes', 'manifest.jsonl']
+        ['classes', 'findings.md']
     """
 
     def __init__(
@@ -103,13 +119,14 @@ class WeightVisualizer:
         *,
         folder: str | os.PathLike[str] = ".",
         settings: Settings | None = None,
+        optimizers: Any = None,
         writes: bool | None = None,
         trace: Trace | None = None,
         **arguments: Any,
     ) -> None:
         self.settings = settings or Settings(**arguments)
         self.writes = is_first() if writes is None else writes
-        self._tolerance = Tolerance(passing=(alerts.WeightAlert, ArgumentError))
+        self._tolerance = Tolerance(passing=(WeightAlert, ArgumentError))
         self._observer = Observer(
             model,
             self.settings.choice,
@@ -130,9 +147,10 @@ class WeightVisualizer:
             tolerance=self._tolerance,
         )
         self._next_ordinal = 0
-        self._last: Scene | None = None
+        self._last: _Seen | None = None
+        self._engine = Engine(self.settings.alerts)
+        self.ask_training: Callable[[], AskedTraining] = partial(_known, _as_list(optimizers))
         self._last_is_drawn = True
-        self._alerted: set[tuple[str, str]] = set()
         if self.writes:
             self._say_what_has_no_scalars()
 
@@ -160,6 +178,16 @@ class WeightVisualizer:
         """What looks at the model."""
         return self._observer
 
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was found to be wrong so far, in the order in which it began; of a resumed run all."""
+        return self._engine.found
+
+    @property
+    def summary(self) -> str:
+        """What was found so far, in at most twelve lines."""
+        return summary(self._engine.found, self._engine.snapshots)
+
     def log(self, step: int, *, epoch: int = 0, initial: bool = False, pictures: bool = True) -> None:
         """Takes a snapshot, and writes what earlier ones have become since.
 
@@ -179,7 +207,7 @@ class WeightVisualizer:
         with self._tolerance.of("measuring the weights"):
             measured = self._observer.take()
             if measured is not None:
-                moment = Moment(step, epoch, self._next_ordinal, initial)
+                moment = Moment(step, epoch, self._next_ordinal, initial, training=self._training_facts())
                 seen = self._measuring.submit(partial(self._see, measured, moment))
                 self._next_ordinal += 1
                 self._last_is_drawn = pictures
@@ -187,6 +215,11 @@ class WeightVisualizer:
                     self._drawing.submit(partial(self._draw, seen, pictures), self._bytes_of_pictures())
         self._blocked += time.perf_counter() - begun
         self.collect()
+
+    def _training_facts(self) -> TrainingFacts:
+        with self._tolerance.of("reading the optimizers"):
+            return training_facts(self._observer.sites, *self.ask_training())
+        return TrainingFacts()
 
     def collect(self, *, wait: bool = False) -> None:
         """Writes what has been drawn since, without waiting for the rest; with `wait` for all of it.
@@ -200,7 +233,7 @@ class WeightVisualizer:
         stops = raises and bool(found)
         self._write(self._drawing.drain() if wait or stops else self._drawing.finished())
         if stops:
-            raise alerts.WeightAlert("; ".join(alert.message for alert in found))
+            raise WeightAlert("; ".join(one.sentence for one in found))
 
     def finish(self) -> None:
         """Draws the views over time up to the last snapshot, waits for all and writes it; may be called again."""
@@ -242,7 +275,11 @@ class WeightVisualizer:
         Waits until all snapshots are measured, not until they are drawn.
         """
         self._measuring.wait()
-        return {"history": to_tensors(self._history.state_dict()), "meters": self._observer.state_dict()}
+        return {
+            "history": to_tensors(self._history.state_dict()),
+            "meters": self._observer.state_dict(),
+            "findings": self._engine.state_dict(),
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Goes on where `state_dict` was taken; what cannot be read or does not fit starts anew, with a warning."""
@@ -250,6 +287,8 @@ class WeightVisualizer:
             history = self._new_history()
             history.load_state_dict(to_arrays(state["history"]))
             self._observer.load_state_dict(state["meters"])
+            if "findings" in state:
+                self._engine.load_state_dict(state["findings"])
             self._history = history
             self._next_ordinal = history.snapshots
 
@@ -261,7 +300,9 @@ class WeightVisualizer:
         results = measured.result()
         scene = scene_of(results, moment, self._history, self.settings)
         errors = {name: error for result in results.values() for name, error in result.errors.items()}
-        return _Seen(scene, alerts.check(scene.snapshot), errors)
+        judged = self._engine.judge(scene.snapshot, scene.memory.past, _compared(scene))
+        scene = replace(scene, findings=tuple(one.headline for one in judged.open if one.severity != "note"))
+        return _Seen(scene, judged, text(judged, self._engine.found), errors)
 
     def _draw(self, future: Future[_Seen], pictures: bool) -> Rendered | None:
         """Draws a snapshot, on the thread that draws; None where it could not be measured, reported elsewhere."""
@@ -272,49 +313,48 @@ class WeightVisualizer:
         views = [name for name in self.settings.views if all_views or not VIEWS[name].over_time]
         if not pictures:
             views = [name for name in views if VIEWS[name].numbers]
-        extra = [*alerts.scalars(seen.found.alerts), Scalar(SECONDS, self._blocked + self.spent.seconds)]
+        extra: list[Artifact] = [*scalars(seen.judged), Scalar(SECONDS, self._blocked + self.spent.seconds)]
+        if seen.judged.begun or seen.judged.ended:
+            extra.append(seen.text)
         return render(
             replace(seen.scene, draws=pictures), views, prefix=self.settings.prefix, extra=extra, spent=self.spent
         )
 
-    def _judge(self, futures: Iterator[Future[_Seen]]) -> list[alerts.Alert]:
-        """Reports what is wrong with snapshots that are measured, and returns it."""
-        all_found: list[alerts.Alert] = []
+    def _judge(self, futures: Iterator[Future[_Seen]]) -> list[Finding]:
+        """Tells what begins and ends at snapshots that are measured; returns the errors among what holds now."""
+        errors: list[Finding] = []
         for future in futures:
             with self._tolerance.of("measuring the weights"):
                 seen = future.result()
-                self._last = seen.scene
-                all_found += seen.found.alerts
+                self._last = seen
                 for name, error in seen.errors.items():
                     self._tolerance.report(f"the statistic {name!r}", error)
-                for name, error in seen.found.errors.items():
+                for name, error in seen.judged.errors.items():
                     self._tolerance.report(f"the rule {name!r}", error)
-        for alert in all_found:
-            new = (alert.rule, alert.parameter) not in self._alerted
-            if self.writes and self.settings.on_alert == "warn" and new:
-                warnings.warn(alert.message, stacklevel=2)
-            self._alerted.add((alert.rule, alert.parameter))
-        return all_found
+                errors += [one for one in seen.judged.open if one.severity == "error"]
+                if self.writes and self.settings.on_alert == "warn":
+                    tell(seen.judged)
+        return errors
 
-    def _draw_last(self, scene: Scene) -> None:
-        """Pictures of the last snapshot that are not drawn yet: views over time, all views, or what moves alone."""
+    def _draw_last(self, seen: _Seen) -> None:
+        """What was found, and what is not drawn yet of the last snapshot: all views, those over time, or what moves."""
         if not self._last_is_drawn:
             views, drawn = list(self.settings.views), False
         else:
             views = [name for name in self.settings.views if VIEWS[name].over_time]
-            drawn = _is_milestone(scene.snapshot)
+            drawn = _is_milestone(seen.scene.snapshot)
         # The numbers are logged already.
         kinds = Animation if drawn else (Image, Animation)
         job = partial(
             render,
-            replace(scene, last=True),
+            replace(seen.scene, last=True),
             views,
             prefix=self.settings.prefix,
             spent=self.spent,
+            extra=[seen.text],
             keep=lambda artifact: isinstance(artifact, kinds),
         )
-        if not drawn or self.settings.animation:
-            self._drawing.submit(job, 0)
+        self._drawing.submit(job, 0)
 
     def _write(self, futures: Iterator[Future[Rendered | None]]) -> None:
         for future in futures:
@@ -352,15 +392,26 @@ def scene_of(results: Mapping[Target, Measured], moment: Moment, history: Histor
         totals={target: result.totals for target, result in results.items()},
         heads=() if weights is None else weights.heads,
         timeless=moment.timeless,
+        training=moment.training,
     )
     pairs = () if weights is None else weights.pairs
     return Scene(snapshot, history.remember(snapshot), settings.style, pairs=pairs)
 
 
-def _as_list(loggers: Any) -> list[Any]:
-    if loggers is None:
+def _compared(scene: Scene) -> tuple[ClassPairs | None, ...]:
+    """The classes of each head compared, where they are few."""
+    few = (len(head.class_names) <= FEW_CLASSES for head in scene.snapshot.heads)
+    return tuple(pairs.result() if small else None for pairs, small in zip(scene.pairs, few, strict=False))
+
+
+def _as_list(given: Any) -> list[Any]:
+    if given is None:
         return []
-    return list(loggers) if isinstance(loggers, (list, tuple)) else [loggers]
+    return list(given) if isinstance(given, (list, tuple)) else [given]
+
+
+def _known(optimizers: Sequence[Any]) -> AskedTraining:
+    return optimizers, {}, None
 
 
 def _is_milestone(snapshot: Snapshot) -> bool:

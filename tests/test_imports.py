@@ -27,7 +27,7 @@ FORBIDDEN = {
     "snapshot": {"torch", *LIGHTNING},
     "memory": {"torch", *LIGHTNING},
     "artifacts": {"torch", *LIGHTNING},
-    "alerts": {"torch", *LIGHTNING},
+    "findings": {"torch", *LIGHTNING},
     "sinks": {"torch", *LIGHTNING},
     "measure": {"matplotlib", "PIL", *LIGHTNING},
     "model": {"matplotlib", "PIL", *LIGHTNING},
@@ -61,11 +61,11 @@ ALLOWED = {
     "sinks": {"artifacts", "draw", "registry", "run"},
     "measure": {"snapshot", "registry", "run"},
     "model": {"snapshot", "measure", "run"},
-    "alerts": {"snapshot", "artifacts", "registry"},
+    "findings": {"snapshot", "memory", "artifacts", "registry"},
     "command": {
-        "alerts",
         "artifacts",
         "draw",
+        "findings",
         "measure",
         "memory",
         "model",
@@ -75,7 +75,7 @@ ALLOWED = {
         "views",
         "visualizer",
     },
-    "settings": {"measure", "memory", "model", "snapshot", "views"},
+    "settings": {"findings", "measure", "memory", "model", "snapshot", "views"},
 }
 # Who may import the two at the top; `__init__` gives them their public names.
 IMPORTERS = {

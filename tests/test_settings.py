@@ -31,6 +31,12 @@ WRONG_VALUES: list[tuple[dict[str, Any], list[str]]] = [
     ({"on_alert": "warning"}, ["on_alert", "'warning'", "Did you mean 'warn'?"]),
     ({"max_overhead": 0.0}, ["max_overhead", "0.0", "None"]),
     ({"max_overhead": 1.5}, ["max_overhead", "1.5"]),
+    ({"alerts": {"not_movin": None}}, ["alerts", "'not_movin'", "Did you mean 'not_moving'?"]),
+    ({"alerts": {3: None}}, ["alerts", "rules", "got 3"]),
+    ({"alerts": {"growth": {"facto": 3}}}, ["alerts", "'growth'", "Did you mean 'factor'?"]),
+    ({"alerts": {"nan": {"share": 3}}}, ["alerts", "'nan'", "there are none", "'share'"]),
+    ({"alerts": {"growth": {"factor": 0}}}, ["alerts", "above 0", "'factor'"]),
+    ({"alerts": {"growth": {"factor": float("nan")}}}, ["alerts", "above 0", "nan"]),
 ]
 
 WRONG_TYPES: list[tuple[dict[str, Any], list[str]]] = [
@@ -50,6 +56,10 @@ WRONG_TYPES: list[tuple[dict[str, Any], list[str]]] = [
     ({"prefix": None}, ["prefix", "None"]),
     ({"sinks": [object()]}, ["sinks", "write"]),
     ({"bins": "many"}, ["bins", "'many'"]),
+    ({"alerts": "growth"}, ["alerts", "dict", "'growth'"]),
+    ({"alerts": {"growth": 50}}, ["alerts", "dict", "50", "'growth'"]),
+    ({"alerts": {"growth": {"factor": "50"}}}, ["alerts", "numbers above 0", "'50'"]),
+    ({"alerts": {"growth": {"factor": True}}}, ["alerts", "numbers above 0", "True"]),
 ]
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from lightning_weightviz.alerts import Alert, check
+from lightning_weightviz.findings import Finding
+from lightning_weightviz.findings.support.engine import check
 from lightning_weightviz.measure import Meter
 from lightning_weightviz.model.files import Checkpoint
 from lightning_weightviz.model.selection import Choice, select
@@ -40,7 +41,7 @@ class Inspection:
     checkpoint: Checkpoint
     measurements: tuple[Measurement, ...]
     skipped: dict[str, str]
-    alerts: tuple[Alert, ...]
+    alerts: tuple[Finding, ...]
     errors: dict[str, Exception]
 
     def as_json(self) -> dict[str, Any]:
@@ -51,7 +52,7 @@ class Inspection:
             "epoch": self.checkpoint.epoch,
             "parameters": [_row(one) for one in self.measurements],
             "skipped": self.skipped,
-            "alerts": [{"rule": one.rule, "parameter": one.parameter, "message": one.message} for one in self.alerts],
+            "alerts": [{"rule": one.rule, "parameter": one.parameter, "message": one.sentence} for one in self.alerts],
             "errors": {name: str(error) for name, error in self.errors.items()},
         }
 
@@ -113,7 +114,7 @@ def inspection_of(checkpoint: Checkpoint, measurements: Iterable[Measurement], s
         timeless=True,
     )
     checked = check(snapshot)
-    return Inspection(checkpoint, found, skipped, tuple(checked.alerts), checked.errors)
+    return Inspection(checkpoint, found, skipped, checked.begun, dict(checked.errors))
 
 
 def _row(measurement: Measurement) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def text_of(inspection: Inspection) -> str:
     notes = [
         *(f"not shown: {name}: {reason}" for name, reason in inspection.skipped.items()),
         *(f"the rule {name!r} failed: {error}" for name, error in inspection.errors.items()),
-        *(f"wrong: {alert.message}" for alert in inspection.alerts),
+        *(f"wrong: {alert.sentence}" for alert in inspection.alerts),
     ]
     if not inspection.alerts and not inspection.errors:
         notes.append("nothing wrong was found")

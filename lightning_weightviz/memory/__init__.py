@@ -6,14 +6,18 @@ from lightning_weightviz.memory.film import FRAME_CELLS, Frame, filmed, frame_of
 from lightning_weightviz.memory.history import History, Memory
 from lightning_weightviz.memory.keys import extra_key, film_key, key_of, statistics_key, templates_key
 from lightning_weightviz.memory.maps import change_map, extra_maps
+from lightning_weightviz.memory.record import RECENT, RECORDED, Past, past_of
 
 __all__ = [
     "FRAME_CELLS",
     "OVERVIEW_STATISTICS",
+    "RECENT",
+    "RECORDED",
     "ColorRange",
     "Frame",
     "History",
     "Memory",
+    "Past",
     "change_map",
     "extra_key",
     "extra_maps",
@@ -21,6 +25,7 @@ __all__ = [
     "filmed",
     "frame_of",
     "key_of",
+    "past_of",
     "range_for",
     "statistics_key",
     "templates_key",

@@ -6,7 +6,7 @@ Memory is flat in the number of snapshots: the film keeps log-spaced frames, the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from lightning_weightviz.memory.film import MAX_FRAMES, Frame, frame_of, keeps_f
 from lightning_weightviz.memory.keys import extra_key, key_of, statistics_key, templates_key
 from lightning_weightviz.memory.maps import change_map, extra_maps
 from lightning_weightviz.memory.narrow import narrow
+from lightning_weightviz.memory.record import Past
 from lightning_weightviz.memory.state import Kept, Track, from_state, to_state
 from lightning_weightviz.snapshot import TOTAL, Measurement, Snapshot, pool_extreme
 
@@ -39,6 +40,7 @@ class Memory:
             ``<target>/total``.
         start: `change_map` of the first snapshot, where it was asked to be kept.
         previous: The same of the snapshot before this one; of none at the first.
+        past: What rules see; of another program's state nothing.
     """
 
     ranges: Mapping[str, float]
@@ -50,6 +52,7 @@ class Memory:
     statistics: Mapping[str, npt.NDArray[np.float32]]
     start: Mapping[str, npt.NDArray[np.float32]]
     previous: Mapping[str, npt.NDArray[np.float32]]
+    past: Past = field(default_factory=Past)
 
 
 class History:
@@ -85,6 +88,8 @@ class History:
             shape = measurement.parameter.shape
             if key not in tracks or tracks[key].shape != shape:
                 # What is kept of another parameter that had this name does not fit.
+                if key in tracks and key == key_of("weights", measurement.parameter.name):
+                    kept.record.forget(statistics_key("weights", measurement.parameter.name))
                 tracks[key] = Track(shape)
         previous = {key: track.previous for key, track in tracks.items() if track.previous is not None}
         for track in tracks.values():
@@ -92,6 +97,7 @@ class History:
         for key, measurement in measured.items():
             self._remember_one(key, tracks[key], measurement, snapshot)
         kept.statistics.add(snapshot.ordinal, _statistics(snapshot))
+        kept.record.add(snapshot)
         for index, head in enumerate(snapshot.heads):
             if head.templates is not None:
                 _widen(kept.templates, templates_key(index, head), head.templates, self._color_range)
@@ -141,6 +147,7 @@ class History:
             statistics=kept.statistics.over_time(),
             start={key: track.start for key, track in tracks.items() if track.start is not None},
             previous=previous,
+            past=kept.record.past(),
         )
 
     def state_dict(self) -> dict[str, Any]:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from itertools import pairwise
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,13 +19,15 @@ from lightning_weightviz.memory.curves import (
     VECTOR_CELLS,
     Curve,
     Statistics,
-    Time,
     Timeline,
     merged,
 )
 from lightning_weightviz.memory.film import Frame
 from lightning_weightviz.memory.keys import TEMPLATES, extra_key
 from lightning_weightviz.memory.maps import EXTRA_MAPS
+from lightning_weightviz.memory.reading import array, ascending, listed, mapping, number, refuse, time_of, whole
+from lightning_weightviz.memory.record import Record
+from lightning_weightviz.memory.record_state import record_from_state, record_to_state
 from lightning_weightviz.snapshot import PERCENTILES
 
 Floats = npt.NDArray[np.float32]
@@ -65,6 +66,7 @@ class Kept:
         statistics: Of all parameters, and the totals.
         tracks: By `key_of`.
         templates: R of templates, by `templates_key`.
+        record: What findings are told from; version 0.1 kept none.
     """
 
     timeline: Timeline = field(default_factory=Timeline)
@@ -72,6 +74,7 @@ class Kept:
     statistics: Statistics = field(default_factory=Statistics)
     tracks: dict[str, Track] = field(default_factory=dict)
     templates: dict[str, float] = field(default_factory=dict)
+    record: Record = field(default_factory=Record)
 
     @property
     def ranges(self) -> dict[str, float]:
@@ -105,9 +108,11 @@ def to_state(kept: Kept) -> dict[str, Any]:
         },
         "start": {key: track.start for key, track in tracks.items() if track.start is not None},
         "previous": {key: track.previous for key, track in tracks.items() if track.previous is not None},
+        **({_RECORD: record_to_state(kept.record)} if kept.record.times else {}),
     }
 
 
+_RECORD = "record"
 _FIELDS = set(to_state(Kept()))
 _FRAME = {one.name for one in fields(Frame)}
 
@@ -118,70 +123,72 @@ def from_state(state: object) -> Kept:
     Raises:
         ValueError: Something is missing, is not known, or is of the wrong type or shape.
     """
-    found = _mapping(state, "the state")
-    if found.keys() != _FIELDS:
-        _refuse(f"missing {sorted(_FIELDS - found.keys())}, not known {sorted(found.keys() - _FIELDS)}")
-    times = [_time(time) for time in _list(found["times"], "times")]
-    timeline = Timeline(times, _whole(found["stride"], "stride", 1))
-    _ascending(timeline.ordinals, "times")
+    found = mapping(state, "the state")
+    if found.keys() - {_RECORD} != _FIELDS:
+        refuse(f"missing {sorted(_FIELDS - found.keys())}, not known {sorted(found.keys() - _FIELDS - {_RECORD})}")
+    times = [time_of(time) for time in listed(found["times"], "times")]
+    timeline = Timeline(times, whole(found["stride"], "stride", 1))
+    ascending(timeline.ordinals, "times")
     tracks = {
-        key: Track(tuple(_whole(length, f"the shape of {key}") for length in _list(shape, f"the shape of {key}")))
-        for key, shape in _mapping(found["shapes"], "shapes").items()
+        key: Track(tuple(whole(length, f"the shape of {key}") for length in listed(shape, f"the shape of {key}")))
+        for key, shape in mapping(found["shapes"], "shapes").items()
     }
-    kept = Kept(timeline, _whole(found["frame_base"], "frame_base", 2), _statistics(found, timeline), tracks)
+    kept = Kept(timeline, whole(found["frame_base"], "frame_base", 2), _statistics(found, timeline), tracks)
     _read_ranges(found["ranges"], kept)
     _read_curves(found["curves"], kept)
     for key, frames in _of_tracks(found["frames"], "frames", tracks):
-        tracks[key].frames = [_frame(frame, key) for frame in _list(frames, f"the frames of {key}")]
-        _ascending([frame.ordinal for frame in tracks[key].frames], f"the frames of {key}")
+        tracks[key].frames = [_frame(frame, key) for frame in listed(frames, f"the frames of {key}")]
+        ascending([frame.ordinal for frame in tracks[key].frames], f"the frames of {key}")
     for key, values in _of_tracks(found["start"], "start", tracks):
-        tracks[key].start = _array(values, f"the start of {key}", np.float32, 2, 4)
+        tracks[key].start = array(values, f"the start of {key}", np.float32, 2, 4)
     for key, values in _of_tracks(found["previous"], "previous", tracks):
-        tracks[key].previous = _array(values, f"the snapshot before of {key}", np.float32, 2, 4)
+        tracks[key].previous = array(values, f"the snapshot before of {key}", np.float32, 2, 4)
+    if _RECORD in found:
+        kept.record = record_from_state(found[_RECORD])
     return kept
 
 
 def _statistics(found: Mapping[str, Any], timeline: Timeline) -> Statistics:
-    keys, rows = _list(found["keys"], "keys"), _list(found["statistics"], "statistics")
+    keys, rows = listed(found["keys"], "keys"), listed(found["statistics"], "statistics")
     if not all(isinstance(key, str) for key in keys) or len(merged(keys, ())) != len(keys):
-        _refuse("keys are not names, each once")
+        refuse("keys are not names, each once")
     if len(rows) != len(timeline.times):
-        _refuse(f"{len(rows)} rows of statistics at {len(timeline.times)} times")
-    arrays = [_array(values, "statistics", np.float32, 2) for values in rows]
-    if any(len(array) > len(keys) or array.shape[1] != len(OVERVIEW_STATISTICS) for array in arrays):
-        _refuse(f"statistics of shapes {[array.shape for array in arrays]} for {len(keys)} keys")
+        refuse(f"{len(rows)} rows of statistics at {len(timeline.times)} times")
+    arrays = [array(values, "statistics", np.float32, 2) for values in rows]
+    if any(len(one) > len(keys) or one.shape[1] != len(OVERVIEW_STATISTICS) for one in arrays):
+        refuse(f"statistics of shapes {[one.shape for one in arrays]} for {len(keys)} keys")
     return Statistics(list(keys), list(zip(timeline.ordinals, arrays, strict=True)))
 
 
 def _read_ranges(found: object, kept: Kept) -> None:
-    ranges = {key: _number(limit, f"the range {key}") for key, limit in _mapping(found, "ranges").items()}
+    ranges = {key: number(limit, f"the range {key}") for key, limit in mapping(found, "ranges").items()}
     if not all(0 <= limit < math.inf for limit in ranges.values()):
-        _refuse("a range is not finite, or below 0")
+        refuse("a range is not finite, or below 0")
     for key, track in kept.tracks.items():
         own = (key, *(extra_key(key, name) for name in EXTRA_MAPS))
         track.ranges = {name: ranges[name] for name in own if name in ranges}
     rest = ranges.keys() - kept.ranges.keys()
     if unknown := [key for key in rest if not key.startswith(TEMPLATES)]:
-        _refuse(f"ranges of no parameter: {sorted(unknown)}")
+        refuse(f"ranges of no parameter: {sorted(unknown)}")
     kept.templates = {key: limit for key, limit in ranges.items() if key in rest}
 
 
 def _read_curves(found: object, kept: Kept) -> None:
-    for name, value in _mapping(found, "curves").items():
+    for name, value in mapping(found, "curves").items():
         kind, _, key = name.partition(":")
         if kind not in ("percentiles", "vectors") or key not in kept.tracks:
-            _refuse(f"a curve that is not known: {name}")
-        curve = _mapping(value, f"the curve {name}")
+            refuse(f"a curve that is not known: {name}")
+        curve = mapping(value, f"the curve {name}")
         if curve.keys() != {"ordinals", "rows"}:
-            _refuse(f"the curve {name} has {sorted(curve)}")
-        ordinals = [_whole(ordinal, f"the curve {name}") for ordinal in _list(curve["ordinals"], f"the curve {name}")]
-        rows = _array(curve["rows"], f"the curve {name}", np.float32, 2)
+            refuse(f"the curve {name} has {sorted(curve)}")
+        ordinals = [whole(ordinal, f"the curve {name}") for ordinal in listed(curve["ordinals"], f"the curve {name}")]
+        rows = array(curve["rows"], f"the curve {name}", np.float32, 2)
         width = rows.shape[1]
         if len(rows) != len(ordinals) or (width != len(PERCENTILES) if kind == "percentiles" else width > VECTOR_CELLS):
-            _refuse(f"the curve {name} has rows of shape {rows.shape} at {len(ordinals)} ordinals")
-        _ascending(ordinals, f"the curve {name}")
+            refuse(f"the curve {name} has rows of shape {rows.shape} at {len(ordinals)} ordinals")
+        ascending(ordinals, f"the curve {name}")
         if not set(ordinals) <= set(kept.timeline.ordinals):
-            _refuse(f"the curve {name} has points at no time")
+            refuse(f"the curve {name} has points at no time")
         points = list(zip(ordinals, rows, strict=True))
         if kind == "percentiles":
             kept.tracks[key].percentiles = points
@@ -189,72 +196,26 @@ def _read_curves(found: object, kept: Kept) -> None:
             kept.tracks[key].vector = points
 
 
-def _time(value: object) -> Time:
-    numbers = [_whole(number, "times") for number in _list(value, "times")]
-    if len(numbers) != len(Time._fields):
-        _refuse(f"a time of {len(numbers)} numbers")
-    return Time(*numbers)
-
-
 def _frame(value: object, key: str) -> Frame:
     what = f"a frame of {key}"
-    found = _mapping(value, what)
+    found = mapping(value, what)
     if found.keys() != _FRAME:
-        _refuse(f"{what} has {sorted(found)}")
-    scale = _number(found["scale"], what)
+        refuse(f"{what} has {sorted(found)}")
+    scale = number(found["scale"], what)
     if not 0 < scale < math.inf:
-        _refuse(f"{what} has the scale {scale}")
+        refuse(f"{what} has the scale {scale}")
     return Frame(
-        ordinal=_whole(found["ordinal"], what),
-        epoch=_whole(found["epoch"], what),
-        step=_whole(found["step"], what),
-        cells=_array(found["cells"], what, np.float16, 2),
+        ordinal=whole(found["ordinal"], what),
+        epoch=whole(found["epoch"], what),
+        step=whole(found["step"], what),
+        cells=array(found["cells"], what, np.float16, 2),
         scale=scale,
-        moved=_number(found["moved"], what),
+        moved=number(found["moved"], what),
     )
 
 
 def _of_tracks(value: object, what: str, tracks: Mapping[str, Track]) -> Iterator[tuple[str, Any]]:
-    for key, kept in _mapping(value, what).items():
+    for key, kept in mapping(value, what).items():
         if key not in tracks:
-            _refuse(f"{what} of no parameter: {key}")
+            refuse(f"{what} of no parameter: {key}")
         yield key, kept
-
-
-def _mapping(value: object, what: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        _refuse(f"{what} is no dict by name")
-    return value
-
-
-def _list(value: object, what: str) -> list[Any]:
-    if not isinstance(value, (list, tuple)):
-        _refuse(f"{what} is no list")
-    return list(value)
-
-
-def _whole(value: object, what: str, least: int | None = None) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or (least is not None and value < least):
-        _refuse(f"{what} holds {value!r}")
-    return value
-
-
-def _number(value: object, what: str) -> float:
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        _refuse(f"{what} holds {value!r}")
-    return float(value)
-
-
-def _array(value: object, what: str, dtype: type[np.generic], *axes: int) -> npt.NDArray[Any]:
-    if not isinstance(value, np.ndarray) or value.dtype != dtype or value.ndim not in axes:
-        _refuse(f"{what} is no {dtype.__name__} array of {' or '.join(map(str, axes))} dimensions")
-    return value
-
-
-def _ascending(ordinals: list[int], what: str) -> None:
-    if any(left >= right for left, right in pairwise(ordinals)) or min(ordinals, default=0) < 0:
-        _refuse(f"{what} are not in the order of time")
-
-
-def _refuse(why: str) -> NoReturn:
-    raise ValueError(f"this is no history of this version: {why}")

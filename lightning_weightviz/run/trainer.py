@@ -23,6 +23,13 @@ def callbacks_with(callback: Any) -> Sequence[Any]:
     return [callback]
 
 
+def facts(optimizers: Sequence[Any], state: Any) -> tuple[Sequence[Any], Mapping[str, Any], int | None]:
+    """The optimizers, the metrics that were logged last, and how many epochs there are to be."""
+    logged = state.log_history[-1] if state.log_history else {}
+    epochs = math.ceil(state.num_train_epochs) if state.num_train_epochs else None
+    return optimizers, logged, epochs
+
+
 def resumed_checkpoint() -> Path | None:
     """The folder that the calling Trainer resumes from; None where it does not."""
     for names in _callers():

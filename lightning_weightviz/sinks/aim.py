@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as PillowImage
 
-from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Scalar
+from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Scalar, Text
 from lightning_weightviz.sinks import sink
 from lightning_weightviz.sinks.support.names import tracker_key, unicode_tag
 from lightning_weightviz.sinks.support.tracker import TrackerSink, log_scalars
@@ -48,6 +48,8 @@ def _value(artifact: Artifact) -> Any:
             return aim.Image(PillowImage.open(io.BytesIO(artifact.png)), caption=unicode_tag(artifact.caption))
         case Animation():
             return aim.Image(PillowImage.open(io.BytesIO(artifact.gif)), caption=unicode_tag(artifact.caption))
+        case Text():
+            return aim.Text(unicode_tag(artifact.text))
         case Histogram():
             ends = (float(artifact.edges[0]), float(artifact.edges[-1]))
             return aim.Distribution(hist=_of_one_width(artifact), bin_range=ends)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Scalar
+from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Scalar, Text
 from lightning_weightviz.sinks import sink
 from lightning_weightviz.sinks.support.names import tracker_key, unicode_tag
 from lightning_weightviz.sinks.support.tracker import TrackerSink, log_scalars, prefix_of
@@ -44,6 +44,8 @@ class CometSink(TrackerSink):
                     )
                 case Animation():
                     experiment.log_video(io.BytesIO(artifact.gif), name=f"{name}.gif", format="gif", step=batch.step)
+                case Text():
+                    experiment.log_text(unicode_tag(artifact.text), step=batch.step, metadata={"name": name})
                 case Histogram():
                     experiment.log_histogram_3d(_histogram(artifact), name=name, step=batch.step)
 

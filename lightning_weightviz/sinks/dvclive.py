@@ -10,11 +10,11 @@ from typing import Any
 
 from PIL import Image as PillowImage
 
-from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Scalar
+from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Scalar, Text
 from lightning_weightviz.sinks import sink
 from lightning_weightviz.sinks.support.folder import SUBFOLDER, LocalFolder
 from lightning_weightviz.sinks.support.histogram_pictures import drawn_histograms, histogram_record
-from lightning_weightviz.sinks.support.names import tag_path
+from lightning_weightviz.sinks.support.names import tag_path, text_file, unicode_tag
 from lightning_weightviz.sinks.support.tracker import TrackerSink, prefix_of
 
 
@@ -28,7 +28,8 @@ class DVCLiveSink(TrackerSink):
     - ``plots/images/<tag>/899.png``: pictures, in the form that Studio and VS Code show with a slider over steps, and
       histograms, those of the most values, 24 per snapshot; ``899.gif``: animations;
     - ``weightviz/<tag>/histogram.jsonl``: one line per step with ``step, epoch, minimum, maximum, sum, sum_squares,
-      edges, counts``.
+      edges, counts``;
+    - ``weightviz/findings.md``: what was found.
 
     Args:
         logger: A ``DVCLiveLogger``, of Fabric too.
@@ -51,6 +52,10 @@ class DVCLiveSink(TrackerSink):
                         # Its own way keeps the first frame alone.
                         images = LocalFolder(Path(experiment.plots_dir, "images"))
                         images.write({f"{name}/{batch.step}.gif": artifact.gif})
+                    case Text():
+                        name = prefix + text_file(artifact.tag)
+                        content = unicode_tag(artifact.text).encode()
+                        LocalFolder(Path(experiment.dir, SUBFOLDER)).write({name: content})
                     case Histogram():
                         record = {"step": batch.step, "epoch": batch.epoch, **histogram_record(artifact)}
                         LocalFolder(Path(experiment.dir, SUBFOLDER)).append({f"{name}/histogram.jsonl": [record]})

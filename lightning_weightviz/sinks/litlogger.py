@@ -10,10 +10,10 @@ from typing import Any
 
 from PIL import Image as PillowImage
 
-from lightning_weightviz.artifacts import Animation, Batch, Image
+from lightning_weightviz.artifacts import Animation, Batch, Image, Text
 from lightning_weightviz.sinks import sink
 from lightning_weightviz.sinks.support.histogram_pictures import drawn_histograms
-from lightning_weightviz.sinks.support.names import tracker_key, unicode_tag
+from lightning_weightviz.sinks.support.names import text_file, tracker_key, unicode_tag
 from lightning_weightviz.sinks.support.tracker import TrackerSink, histogram_file, log_scalars, prefix_of
 
 
@@ -36,6 +36,7 @@ class LitLoggerSink(TrackerSink):
         prefix = prefix_of(self._logger)
         with tempfile.TemporaryDirectory() as folder:
             self._write_histograms(experiment, batch, Path(folder))
+            self._write_texts(experiment, batch, Path(folder))
             for artifact in [*batch.artifacts, *drawn_histograms(batch)]:
                 if isinstance(artifact, Image | Animation):
                     series = experiment[prefix + tracker_key(artifact.tag)]
@@ -49,6 +50,16 @@ class LitLoggerSink(TrackerSink):
             file = folder / Path(path).name
             file.write_text(json.dumps(record, allow_nan=False))
             experiment[path] = litlogger.File(str(file))
+
+    def _write_texts(self, experiment: Any, batch: Batch, folder: Path) -> None:
+        import litlogger
+
+        for artifact in batch.artifacts:
+            if isinstance(artifact, Text):
+                name = text_file(artifact.tag)
+                file = folder / Path(name).name
+                file.write_text(unicode_tag(artifact.text))
+                experiment[f"weightviz/{name}"] = litlogger.File(str(file))
 
 
 def _image(artifact: Image | Animation, folder: Path) -> Any:

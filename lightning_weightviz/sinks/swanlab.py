@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import Image as PillowImage
 
-from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Scalar
+from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Scalar, Text
 from lightning_weightviz.draw.number import number
 from lightning_weightviz.sinks import sink
 from lightning_weightviz.sinks.support.histogram_pictures import drawn_histograms, histogram_record
@@ -76,5 +76,7 @@ def _value(artifact: Artifact) -> Any:
             return swanlab.Image(PillowImage.fromarray(artifact.pixels), caption=unicode_tag(artifact.caption))
         case Animation():
             return swanlab.Video(io.BytesIO(artifact.gif), caption=unicode_tag(artifact.caption))
+        case Text():
+            return swanlab.Text(unicode_tag(artifact.text))
         case Histogram():
             return swanlab.ECharts(_Bars(artifact))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Scalar
+from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Scalar, Text
 from lightning_weightviz.sinks import sink
 from lightning_weightviz.sinks.support.crc32c import quicken
 from lightning_weightviz.sinks.support.folder import Place
@@ -41,8 +41,13 @@ class SummaryWriterSink:
         # Both writers' own methods go this way, and so does Lightning's logger; there is no public one.
         file_writer = self._writer._get_file_writer()
         quicken(file_writer.event_writer)
-        values = [{"tag": unicode_tag(self._prefix + artifact.tag)} | _value(artifact) for artifact in batch.artifacts]
+        values = [self._tagged(artifact) | _value(artifact) for artifact in batch.artifacts]
         file_writer.add_summary(summary(value=values), batch.step)
+
+    def _tagged(self, artifact: Artifact) -> dict[str, Any]:
+        # As `add_text` does.
+        behind = "/text_summary" if isinstance(artifact, Text) else ""
+        return {"tag": unicode_tag(self._prefix + artifact.tag + behind)}
 
     def flush(self) -> None:
         """Brings the events to the file; nothing to do where the writer is closed.
@@ -100,6 +105,10 @@ def _value(artifact: Artifact) -> dict[str, Any]:
             return _image(artifact.raster.size, artifact.png)
         case Animation():
             return _image(artifact.frames[0].shape[:2], artifact.gif)
+        case Text():
+            content = {"dtype": "DT_STRING", "string_val": [unicode_tag(artifact.text).encode()]}
+            shape = {"tensor_shape": {"dim": [{"size": 1}]}}
+            return {"metadata": {"plugin_data": {"plugin_name": "text"}}, "tensor": content | shape}
 
 
 def _histogram(histogram: Histogram) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image as PillowImage
 
-from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Scalar
+from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Scalar, Text
 from lightning_weightviz.sinks import sink
 from lightning_weightviz.sinks.support.names import tracker_key, unicode_tag
 from lightning_weightviz.sinks.support.tracker import TrackerSink
@@ -16,6 +16,8 @@ from lightning_weightviz.sinks.support.tracker import TrackerSink
 @sink("WandbLogger")
 class WandbSink(TrackerSink):
     """Logs a snapshot as one row of the run: ``Image``, ``Video`` (a GIF), ``Histogram`` and numbers.
+
+    A text is in the run's summary, and what is new in it an alert.
 
     Keys are tags as `tracker_key` makes them, behind the logger's prefix; the step is ``trainer/global_step``, as of
     the logger's own metrics. W&B's own step is never given, as it drops what comes with a lower one.
@@ -28,8 +30,14 @@ class WandbSink(TrackerSink):
     def _write(self, experiment: Any, batch: Batch) -> None:
         """Writes all in one call, as W&B limits calls and not what is in them."""
         # The logger's own method, as it knows which key holds the step, and the prefix.
-        values = {tracker_key(artifact.tag): _value(artifact) for artifact in batch.artifacts}
-        self._logger.log_metrics(values, step=batch.step)
+        values = {tracker_key(one.tag): _value(one) for one in batch.artifacts if not isinstance(one, Text)}
+        if values:
+            self._logger.log_metrics(values, step=batch.step)
+        for artifact in batch.artifacts:
+            if isinstance(artifact, Text):
+                experiment.summary[tracker_key(artifact.tag)] = unicode_tag(artifact.text)
+                if artifact.news:
+                    experiment.alert(title="weights", text=unicode_tag(artifact.news), level="WARN")
 
 
 def _value(artifact: Artifact) -> Any:

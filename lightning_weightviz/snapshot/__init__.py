@@ -5,6 +5,7 @@ from lightning_weightviz.snapshot.measurement import PERCENTILES, Counts, Measur
 from lightning_weightviz.snapshot.moment import TOTAL, Snapshot, Target
 from lightning_weightviz.snapshot.parameter import MAX_FILTER_VALUES, Kind, Layout, Parameter
 from lightning_weightviz.snapshot.pooling import farthest, pool_extreme, pool_mean
+from lightning_weightviz.snapshot.training_facts import OptimizerFacts, TrainingFacts
 
 __all__ = [
     "MAX_FILTER_VALUES",
@@ -16,11 +17,13 @@ __all__ = [
     "Kind",
     "Layout",
     "Measurement",
+    "OptimizerFacts",
     "Parameter",
     "Picture",
     "Rank",
     "Snapshot",
     "Target",
+    "TrainingFacts",
     "farthest",
     "pool_extreme",
     "pool_mean",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from lightning_weightviz.snapshot.class_head import ClassRows
 from lightning_weightviz.snapshot.measurement import Measurement
+from lightning_weightviz.snapshot.training_facts import TrainingFacts
 
 Target = Literal["weights", "gradients", "updates"]
 
@@ -28,6 +29,7 @@ class Snapshot:
         totals: For each target its statistics over all selected parameters together.
         heads: The rows of each layer of classes.
         timeless: Whether it is of no training, so that captions tell no time.
+        training: What is known of the training beside its weights.
     """
 
     step: int
@@ -38,3 +40,4 @@ class Snapshot:
     totals: Mapping[Target, Mapping[str, float]]
     heads: tuple[ClassRows, ...] = ()
     timeless: bool = False
+    training: TrainingFacts = field(default_factory=TrainingFacts)

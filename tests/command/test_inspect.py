@@ -16,8 +16,8 @@ import torch
 from torch import nn
 from typer.testing import CliRunner
 
-from lightning_weightviz.alerts import RULES, Rule
 from lightning_weightviz.command.application import application
+from lightning_weightviz.findings import RULES, Rule, Sign
 from lightning_weightviz.model.files import read_checkpoint
 from tests.model.test_files import HOSTILE, RAN, resident
 
@@ -114,10 +114,10 @@ def test_names_on_shapes_that_no_layer_has(state: dict[str, torch.Tensor], tmp_p
 
 
 def test_a_rule_that_fails_is_told(broken: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_: object) -> str:
+    def fail(*_: object) -> list[Sign]:
         raise RuntimeError("no such rule")
 
-    monkeypatch.setitem(RULES._members, "failing", Rule(fail))
+    monkeypatch.setitem(RULES._members, "failing", Rule(fail, "Never.", alone=True))
     done = CliRunner().invoke(application, ["inspect", str(broken)])
     assert "the rule 'failing' failed: no such rule" in done.stdout and "wrong: 0.weight" in done.stdout
 

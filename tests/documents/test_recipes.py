@@ -16,7 +16,7 @@ from lightning.pytorch.loggers.logger import Logger
 from PIL import Image
 
 from lightning_weightviz import WeightVisualizationCallback, sinks
-from lightning_weightviz.alerts import RULES
+from lightning_weightviz.findings import RULES
 from lightning_weightviz.measure.statistics import STATISTICS
 from lightning_weightviz.registry import Registry
 from lightning_weightviz.settings import DEFAULT_STATISTICS, DEFAULT_VIEWS

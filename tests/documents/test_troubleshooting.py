@@ -18,7 +18,7 @@ from typing import TypeGuard
 import pytest
 
 from lightning_weightviz import WeightVisualizationCallback
-from lightning_weightviz.alerts import RULES
+from lightning_weightviz.findings import RULES
 from lightning_weightviz.run.errors import Tolerance
 
 ROOT = Path(__file__).parent.parent.parent
@@ -169,17 +169,29 @@ def returned(path: Path, function: ast.FunctionDef) -> Iterator[Message]:
             yield from messages(path, node.value, function)
 
 
+def signs(path: Path, function: ast.FunctionDef) -> Iterator[Message]:
+    """The sentences of the signs that a rule sees."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Sign":
+            yield from messages(path, node.args[1], function)
+
+
 def own(messages: Iterator[Message], least: int = LEAST_WORDS) -> list[Message]:
     """Those that have words of their own."""
     return [one for one in messages if one.words >= least]
 
 
-ALERTS = ROOT / "lightning_weightviz" / "alerts.py"
+FINDINGS = ROOT / "lightning_weightviz" / "findings"
+RULE_FILES = sorted(FINDINGS.glob("*.py"))
+FINDING = FINDINGS / "support" / "finding.py"
 WARNED = own(one for path in FILES for one in warned(path))
 RAISED = own(one for path in FILES for one in raised(path))
 WHAT_FAILED = own((one for path in FILES for one in failed(path)), least=1)
 WHY = own(one for path in FILES for one in reasons(path))
-SENTENCES = own(one for function in functions(ALERTS) for one in returned(ALERTS, function))
+SENTENCES = own(one for path in RULE_FILES for function in functions(path) for one in signs(path, function))
+SUFFIXED = [
+    one for function in functions(FINDING) if function.name == "sentence" for one in returned(FINDING, function)
+]
 
 
 def ids(one: Message) -> str:
@@ -220,8 +232,9 @@ def test_every_reason_is_named(one: Message) -> None:
 
 def said_by(rule: str) -> list[Message]:
     """The sentences of a rule of the package."""
-    [function] = [one for one in functions(ALERTS) if one.name == RULES[rule].find.__name__]
-    return own(returned(ALERTS, function))
+    name = RULES[rule].look.__name__
+    [found] = [(path, one) for path in RULE_FILES for one in functions(path) if one.name == name]
+    return own(signs(*found))
 
 
 def _is_one_of(quotation: str, messages: list[Message]) -> bool:
@@ -232,8 +245,8 @@ def _is_one_of(quotation: str, messages: list[Message]) -> bool:
 def test_no_other_message_is_quoted(quotation: str) -> None:
     # Those of the settings have hardly a word of their own: they are held by raising them.
     raised = [one for one in RAISED if "settings.py" not in one.where]
-    assert _is_one_of(quotation, [*WARNED, *raised, *SENTENCES])
-    alert = re.fullmatch(r".+: (?P<said>.+) \(alert '(?P<rule>\w+)'.+\)", quotation)
+    assert _is_one_of(quotation, [*WARNED, *raised, *SUFFIXED])
+    alert = re.fullmatch(r"(?:no longer so: )?(?P<said>.+) \(alert '(?P<rule>\w+)'.+\)", quotation)
     assert alert is None or _is_one_of(alert["said"], said_by(alert["rule"]))
 
 
@@ -249,7 +262,7 @@ def test_no_other_reason_is_named(quotation: str) -> None:
 
 def test_table_of_rules_is_what_rules_say() -> None:
     rows = {row[0]: row[1] for row in table("rule")}
-    assert list(rows) == list(RULES)
+    assert rows.keys() == set(RULES) and list(rows) == sorted(rows, key=list(RULES).index)
     for name, quotation in rows.items():
         assert _is_one_of(quotation, said_by(name)), f"{name} does not say {quotation!r}"
 

@@ -138,7 +138,7 @@ def test_alerts_and_names_that_do_not_fit_stop_the_training(results: Results) ->
     stopped = results["stopped"]
     assert stopped["alert"] == [
         "WeightAlert",
-        "classifier.weight: 1 of 48 values are NaN (alert 'nan', epoch 0, step 0)",
+        "classifier.weight: 1 of 48 values are NaN, in row 0 (alert 'nan', epoch 0, step 0)",
     ]
     assert stopped["names"][0] == "ArgumentError" and "for each of the 3 rows" in stopped["names"][1]
     assert stopped["log"]["scalars"]["alerts/nan"] == [[0, 1.0]]

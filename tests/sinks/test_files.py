@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import pytorch_lightning.loggers
 
-from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Raster, Scalar
+from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Raster, Scalar, Text
 from lightning_weightviz.sinks import sink_for
 from lightning_weightviz.sinks.files import FileSink
 from lightning_weightviz.sinks.support.histogram_pictures import draw_histogram
@@ -94,6 +94,7 @@ def test_csv_logger_holds_scalars_and_its_folder_the_rest(make: Any, tmp_path: P
     assert _files(folder) == {
         "metrics.csv",
         "weightviz/manifest.jsonl",
+        "weightviz/findings.md",
         *(f"weightviz/weights.heatmap/{name}/step_{step:08d}.png" for name in PARAMETERS for step in (0, 44)),
         *(f"weightviz/weights.animation/{name}/step_{step:08d}.gif" for name in PARAMETERS for step in (0, 44)),
         *(f"weightviz/weights.histogram/{name}/histogram.jsonl" for name in PARAMETERS),
@@ -114,6 +115,10 @@ def _check_files(folder: Path, batches: list[Batch]) -> None:
         assert (line["tag"], line["step"], line["epoch"]) == (artifact.tag, written.step, written.epoch)
         content = (folder / line["file"]).read_bytes()
         match artifact:
+            case Text():
+                # The newest is there.
+                newest = [one.text for one in batches[-1].artifacts if isinstance(one, Text)]
+                assert line["kind"] == "text" and [content.decode()] == newest
             case Image():
                 assert (line["kind"], line["caption"]) == ("image", artifact.caption)
                 np.testing.assert_array_equal(decode(content), artifact.pixels)
@@ -144,7 +149,7 @@ def test_odd_tags_keep_their_pictures_apart_and_inside(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"root"}
     folder = tmp_path / "root" / "weightviz"
     _check_files(folder, [written])
-    assert len({line["file"].casefold() for line in _lines(folder / "manifest.jsonl")}) == 3 * len(ODD_NAMES)
+    assert len({line["file"].casefold() for line in _lines(folder / "manifest.jsonl")}) == 1 + 3 * len(ODD_NAMES)
 
 
 def test_rows_of_the_user_and_ours_both_stay(tmp_path: Path) -> None:
@@ -247,7 +252,7 @@ def test_a_line_cut_off_by_a_crash_spoils_no_other(tmp_path: Path) -> None:
     lines = manifest.read_text().splitlines()
     assert lines[: len(whole)] == whole
     assert lines[len(whole)] == '{"tag": "weights.heat'
-    assert [json.loads(line)["step"] for line in lines[len(whole) + 1 :]] == [2] * 6
+    assert [json.loads(line)["step"] for line in lines[len(whole) + 1 :]] == [2] * 7
 
 
 def test_a_picture_cut_off_while_written_has_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

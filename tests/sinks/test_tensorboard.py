@@ -18,7 +18,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from PIL import Image as PillowImage
 from torch.utils.tensorboard import SummaryWriter
 
-from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Raster, Scalar
+from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Raster, Scalar, Text
 from lightning_weightviz.sinks import sink_for
 from tests.support.samples import ODD_NAMES, batch, decode, frame_count, histogram, picture, read_events
 from tests.support.tensorboard_server import TensorBoardServer, serve
@@ -87,6 +87,10 @@ def test_events_hold_every_pixel_and_count(make: Callable[[Path], Any], tmp_path
                 case Scalar():
                     event = events.Scalars(artifact.tag)[index]
                     assert event.value == np.float32(artifact.value)
+                case Text():
+                    event = events.Tensors(f"{artifact.tag}/text_summary")[index]
+                    assert event.tensor_proto.string_val[0].decode() == artifact.text
+                    assert events.SummaryMetadata(f"{artifact.tag}/text_summary").plugin_data.plugin_name == "text"
             assert event.step == written.step
     assert not (tmp_path / "unused").exists()
 
@@ -141,7 +145,8 @@ def test_flush_alone_makes_all_readable(make: Callable[[Path], Any], tmp_path: P
     sink.write(written)
     sink.flush()
     tags = read_events(tmp_path).Tags()
-    assert set(tags["images"]) | set(tags["histograms"]) | set(tags["scalars"]) == {
+    texts = {tag.removesuffix("/text_summary") for tag in tags["tensors"]}
+    assert texts | set(tags["images"]) | set(tags["histograms"]) | set(tags["scalars"]) == {
         artifact.tag for artifact in written.artifacts
     }
     _close(logger)

@@ -26,7 +26,7 @@ from torch.distributed.tensor import DTensor
 from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
 
 from lightning_weightviz import WeightVisualizer
-from lightning_weightviz.alerts import WeightAlert
+from lightning_weightviz.findings import WeightAlert
 from lightning_weightviz.measure import STATISTICS
 from lightning_weightviz.measure.device import spread_group
 from lightning_weightviz.model import class_head, values

@@ -12,7 +12,7 @@ from PIL import Image as PillowImage
 from PIL import ImageSequence
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Raster, Scalar
+from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Raster, Scalar, Text
 
 PARAMETERS = ("fc1.weight", "fc2.weight")
 
@@ -58,8 +58,8 @@ def histogram(tag: str, seed: int) -> Histogram:
 
 
 def batch(step: int = 899, epoch: int = 20, names: Sequence[str] = PARAMETERS) -> Batch:
-    """Each kind of artifact for each name, values that differ from step to step and name to name."""
-    artifacts: list[Image | Animation | Histogram | Scalar] = []
+    """A text, and each other kind of artifact for each name, values that differ from step to step and name to name."""
+    artifacts: list[Artifact] = [Text("findings/weights", f"**note:** größe at step {step}.", "größe")]
     for number, name in enumerate(names):
         seed = 1000 * step + number
         frames = tuple(picture(seed + shift, 40, 60, 2) for shift in range(3))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from matplotlib import colormaps
 
 from lightning_weightviz.artifacts import Image
 from lightning_weightviz.draw.color import NO_VALUE, STEPS
+from lightning_weightviz.draw.page import Page
 from lightning_weightviz.views import VIEWS, Scene
 from lightning_weightviz.views.overview.strips import MAX_MIDDLE, MAX_TALL
 from lightning_weightviz.views.overview.view import Overview, decades, degrees, draw_overview, growth, overview
@@ -157,3 +159,40 @@ def test_degenerate_values_are_drawn(value: float, target: Any, epochs: int) -> 
     weights = {"fc.weight": np.full((2, 3), value)}
     pixels, drawn = picture_of(scene(weights, before=[weights] * epochs, target=target))
     assert color_of(pixels, drawn, "zeros", 0, epochs) != (255, 255, 255)
+
+
+def texts_of(sight: Scene, target: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paragraphs of an overview."""
+    written: list[str] = []
+    paragraph = Page.paragraph
+
+    def listen(page: Page, text: str, **options: Any) -> None:
+        written.append(text)
+        paragraph(page, text, **options)
+
+    monkeypatch.setattr(Page, "paragraph", listen)
+    draw_overview(sight, target)
+    return written
+
+
+def test_the_headline_is_the_gravest_finding_and_else_the_motion(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, now = ({name: normal(4, 4, seed=seed) for name in ("a.weight", "b.weight")} for seed in (0, 1))
+    quiet = scene(now, before=[start])
+    assert any(text.startswith("The weights have ") for text in texts_of(quiet, "weights", monkeypatch))
+    one = replace(quiet, findings=("a.weight has grown",))
+    assert "a.weight has grown" in texts_of(one, "weights", monkeypatch)
+    several = replace(quiet, findings=("a.weight has grown", "b", "c"))
+    written = texts_of(several, "weights", monkeypatch)
+    assert "a.weight has grown · and 2 more" in written
+    assert not any(text.startswith("The weights have ") for text in written)
+
+
+def test_gradients_have_no_headline(monkeypatch: pytest.MonkeyPatch) -> None:
+    sight = replace(scene({"fc.weight": normal(3, 4)}, target="gradients"), findings=("fc.weight has grown",))
+    assert "fc.weight has grown" not in texts_of(sight, "gradients", monkeypatch)
+
+
+@pytest.mark.parametrize("finding", ["x" * 300, "a.weight " * 90, "größe\nhas 猫 grown", "a"])
+def test_any_headline_stays_on_the_page(finding: str) -> None:
+    raster = draw_overview(replace(scene(layers(3)), findings=(finding,)), "weights").raster
+    assert raster.size[1] == 720 and raster.size[0] < 1200

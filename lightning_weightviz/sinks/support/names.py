@@ -52,6 +52,16 @@ def tag_path(tag: str) -> PurePosixPath:
     return path if len(str(path)) <= MAX_PATH else PurePosixPath(_changed(tag))
 
 
+def text_file(tag: str) -> str:
+    """The path of a text, which lies beside the folders of pictures.
+
+    >>> text_file("findings/weights"), text_file("run/findings/weights")
+    ('findings.md', 'run/findings.md')
+    """
+    place = tag_path(tag).parent
+    return str(place.with_name(f"{place.name}.md"))
+
+
 def _component(part: str) -> str:
     plain = _PLAIN.fullmatch(part) and not _WINDOWS.fullmatch(part) and not _OURS.fullmatch(part)
     return part if plain else _changed(part)

@@ -90,7 +90,7 @@ def draw_overview(scene: Scene, target: Target) -> Overview:
     size = sum(parameter.size for parameter in parameters)
     when = moment(scene.snapshot)
     page.header(f"all {target}", f"{len(parameters)} parameter{many}, {size:,} values", f"{when} · {_span(scene)}")
-    _write_findings(page, target, parameters, names, broken, curves)
+    _write_findings(page, parameters, names, broken, curves, _headline(scene, target))
     page.y += 8
     rows = [
         *(
@@ -106,20 +106,40 @@ def draw_overview(scene: Scene, target: Target) -> Overview:
     return Overview(page.raster(), layout, tuple(c.title for c in columns), f"all {target}, {when}")
 
 
+def _headline(scene: Scene, target: Target) -> str | None:
+    """The gravest finding, and how many more there are; None of other targets than the weights."""
+    if target != "weights":
+        return None
+    more = f" · and {len(scene.findings) - 1} more" if len(scene.findings) > 1 else ""
+    return "".join(scene.findings[:1]) + more
+
+
 def _write_findings(
     page: Page,
-    target: Target,
     parameters: Sequence[Parameter],
     names: Sequence[str],
     broken: Codes,
     curves: Mapping[str, Values],
+    headline: str | None,
 ) -> None:
-    """What is to be known before the strips are read: what is broken, dead, moving and frozen."""
+    """What is to be known before the strips are read: what was found, or how all moves; what is broken and frozen.
+
+    Args:
+        page: To write on.
+        parameters: Those shown.
+        names: Theirs, as they are shown.
+        broken: As of `draw_strips`.
+        curves: As of `_curves`.
+        headline: What was found; empty for nothing, None where nothing is looked for.
+    """
+    if headline:
+        page.paragraph(headline, color=INK)
     for word, code, color in (("NaN", HOLDS_NAN, NAN), ("infinite values", HOLDS_INFINITY, INFINITE)):
         if found := [name for name, now in zip(names, broken[:-1, -1], strict=True) if now == code]:
             page.facts([(f"{word} in {_some(found)}", color)])
     matrices = np.array([len(parameter.shape) > 1 for parameter in parameters])
-    for text in [*_dead(names, matrices, curves), *(_motion(names, matrices, curves) if target == "weights" else ())]:
+    motion = _motion(names, matrices, curves) if headline == "" else ()
+    for text in [*_dead(names, matrices, curves), *motion]:
         page.paragraph(text, size=SMALL, color=INK)
     frozen = [name for name, parameter in zip(names, parameters, strict=True) if not parameter.trainable]
     # Of fewer rows each says so itself.

@@ -44,6 +44,7 @@ class Scene:
         last: Whether this is the last snapshot of the run.
         pairs: Compare the classes of the snapshot's heads, one per head.
         draws: Whether pictures are wanted; else numbers alone, as pictures cost more.
+        findings: What is wrong with the weights now, a sentence each, the gravest first; no notes.
     """
 
     snapshot: Snapshot
@@ -52,6 +53,7 @@ class Scene:
     last: bool = False
     pairs: tuple[Deferred[ClassPairs | None], ...] = ()
     draws: bool = True
+    findings: tuple[str, ...] = ()
 
     @property
     def is_crowded(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Scalar
+from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Scalar, Text
 from lightning_weightviz.sinks.support.names import tracker_key
 from tests.support.samples import frame_count
 
@@ -27,12 +27,14 @@ class Book:
         animations: The bytes of GIFs.
         histograms: Whatever the logger keeps of counts; see `Kind.counts`.
         scalars: Values, the user's own too.
+        text: The newest text.
     """
 
     images: dict[Place, npt.NDArray[np.uint8]] = field(default_factory=dict)
     animations: dict[Place, bytes] = field(default_factory=dict)
     histograms: dict[Place, Any] = field(default_factory=dict)
     scalars: dict[Place, float] = field(default_factory=dict)
+    text: str | None = None
 
 
 class Kind(Protocol):
@@ -91,6 +93,7 @@ def check(
         drawn: Makes the picture of a histogram where the logger has no histograms.
     """
     images: dict[Place, npt.NDArray[np.uint8]] = {}
+    newest = None
     for batch in batches:
         for artifact in batch.artifacts:
             place = kind.key(artifact.tag), batch.step
@@ -103,8 +106,11 @@ def check(
                     assert book.histograms[place] == kind.counts(artifact), place
                     if drawn is not None:
                         images[place] = drawn(artifact, batch).pixels
+                case Text():
+                    newest = artifact.text
                 case Scalar():
                     assert book.scalars[place] == kind.number(artifact.value), place
+    assert book.text == newest
     assert book.images.keys() == images.keys()
     for place, pixels in images.items():
         np.testing.assert_array_equal(book.images[place], pixels, err_msg=str(place))

@@ -37,6 +37,10 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
+def _text(file: Path) -> str | None:
+    return file.read_text(encoding="utf-8") if file.is_file() else None
+
+
 def _edges_and_counts(record: dict[str, Any]) -> tuple[list[float], list[int]]:
     return record["edges"], record["counts"]
 
@@ -67,6 +71,8 @@ class TensorBoard(Plain):
                 book.histograms[tag, event.step] = (list(value.bucket_limit), [round(count) for count in value.bucket])
         for tag in tags["scalars"]:
             book.scalars.update({(tag, event.step): event.value for event in events.Scalars(tag)})
+        for tag in tags["tensors"]:
+            book.text = events.Tensors(tag)[-1].tensor_proto.string_val[0].decode()
         return book
 
     def key(self, tag: str) -> str:
@@ -96,6 +102,9 @@ class Csv(Plain):
         book, root = Book(), folder / "csv" / "weightviz"
         for line in _lines(root / "manifest.jsonl"):
             file, place = root / line["file"], (line["tag"], line["step"])
+            if line["kind"] == "text":
+                book.text = file.read_text(encoding="utf-8")
+                continue
             if line["kind"] == "histogram":
                 [record] = [record for record in _lines(file) if record["step"] == line["step"]]
                 book.histograms[place] = _edges_and_counts(record)
@@ -135,7 +144,7 @@ class Wandb(Plain):
     def rows(self, folder: Path) -> list[dict[str, Any]]:
         """The run's history, one row a call of its ``log``."""
         rows: list[dict[str, Any]] = []
-        for record in self._records(folder):
+        for record in self.records(folder):
             if record.WhichOneof("record_type") == "history":
                 rows.append({})
                 for item in record.history.item:
@@ -145,7 +154,7 @@ class Wandb(Plain):
                     place[names[0] if names else key] = json.loads(item.value_json)
         return rows
 
-    def _records(self, folder: Path) -> list[Any]:
+    def records(self, folder: Path) -> list[Any]:
         """All of the run's records: W&B's own process may still write the last of them when ``finish`` returns."""
         from wandb.proto.wandb_internal_pb2 import Record
 
@@ -161,6 +170,11 @@ class Wandb(Plain):
     def read(self, logger: Any, folder: Path) -> Book:
         book = Book()
         [files] = folder.glob("wandb/offline-run-*/files")
+        for record in self.records(folder):
+            if record.WhichOneof("record_type") == "summary":
+                for item in record.summary.update:
+                    if item.key == "findings/weights" or list(item.nested_key) == ["findings/weights"]:
+                        book.text = json.loads(item.value_json)
         for row in self.rows(folder):
             if "trainer/global_step" not in row:
                 continue
@@ -223,6 +237,7 @@ class MLFlow(Plain):
             history = client.get_metric_history(run.info.run_id, key)
             book.scalars.update({(key, metric.step): metric.value for metric in history})
         root = Path(client.download_artifacts(run.info.run_id, ""))
+        book.text = _text(root / "weightviz" / "findings.md")
         for file in (root / "images").glob("*.png"):
             key, _, step, *_ = file.name.split("+")
             book.images[key.replace("~", "/"), int(step)] = decode(file.read_bytes())
@@ -273,6 +288,9 @@ class SwanLab(Plain):
                     book.scalars[place] = line["data"]
                     continue
                 [name] = line["data"]
+                if key == "findings/weights":
+                    book.text = name
+                    continue
                 content = (run / "media" / number / name).read_bytes()
                 if name.endswith(".gif"):
                     book.animations[place] = content
@@ -314,6 +332,7 @@ class DvcLive(Plain):
                     book.animations[place] = file.read_bytes()
                 else:
                     book.images[place] = decode(file.read_bytes())
+        book.text = _text(live / "weightviz" / "findings.md")
         for file in (live / "weightviz").rglob("histogram.jsonl"):
             tag = file.parent.relative_to(live / "weightviz").as_posix()
             book.histograms.update({(tag, record["step"]): _edges_and_counts(record) for record in _lines(file)})
@@ -376,6 +395,8 @@ class Comet(Plain):
             case "visualization":
                 assert about["extension"] == "png"
                 book.images[about["figName"].removesuffix(".png"), about["step"]] = decode(content)
+            case "text-sample":
+                book.text = content.decode()
             case "video":
                 book.animations[about["fileName"].removesuffix(".gif"), about["step"]] = content
             case "histogram3d":
@@ -431,6 +452,8 @@ class Aim(Plain):
                             book.animations[key, step] = content
                         else:
                             book.images[key, step] = np.asarray(PillowImage.open(io.BytesIO(content)).convert("RGB"))
+                elif texts := run.get_text_sequence(key, nothing):
+                    book.text = max((step, text.data) for step, (text, *_) in texts.data.items())[1]
                 elif distributions := run.get_distribution_sequence(key, nothing):
                     for step, (distribution, *_) in distributions.data.items():
                         book.histograms[key, step] = (list(distribution.range), distribution.weights.tolist())

@@ -110,6 +110,8 @@ class Lit(Plain):
                 book.animations[name, step] = content
             else:
                 book.images[name, step] = decode(content)
+        text = platform.files.pop("weightviz/findings.md", None)
+        book.text = None if text is None else text.decode()
         for path, content in platform.files.items():
             record = json.loads(content)
             assert path == f"weightviz/histograms/step_{record['step']:08d}.json"

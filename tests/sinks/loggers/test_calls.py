@@ -9,7 +9,7 @@ import pytest
 from lightning.pytorch.loggers import Logger
 
 from lightning_weightviz import WeightVisualizationCallback
-from lightning_weightviz.artifacts import Batch, Histogram, Image, Scalar
+from lightning_weightviz.artifacts import Batch, Histogram, Image, Scalar, Text
 from lightning_weightviz.sinks import sink_for
 from lightning_weightviz.sinks.support.histogram_pictures import MOST_PICTURES, drawn_histograms
 from lightning_weightviz.sinks.wandb import _at_most
@@ -33,6 +33,18 @@ def test_wandb_snapshot_is_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert {f"weights.heatmap/{name}" for name in PARAMETERS} <= rows[1].keys()
     # A later row with a lower step, as an animation's, is not dropped: W&B's own step was never given.
     assert [row["_step"] for row in rows] == [0, 1, 2, 3, 4, 5]
+
+
+def test_wandb_is_alerted_of_what_is_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    kind = Wandb()
+    logger = kind.make(tmp_path)
+    for news in ("fc1.weight: 3 values are NaN", ""):
+        sink_for(logger, tmp_path).write(Batch(4, 1, [Text("findings/weights", "all", news)]))
+    kind.finish(logger)
+    alerts = [one.alert for one in kind.records(tmp_path) if one.WhichOneof("record_type") == "alert"]
+    assert [(one.text, one.level) for one in alerts] == [("fc1.weight: 3 values are NaN", "WARN")]
+    assert kind.read(logger, tmp_path).text == "all"
 
 
 def test_wandb_histograms_of_too_many_bins_are_merged() -> None:

@@ -1,0 +1,1 @@
+"""Small trainings, healthy and with a planted fault, that `benchmarks/findings.py` judges."""

@@ -1,0 +1,59 @@
+"""Reads what explains findings: the settings of each parameter in its optimizer, and the last logged metrics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from lightning_weightviz.model.sites import Site
+from lightning_weightviz.snapshot import OptimizerFacts, TrainingFacts
+
+
+def training_facts(
+    sites: Sequence[Site], optimizers: Sequence[Any], metrics: Mapping[str, Any], last_epoch: int | None = None
+) -> TrainingFacts:
+    """What is known at this moment; nothing of the training is changed.
+
+    Args:
+        sites: The parameters shown.
+        optimizers: All of the training.
+        metrics: By name; those that are no single number are left out.
+        last_epoch: As of `TrainingFacts`.
+    """
+    groups: dict[int, OptimizerFacts] = {}
+    for optimizer in optimizers:
+        if not isinstance(found := getattr(optimizer, "param_groups", None), list):
+            # What stands in for an optimizer and shows no groups may train anything.
+            return TrainingFacts(None, _numbers(metrics), last_epoch)
+        for group in found:
+            facts = _facts(optimizer, group)
+            groups.update((id(parameter), facts) for parameter in group.get("params", ()))
+    known = {site.parameter.name: groups[id(site.tensor)] for site in sites if id(site.tensor) in groups}
+    return TrainingFacts(known or None, _numbers(metrics), last_epoch)
+
+
+def _facts(optimizer: Any, group: Mapping[str, Any]) -> OptimizerFacts:
+    betas = group.get("betas")
+    first, second = betas if isinstance(betas, (tuple, list)) and len(betas) == 2 else (group.get("momentum"), None)
+    return OptimizerFacts(
+        optimizer=type(optimizer).__name__.removeprefix("Lightning"),
+        lr=_number(group.get("lr")),
+        weight_decay=_number(group.get("weight_decay")),
+        momentum=_number(first),
+        second_beta=_number(second),
+    )
+
+
+def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    found = {str(name): _number(value) for name, value in metrics.items()}
+    return {name: value for name, value in found.items() if not math.isnan(value)}
+
+
+def _number(value: Any) -> float:
+    """A number, or a tensor of one on the host; NaN for all else, as what lies on a device would be waited for."""
+    if getattr(getattr(value, "device", None), "type", "cpu") == "cpu":
+        with suppress(TypeError, ValueError, RuntimeError):
+            return float(value)
+    return math.nan
