@@ -27,6 +27,7 @@ FORBIDDEN = {
     "snapshot": {"torch", *LIGHTNING},
     "memory": {"torch", *LIGHTNING},
     "artifacts": {"torch", *LIGHTNING},
+    "png": {"matplotlib", "PIL", "torch", *LIGHTNING},
     "alerts": {"torch", *LIGHTNING},
     "sinks": {"torch", *LIGHTNING},
     "measure": {"matplotlib", "PIL", *LIGHTNING},
@@ -50,7 +51,8 @@ STARTS = {"keras_training", "trainer_training"}
 DOORS |= HOSTS | STARTS
 # Which other rooms a room may import; the doors may import all.
 ALLOWED = {
-    "artifacts": set[str](),
+    "artifacts": {"png"},
+    "png": set[str](),
     "registry": set[str](),
     "snapshot": set[str](),
     "run": set[str](),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from lightning_weightviz.artifacts import Animation, Artifact, Batch, Image
+from lightning_weightviz.artifacts import Animation, Artifact, Batch
 from lightning_weightviz.views import VIEWS, Scene
 
 
@@ -48,16 +48,16 @@ def render(
     """
     artifacts: list[Artifact] = []
     errors: dict[str, Exception] = {}
-    # While a picture is drawn, the classes are compared and the one before is encoded, which sinks would else do on the
-    # training thread.
-    with ThreadPoolExecutor(2, "weightviz-encode") as meanwhile:
+    # While pictures are drawn, the classes are compared and films encoded, which sinks would else do on the training
+    # thread.
+    with ThreadPoolExecutor(1, "weightviz-render") as meanwhile:
         for pairs in scene.pairs:
             meanwhile.submit(pairs.result)
 
         def take(artifact: Artifact) -> None:
             artifacts.append(replace(artifact, tag=prefix + artifact.tag) if prefix else artifact)
-            if isinstance(artifacts[-1], (Image, Animation)):
-                meanwhile.submit(_encode, artifacts[-1])
+            if isinstance(artifacts[-1], Animation):
+                meanwhile.submit(getattr, artifacts[-1], "gif")
 
         for artifact in extra:
             take(artifact)
@@ -69,8 +69,3 @@ def render(
             except Exception as error:
                 errors[name] = error
     return Rendered(Batch(scene.snapshot.step, scene.snapshot.epoch, artifacts), errors)
-
-
-def _encode(picture: Image | Animation) -> None:
-    """Has a picture encode itself, which it does once; where that fails, the sink is told when it asks."""
-    _ = picture.png if isinstance(picture, Image) else picture.gif
