@@ -16,10 +16,13 @@ except ImportError:  # There are no wheels for some processors.
 LEVEL = 2
 """Of compression: 4 % more bytes than zlib's level 2 as Pillow has it."""
 
+_BAND = 120_000
+"""Bytes that are compressed at once: memory of more is new to the process each time, which costs as much again."""
+
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _RGB, _PALETTE = 2, 3
-_UP = 2
-"""The filter that puts the difference to the row above in a row's place."""
+_PLAIN, _SUB, _UP = 0, 1, 2
+"""Filters: a row as it is, and its differences to the pixel at the left or above."""
 
 
 def encode(values: npt.NDArray[np.uint8], palette: npt.NDArray[np.uint8] | None = None) -> bytes:
@@ -32,19 +35,41 @@ def encode(values: npt.NDArray[np.uint8], palette: npt.NDArray[np.uint8] | None 
     Source: Portable Network Graphics (PNG) Specification, third edition, W3C, 2025.
     """
     height, width = values.shape[:2]
-    rows = values.reshape(height, -1)
-    # In front of each row stands the number of its filter, 0 for none: indices have no order that one could use.
-    lines = np.zeros((height, rows.shape[1] + 1), np.uint8)
-    lines[:, 1:] = rows
-    if palette is None:
-        lines[1:, 0] = _UP
-        lines[1:, 1:] -= rows[:-1]
     color = _RGB if palette is None else _PALETTE
     chunks = [_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, color, 0, 0, 0))]
     if palette is not None:
         chunks.append(_chunk(b"PLTE", palette.tobytes()))
-    chunks += [_chunk(b"IDAT", deflate.compress(lines, LEVEL)), _chunk(b"IEND", b"")]
+    chunks += [_chunk(b"IDAT", _compressed(values)), _chunk(b"IEND", b"")]
     return _SIGNATURE + b"".join(chunks)
+
+
+def _compressed(values: npt.NDArray[np.uint8]) -> bytes:
+    """The rows, compressed; of colours in the filter that suits them, as indices have no order that one could use."""
+    if values.ndim == 2:
+        return _filtered(values, _PLAIN)
+    rows = values.reshape(len(values), -1)
+    return min(_filtered(rows, _UP), _filtered(rows, _SUB), key=len)
+
+
+def _filtered(rows: npt.NDArray[np.uint8], kind: int) -> bytes:
+    """The rows, filtered and compressed, some at a time."""
+    height, width = rows.shape
+    step = max(1, _BAND // (width + 1))
+    # In front of each row stands its filter.
+    band = np.full((min(step, height), width + 1), kind, np.uint8)
+    stream = deflate.compressobj(LEVEL)
+    parts = []
+    for top in range(0, height, step):
+        some = rows[top : top + step]
+        lines = band[: len(some)]
+        lines[:, 1:] = some
+        if kind == _UP:
+            above = rows[max(top - 1, 0) : top + len(some) - 1]
+            lines[len(lines) - len(above) :, 1:] -= above
+        elif kind == _SUB:
+            lines[:, 4:] -= some[:, :-3]
+        parts.append(stream.compress(lines))
+    return b"".join([*parts, stream.flush()])
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +11,9 @@ from PIL import Image, ImageDraw
 
 from lightning_weightviz.artifacts import Raster
 from lightning_weightviz.draw.color import PAPER, Painted, Pixels, Rgb
+from lightning_weightviz.draw.lettering import SHADES, Word, word
 from lightning_weightviz.draw.palette import Indices, Palette
-from lightning_weightviz.draw.text import BODY, SMALL, TITLE, advance, broken_short, font, glyphs, text_width
+from lightning_weightviz.draw.text import BODY, SMALL, TITLE, advance, broken_short, text_width
 
 WIDTH = 720
 MARGIN = 16
@@ -28,52 +28,35 @@ LINE: Rgb = (206, 208, 212)
 Fact = tuple[str, Rgb | None]
 """A short text and the colour that it explains, if any."""
 
-_SHADES = 7
-"""Greys between paper and ink at the edges of letters: few, so that they fit a palette beside a colour table."""
-
-
-_LEVELS = [round(alpha / 255 * _SHADES) for alpha in range(256)]
-
 
 def _shades(ink: Rgb) -> list[Rgb]:
     """An ink on white paper, from its lightest shade to itself."""
-    shares = [level / _SHADES for level in range(1, _SHADES + 1)]
+    shares = [level / SHADES for level in range(1, SHADES + 1)]
     red, green, blue = ([round(255 + (channel - 255) * share) for share in shares] for channel in ink)
     return list(zip(red, green, blue, strict=True))
 
 
-_INKS = {INK: 1, GREY: 1 + _SHADES}
+_INKS = {INK: 1, GREY: 1 + SHADES}
 """Where the shades of each ink begin in `_FIRST`."""
 _FIRST: list[Rgb] = [PAPER, *_shades(INK), *_shades(GREY), LINE]
 """The colours that each page's palette starts with: the paper, then those of texts."""
 
 
-@dataclass(frozen=True)
-class _Word:
-    """A text as it goes onto a page.
+HEIGHT, MOST_HEIGHT = 500, 1500
+"""Pixels of paper at first, and of the longest that is used again."""
 
-    Attributes:
-        indices: In the palette of a page.
-        inked: Which of them are not paper.
-        left: Where it goes from its left end.
-        top: Where it goes from the height of its anchor.
-    """
-
-    indices: Indices
-    inked: npt.NDArray[np.bool_]
-    left: int
-    top: int
+_SPARE: deque[Indices] = deque(maxlen=2)
+"""Paper of pages that are gone: memory that is new to the process costs more than all that is drawn on it."""
 
 
-@lru_cache(maxsize=4096)
-def _word(word: str, size: int, bold: bool, down: str, color: Rgb) -> _Word:
-    text, anchor = glyphs(word), f"l{down}"
-    left, top, right, bottom = font(size, bold).getbbox(text, anchor=anchor)
-    x, y = int(left) - 1, int(top) - 1
-    ink = Image.new("L", (int(right) - x + 1, int(bottom) - y + 1))
-    ImageDraw.Draw(ink).text((-x, -y), text, font=font(size, bold), fill=255, anchor=anchor)
-    levels = np.asarray(ink.point(_LEVELS))
-    return _Word(levels + np.uint8(_INKS[color] - 1), levels > 0, x, y)
+def _paper() -> Indices:
+    """Blank paper, of the length that the last page had."""
+    try:
+        paper = _SPARE.pop()
+    except IndexError:
+        return np.zeros((HEIGHT, WIDTH), np.uint8)
+    paper[...] = 0
+    return paper
 
 
 class Page:
@@ -88,9 +71,13 @@ class Page:
     def __init__(self) -> None:
         """Takes an empty page."""
         self._palette = Palette(_FIRST)
-        # Most pages are not higher: memory that was never touched costs more than what is drawn on it.
-        self._canvas: npt.NDArray[np.uint8] = np.zeros((500, WIDTH), np.uint8)
+        self._canvas: npt.NDArray[np.uint8] = _paper()
         self.y = 8
+
+    def __del__(self) -> None:
+        """Gives the paper back: nothing but the page refers to it."""
+        if not self._is_full_color and len(self._canvas) <= MOST_HEIGHT:
+            _SPARE.append(self._canvas)
 
     @property
     def _is_full_color(self) -> bool:
@@ -195,14 +182,17 @@ class Page:
         space = advance(" ", size, bold)
         for letters in text.split(" "):
             if letters:
-                word = _word(letters, size, bold, down, color)
-                part, shown = self._part(round(x) + word.left, round(y) + word.top, *word.inked.shape)
-                if self._is_full_color:
-                    inked = word.inked[shown]
-                    part[inked] = self._palette.colors[word.indices[shown][inked]]
-                else:
-                    np.copyto(part, word.indices[shown], where=word.inked[shown])
+                self._ink(word(letters, size, bold, down, _INKS[color]), round(x), round(y))
             x += advance(letters, size, bold) + space
+
+    def _ink(self, word: Word, x: int, y: int) -> None:
+        """Puts a word with the left end of its anchor at (x, y)."""
+        part, shown = self._part(x + word.left, y + word.top, *word.inked.shape)
+        if self._is_full_color:
+            inked = word.inked[shown]
+            part[inked] = self._palette.colors[word.indices[shown][inked]]
+        else:
+            np.copyto(part, word.indices[shown], where=word.inked[shown])
 
     def paste(
         self, picture: Painted | Pixels, x: int, y: int, *, scale: tuple[int, int] = (1, 1), framed: bool = False
