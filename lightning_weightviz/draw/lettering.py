@@ -1,4 +1,4 @@
-"""Words as they go onto a page: ready masks, of numbers put together from those of their digits."""
+"""Text as it goes onto a page: ready masks of words and lines, of numbers put together from those of their digits."""
 
 from __future__ import annotations
 
@@ -60,20 +60,45 @@ def word(text: str, size: int, bold: bool, down: str, first: int) -> Word:
     return Word(indices, levels > 0, x, y)
 
 
+@lru_cache(maxsize=2048)
+def line(text: str, size: int, bold: bool, down: str, first: int, start: float) -> Word:
+    """Several words as one: most lines are those of the snapshot before, or of another picture.
+
+    Args:
+        text: With or without spaces.
+        size: As of `word`.
+        bold: As of `word`.
+        down: As of `word`.
+        first: As of `word`.
+        start: Where it starts, from 0 to 2: each word goes to the nearest pixel, of two equally near to the even one.
+    """
+    placed, space = [], advance(" ", size, bold)
+    for letters in text.split(" "):
+        if letters:
+            placed.append((word(letters, size, bold, down, first), round(start)))
+        start += advance(letters, size, bold) + space
+    return _joined(placed)
+
+
 def _composed(text: str, size: int, bold: bool, down: str, first: int) -> Word:
     """A word from its letters: each goes to the pixel nearest to where those before it end, as Pillow sets them."""
-    letters, places, pen = [], [], 0.0
+    placed, pen = [], 0.0
     for letter in text:
-        letters.append(word(letter, size, bold, down, first))
-        places.append(math.floor(pen + 0.5) + letters[-1].left)
+        placed.append((word(letter, size, bold, down, first), math.floor(pen + 0.5)))
         pen += advance(letter, size, bold)
-    left, top = min(places), min(letter.top for letter in letters)
-    right = max(place + letter.indices.shape[1] for place, letter in zip(places, letters, strict=True))
-    bottom = max(letter.top + letter.indices.shape[0] for letter in letters)
+    return _joined(placed)
+
+
+def _joined(placed: list[tuple[Word, int]]) -> Word:
+    """Words or letters at their places as one."""
+    if not placed:
+        return Word(np.zeros((0, 0), np.uint8), np.zeros((0, 0), np.bool_), 0, 0)
+    left, top = min(x + one.left for one, x in placed), min(one.top for one, _ in placed)
+    right = max(x + one.left + one.indices.shape[1] for one, x in placed)
+    bottom = max(one.top + one.indices.shape[0] for one, _ in placed)
     indices = np.zeros((bottom - top, right - left), np.uint8)
-    for place, letter in zip(places, letters, strict=True):
-        height, width = letter.indices.shape
-        y, x = letter.top - top, place - left
-        part = indices[y : y + height, x : x + width]
-        np.maximum(part, letter.indices, out=part)
+    for one, x in placed:
+        height, width = one.indices.shape
+        part = indices[one.top - top :, x + one.left - left :][:height, :width]
+        np.maximum(part, one.indices, out=part)
     return Word(indices, indices > 0, left, top)

@@ -11,9 +11,9 @@ from PIL import Image, ImageDraw
 
 from lightning_weightviz.artifacts import Raster
 from lightning_weightviz.draw.color import PAPER, Painted, Pixels, Rgb
-from lightning_weightviz.draw.lettering import SHADES, Word, word
+from lightning_weightviz.draw.lettering import SHADES, Word, line
 from lightning_weightviz.draw.palette import Indices, Palette
-from lightning_weightviz.draw.text import BODY, SMALL, TITLE, advance, broken_short, text_width
+from lightning_weightviz.draw.text import BODY, SMALL, TITLE, broken_short, text_width
 
 WIDTH = 720
 MARGIN = 16
@@ -44,6 +44,8 @@ _FIRST: list[Rgb] = [PAPER, *_shades(INK), *_shades(GREY), LINE]
 
 HEIGHT, MOST_HEIGHT = 500, 1500
 """Pixels of paper at first, and of the longest that is used again."""
+
+_WHOLE = slice(None), slice(None)
 
 _SPARE: deque[Indices] = deque(maxlen=2)
 """Paper of pages that are gone: memory that is new to the process costs more than all that is drawn on it."""
@@ -94,7 +96,10 @@ class Page:
 
     def _part(self, x: int, y: int, height: int, width: int) -> tuple[npt.NDArray[np.uint8], tuple[slice, slice]]:
         """The part of the canvas below something that is put at (x, y), and which part of it is on the page."""
-        self._reach(y + height)
+        if y + height > len(self._canvas):
+            self._reach(y + height)
+        if x >= 0 <= y and x + width <= WIDTH:
+            return self._canvas[y : y + height, x : x + width], _WHOLE
         top, left = max(-y, 0), max(-x, 0)
         part = self._canvas[max(y, 0) : max(y + height, 0), max(x, 0) : max(x + width, 0)]
         return part, (slice(top, top + part.shape[0]), slice(left, left + part.shape[1]))
@@ -107,6 +112,11 @@ class Page:
                 return indices
             self._canvas = self._palette.colors.take(self._canvas, axis=0)
         return colors
+
+    def _mix(self, color: Rgb) -> int | npt.NDArray[np.uint8]:
+        """One colour as the canvas takes it."""
+        index = None if self._is_full_color else self._palette.index(color)
+        return self._mixed(np.array(color, np.uint8)) if index is None else index
 
     def _cells(self, picture: Painted | Pixels) -> npt.NDArray[np.uint8]:
         """A picture as the canvas takes it; of a table only the colours that are used go into the palette."""
@@ -145,8 +155,8 @@ class Page:
         self, text: str, *, size: int = BODY, color: Rgb = GREY, left: int = MARGIN, width: int = CONTENT
     ) -> None:
         """Text over the whole width, or from `left` over `width` pixels, in at most `MOST_LINES` lines."""
-        for line in broken_short(text, width, size, most=MOST_LINES):
-            self.text(left, self.y, line, size=size, color=color)
+        for part in broken_short(text, width, size, most=MOST_LINES):
+            self.text(left, self.y, part, size=size, color=color)
             self.y += round(1.35 * size)
 
     def facts(self, facts: Iterable[Fact], *, size: int = SMALL) -> None:
@@ -179,11 +189,9 @@ class Page:
         """Text at a point; `anchor` as Pillow's: l, m, r across, a (ascender), m, s (baseline), d down."""
         across, down = anchor[0], anchor[1]
         x -= {"l": 0.0, "m": 0.5, "r": 1.0}[across] * text_width(text, size, bold)
-        space = advance(" ", size, bold)
-        for letters in text.split(" "):
-            if letters:
-                self._ink(word(letters, size, bold, down, _INKS[color]), round(x), round(y))
-            x += advance(letters, size, bold) + space
+        if text:
+            start = x % 2
+            self._ink(line(text, size, bold, down, _INKS[color], start), round(x - start), round(y))
 
     def _ink(self, word: Word, x: int, y: int) -> None:
         """Puts a word with the left end of its anchor at (x, y)."""
@@ -212,7 +220,13 @@ class Page:
         if framed:
             self.rectangle((x - 1, y - 1, x + width, y + height), LINE)
         part, shown = self._part(x, y, height, width)
-        part[...] = np.repeat(np.repeat(cells, scale[1], axis=1), scale[0], axis=0)[shown]
+        wide = np.repeat(cells, scale[1], axis=1)
+        if part.shape[0] == height:
+            # Each row goes where it is repeated at once: as large a picture on the way would be in new memory.
+            rows = part.reshape(cells.shape[0], scale[0], *part.shape[1:])
+            rows[...] = wide[:, None, shown[1]]
+        else:
+            part[...] = np.repeat(wide, scale[0], axis=0)[shown]
 
     def line(self, points: list[tuple[float, float]], *, color: Rgb = LINE, width: int = 1) -> None:
         """A line through points."""
@@ -220,14 +234,14 @@ class Page:
         right, bottom = (int(max(places)) + width + 1 for places in zip(*points, strict=True))
         drawn = Image.new("L", (right - left, bottom - top))
         ImageDraw.Draw(drawn).line([(x - left, y - top) for x, y in points], fill=1, width=width)
-        mixed = self._mixed(np.array(color, np.uint8))
+        mixed = self._mix(color)
         part, shown = self._part(left, top, bottom - top, right - left)
         part[np.asarray(drawn)[shown] > 0] = mixed
 
     def rectangle(self, box: tuple[float, float, float, float], color: Rgb) -> None:
         """A filled rectangle (left, top, right, bottom), right and bottom included."""
         left, top, right, bottom = (int(place) for place in box)
-        mixed = self._mixed(np.array(color, np.uint8))
+        mixed = self._mix(color)
         part, _ = self._part(left, top, bottom - top + 1, right - left + 1)
         part[...] = mixed
 
