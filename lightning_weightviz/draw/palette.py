@@ -57,12 +57,12 @@ class Palette:
 
     def _indices(self, colors: list[int]) -> Indices | None:
         places = self._places
-        new = set(colors).difference(places)
+        new = dict.fromkeys([color for color in colors if color not in places])
         if len(places) + len(new) > MOST_COLORS:
             return None
-        for color in sorted(new):
+        for color in new:
             places[color] = len(places)
-        return np.frombuffer(bytes([places[color] for color in colors]), np.uint8)
+        return np.frombuffer(bytes(map(places.__getitem__, colors)), np.uint8)
 
 
 def _number(color: Rgb) -> int:
