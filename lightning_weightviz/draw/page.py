@@ -220,7 +220,7 @@ class Page:
         if framed:
             self.rectangle((x - 1, y - 1, x + width, y + height), LINE)
         part, shown = self._part(x, y, height, width)
-        wide = np.repeat(cells, scale[1], axis=1)
+        wide = cells if scale[1] == 1 else np.repeat(cells, scale[1], axis=1)
         if part.shape[0] == height:
             # Each row goes where it is repeated at once: as large a picture on the way would be in new memory.
             rows = part.reshape(cells.shape[0], scale[0], *part.shape[1:])
