@@ -32,8 +32,17 @@ def encode(values: npt.NDArray[np.uint8], palette: npt.NDArray[np.uint8] | None 
         values: uint8, (height, width, 3), RGB; or (height, width), rows of `palette`. At least one pixel.
         palette: uint8, (n ≤ 256, 3).
 
+    Raises:
+        ValueError: The values are of another kind or shape, or none.
+
     Source: Portable Network Graphics (PNG) Specification, third edition, W3C, 2025.
     """
+    as_given = values.shape[2:] == (3,) if palette is None else values.ndim == 2
+    if values.dtype != np.uint8 or not values.size or not as_given:
+        raise ValueError(
+            "a picture takes uint8 values of (height, width, 3), or of (height, width) with a palette, "
+            f"not {values.dtype} of {values.shape}"
+        )
     height, width = values.shape[:2]
     color = _RGB if palette is None else _PALETTE
     chunks = [_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, color, 0, 0, 0))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,3 +67,20 @@ def test_the_checksum_of_each_chunk_is_held() -> None:
     content[content.index(b"IDAT") + 6] ^= 1
     with pytest.raises((SyntaxError, OSError)):
         read(bytes(content))
+
+
+@pytest.mark.parametrize(
+    ("values", "palette"),
+    [
+        (np.zeros((4, 5), np.uint8), None),
+        (np.zeros((4, 5, 3), np.uint8), np.zeros((2, 3), np.uint8)),
+        (np.zeros((4, 5, 4), np.uint8), None),
+        (np.zeros((4, 5, 3), np.float32), None),
+        (np.zeros((0, 5, 3), np.uint8), None),
+        (np.zeros((4, 0), np.uint8), np.zeros((2, 3), np.uint8)),
+    ],
+)
+def test_what_is_no_picture_is_refused(values: Any, palette: Any) -> None:
+    with pytest.raises(ValueError, match="a picture takes uint8 values") as caught:
+        encode(values, palette)
+    assert f"not {values.dtype} of {values.shape}" in str(caught.value)

@@ -61,6 +61,12 @@ def _paper() -> Indices:
     return paper
 
 
+def _give_back(paper: Indices) -> None:
+    """Keeps paper for the next page; nothing may refer to it any more."""
+    if len(paper) <= MOST_HEIGHT:
+        _SPARE.append(paper)
+
+
 class Page:
     """Collects text and pictures from the top down; `raster` cuts it to its height.
 
@@ -77,9 +83,9 @@ class Page:
         self.y = 8
 
     def __del__(self) -> None:
-        """Gives the paper back: nothing but the page refers to it."""
-        if not self._is_full_color and len(self._canvas) <= MOST_HEIGHT:
-            _SPARE.append(self._canvas)
+        """Gives the paper back."""
+        if not self._is_full_color:
+            _give_back(self._canvas)
 
     @property
     def _is_full_color(self) -> bool:
@@ -110,7 +116,8 @@ class Page:
             indices = self._palette.find(colors)
             if indices is not None:
                 return indices
-            self._canvas = self._palette.colors.take(self._canvas, axis=0)
+            indices, self._canvas = self._canvas, self._palette.colors.take(self._canvas, axis=0)
+            _give_back(indices)
         return colors
 
     def _mix(self, color: Rgb) -> int | npt.NDArray[np.uint8]:
