@@ -36,7 +36,6 @@ class Word:
     top: int
 
 
-@lru_cache(maxsize=4096)
 def word(text: str, size: int, bold: bool, down: str, first: int) -> Word:
     """A word.
 
@@ -50,6 +49,12 @@ def word(text: str, size: int, bold: bool, down: str, first: int) -> Word:
     # Numbers are new in each snapshot, digits are not: setting a word takes Pillow a third of a millisecond.
     if len(text) > 1 and NUMERIC.issuperset(text):
         return _composed(text, size, bold, down, first)
+    return _set(text, size, bold, down, first)
+
+
+@lru_cache(maxsize=2048)
+def _set(text: str, size: int, bold: bool, down: str, first: int) -> Word:
+    """A word or letter as Pillow sets it."""
     text, anchor = glyphs(text), f"l{down}"
     left, top, right, bottom = font(size, bold).getbbox(text, anchor=anchor)
     x, y = int(left) - 1, int(top) - 1
@@ -60,7 +65,8 @@ def word(text: str, size: int, bold: bool, down: str, first: int) -> Word:
     return Word(indices, levels > 0, x, y)
 
 
-@lru_cache(maxsize=2048)
+# Of up to 28 KB each; a snapshot has some 400.
+@lru_cache(maxsize=512)
 def line(text: str, size: int, bold: bool, down: str, first: int, start: float) -> Word:
     """Several words as one: most lines are those of the snapshot before, or of another picture.
 
@@ -84,7 +90,7 @@ def _composed(text: str, size: int, bold: bool, down: str, first: int) -> Word:
     """A word from its letters: each goes to the pixel nearest to where those before it end, as Pillow sets them."""
     placed, pen = [], 0.0
     for letter in text:
-        placed.append((word(letter, size, bold, down, first), math.floor(pen + 0.5)))
+        placed.append((_set(letter, size, bold, down, first), math.floor(pen + 0.5)))
         pen += advance(letter, size, bold)
     return _joined(placed)
 
