@@ -28,6 +28,7 @@ FORBIDDEN = {
     "memory": {"torch", *LIGHTNING},
     "artifacts": {"torch", *LIGHTNING},
     "findings": {"torch", *LIGHTNING},
+    "png": {"matplotlib", "PIL", "torch", *LIGHTNING},
     "sinks": {"torch", *LIGHTNING},
     "measure": {"matplotlib", "PIL", *LIGHTNING},
     "model": {"matplotlib", "PIL", *LIGHTNING},
@@ -50,7 +51,8 @@ STARTS = {"keras_training", "trainer_training"}
 DOORS |= HOSTS | STARTS
 # Which other rooms a room may import; the doors may import all.
 ALLOWED = {
-    "artifacts": set[str](),
+    "artifacts": {"png"},
+    "png": set[str](),
     "registry": set[str](),
     "snapshot": set[str](),
     "run": set[str](),

@@ -6,7 +6,7 @@ A table leaves room for the page's few other colours within the 256 of a PNG pal
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -77,7 +77,7 @@ class Painted:
         """uint8, ``rows.shape + (3,)``, RGB."""
         return self.table.take(self.rows, axis=0)
 
-    @property
+    @cached_property
     def used(self) -> npt.NDArray[np.intp]:
         """Which rows of the table there are, ascending, of a picture of two dimensions."""
         return np.flatnonzero(Image.fromarray(np.ascontiguousarray(self.rows)).histogram())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from lightning_weightviz.draw.color import STEPS, Painted, paint_magnitude, paint_signed
@@ -16,18 +18,21 @@ NEAR = 4
 """Pixels between a picture and what belongs to it."""
 
 
+@lru_cache(maxsize=64)
 def paint_bar(height: int, width: int, colormap: str) -> Painted:
     """A vertical colour bar, +R at the top."""
     column = paint_signed(np.linspace(1.0, -1.0, height), 1.0, colormap)
     return Painted(np.repeat(column.rows[:, None], width, axis=1), column.table)
 
 
+@lru_cache(maxsize=64)
 def paint_flat_bar(height: int, width: int, colormap: str) -> Painted:
     """A horizontal colour bar, −R at the left."""
     bar = paint_bar(width, height, colormap)
     return Painted(bar.rows[::-1].T, bar.table)
 
 
+@lru_cache(maxsize=64)
 def paint_magnitude_bar(height: int, width: int, steps: int = STEPS) -> Painted:
     """A horizontal colour bar from 0 at the left to the top at the right."""
     row = paint_magnitude(np.linspace(0.0, 1.0, width), 1.0, steps)

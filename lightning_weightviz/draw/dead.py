@@ -22,10 +22,11 @@ def dead_norms(norms: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
         norms: (h, 2): smallest and largest norm in each cell; NaN where a row is not known, which is never dead.
     """
     # In float64, as the median of the largest float32 is a mean of two of them.
-    known = norms[:, 1][~np.isnan(norms[:, 1])].astype(np.float64)
+    known = np.sort(norms[:, 1][~np.isnan(norms[:, 1])].astype(np.float64))
     if not known.size:
         return np.zeros(len(norms), np.bool_)
-    return np.asarray(norms[:, 0] <= SHARE * np.median(known))
+    median = (known[(known.size - 1) // 2] + known[known.size // 2]) / 2
+    return np.asarray(norms[:, 0] <= SHARE * median)
 
 
 def dead_filters(filters: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
@@ -34,8 +35,10 @@ def dead_filters(filters: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
     Args:
         filters: (n, ...).
     """
+    if len(filters) == 1:
+        return np.zeros(1, np.bool_)
     flat = filters.reshape(len(filters), -1)
     with np.errstate(invalid="ignore", over="ignore"):
         norms = np.sqrt(np.einsum("ij,ij->i", flat, flat, dtype=np.float64))
     norms[~np.isfinite(flat).all(axis=1)] = np.nan
-    return dead_norms(np.stack([norms, norms], axis=1)) & (len(filters) > 1)
+    return dead_norms(np.stack([norms, norms], axis=1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -55,7 +56,9 @@ class Scale:
 
     def at(self, value: float) -> float:
         """The place of a value, in pixels; the middle where the scale has no length."""
-        return float(self.places(np.array([value]))[0])
+        length = self.high - self.low
+        share = (value - self.low) / length if length > 0 else math.nan if math.isnan(value) else 0.5
+        return self.start + share * (self.end - self.start)
 
     def places(self, values: npt.NDArray[np.floating]) -> Values:
         """The places of many values, float64 of the same shape; NaN stays NaN."""

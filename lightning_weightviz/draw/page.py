@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +11,9 @@ from PIL import Image, ImageDraw
 
 from lightning_weightviz.artifacts import Raster
 from lightning_weightviz.draw.color import PAPER, Painted, Pixels, Rgb
+from lightning_weightviz.draw.lettering import SHADES, Word, line
 from lightning_weightviz.draw.palette import Indices, Palette
-from lightning_weightviz.draw.text import BODY, SMALL, TITLE, advance, broken_short, font, glyphs, text_width
+from lightning_weightviz.draw.text import BODY, SMALL, TITLE, broken_short, text_width
 
 WIDTH = 720
 MARGIN = 16
@@ -28,52 +28,43 @@ LINE: Rgb = (206, 208, 212)
 Fact = tuple[str, Rgb | None]
 """A short text and the colour that it explains, if any."""
 
-_SHADES = 7
-"""Greys between paper and ink at the edges of letters: few, so that they fit a palette beside a colour table."""
-
-
-_LEVELS = [round(alpha / 255 * _SHADES) for alpha in range(256)]
-
 
 def _shades(ink: Rgb) -> list[Rgb]:
     """An ink on white paper, from its lightest shade to itself."""
-    shares = [level / _SHADES for level in range(1, _SHADES + 1)]
+    shares = [level / SHADES for level in range(1, SHADES + 1)]
     red, green, blue = ([round(255 + (channel - 255) * share) for share in shares] for channel in ink)
     return list(zip(red, green, blue, strict=True))
 
 
-_INKS = {INK: 1, GREY: 1 + _SHADES}
+_INKS = {INK: 1, GREY: 1 + SHADES}
 """Where the shades of each ink begin in `_FIRST`."""
 _FIRST: list[Rgb] = [PAPER, *_shades(INK), *_shades(GREY), LINE]
 """The colours that each page's palette starts with: the paper, then those of texts."""
 
 
-@dataclass(frozen=True)
-class _Word:
-    """A text as it goes onto a page.
+HEIGHT, MOST_HEIGHT = 500, 1500
+"""Pixels of paper at first, and of the longest that is used again."""
 
-    Attributes:
-        indices: In the palette of a page.
-        inked: Which of them are not paper.
-        left: Where it goes from its left end.
-        top: Where it goes from the height of its anchor.
-    """
+_WHOLE = slice(None), slice(None)
 
-    indices: Indices
-    inked: npt.NDArray[np.bool_]
-    left: int
-    top: int
+_SPARE: deque[Indices] = deque(maxlen=2)
+"""Paper of pages that are gone: memory that is new to the process costs more than all that is drawn on it."""
 
 
-@lru_cache(maxsize=4096)
-def _word(word: str, size: int, bold: bool, down: str, color: Rgb) -> _Word:
-    text, anchor = glyphs(word), f"l{down}"
-    left, top, right, bottom = font(size, bold).getbbox(text, anchor=anchor)
-    x, y = int(left) - 1, int(top) - 1
-    ink = Image.new("L", (int(right) - x + 1, int(bottom) - y + 1))
-    ImageDraw.Draw(ink).text((-x, -y), text, font=font(size, bold), fill=255, anchor=anchor)
-    levels = np.asarray(ink.point(_LEVELS))
-    return _Word(levels + np.uint8(_INKS[color] - 1), levels > 0, x, y)
+def _paper() -> Indices:
+    """Blank paper, of the length that the last page had."""
+    try:
+        paper = _SPARE.pop()
+    except IndexError:
+        return np.zeros((HEIGHT, WIDTH), np.uint8)
+    paper[...] = 0
+    return paper
+
+
+def _give_back(paper: Indices) -> None:
+    """Keeps paper for the next page; nothing may refer to it any more."""
+    if len(paper) <= MOST_HEIGHT:
+        _SPARE.append(paper)
 
 
 class Page:
@@ -88,9 +79,13 @@ class Page:
     def __init__(self) -> None:
         """Takes an empty page."""
         self._palette = Palette(_FIRST)
-        # Most pages are not higher: memory that was never touched costs more than what is drawn on it.
-        self._canvas: npt.NDArray[np.uint8] = np.zeros((500, WIDTH), np.uint8)
+        self._canvas: npt.NDArray[np.uint8] = _paper()
         self.y = 8
+
+    def __del__(self) -> None:
+        """Gives the paper back."""
+        if not self._is_full_color:
+            _give_back(self._canvas)
 
     @property
     def _is_full_color(self) -> bool:
@@ -107,7 +102,10 @@ class Page:
 
     def _part(self, x: int, y: int, height: int, width: int) -> tuple[npt.NDArray[np.uint8], tuple[slice, slice]]:
         """The part of the canvas below something that is put at (x, y), and which part of it is on the page."""
-        self._reach(y + height)
+        if y + height > len(self._canvas):
+            self._reach(y + height)
+        if x >= 0 <= y and x + width <= WIDTH:
+            return self._canvas[y : y + height, x : x + width], _WHOLE
         top, left = max(-y, 0), max(-x, 0)
         part = self._canvas[max(y, 0) : max(y + height, 0), max(x, 0) : max(x + width, 0)]
         return part, (slice(top, top + part.shape[0]), slice(left, left + part.shape[1]))
@@ -118,8 +116,14 @@ class Page:
             indices = self._palette.find(colors)
             if indices is not None:
                 return indices
-            self._canvas = self._palette.colors.take(self._canvas, axis=0)
+            indices, self._canvas = self._canvas, self._palette.colors.take(self._canvas, axis=0)
+            _give_back(indices)
         return colors
+
+    def _mix(self, color: Rgb) -> int | npt.NDArray[np.uint8]:
+        """One colour as the canvas takes it."""
+        index = None if self._is_full_color else self._palette.index(color)
+        return self._mixed(np.array(color, np.uint8)) if index is None else index
 
     def _cells(self, picture: Painted | Pixels) -> npt.NDArray[np.uint8]:
         """A picture as the canvas takes it; of a table only the colours that are used go into the palette."""
@@ -158,8 +162,8 @@ class Page:
         self, text: str, *, size: int = BODY, color: Rgb = GREY, left: int = MARGIN, width: int = CONTENT
     ) -> None:
         """Text over the whole width, or from `left` over `width` pixels, in at most `MOST_LINES` lines."""
-        for line in broken_short(text, width, size, most=MOST_LINES):
-            self.text(left, self.y, line, size=size, color=color)
+        for part in broken_short(text, width, size, most=MOST_LINES):
+            self.text(left, self.y, part, size=size, color=color)
             self.y += round(1.35 * size)
 
     def facts(self, facts: Iterable[Fact], *, size: int = SMALL) -> None:
@@ -192,17 +196,18 @@ class Page:
         """Text at a point; `anchor` as Pillow's: l, m, r across, a (ascender), m, s (baseline), d down."""
         across, down = anchor[0], anchor[1]
         x -= {"l": 0.0, "m": 0.5, "r": 1.0}[across] * text_width(text, size, bold)
-        space = advance(" ", size, bold)
-        for letters in text.split(" "):
-            if letters:
-                word = _word(letters, size, bold, down, color)
-                part, shown = self._part(round(x) + word.left, round(y) + word.top, *word.inked.shape)
-                if self._is_full_color:
-                    inked = word.inked[shown]
-                    part[inked] = self._palette.colors[word.indices[shown][inked]]
-                else:
-                    np.copyto(part, word.indices[shown], where=word.inked[shown])
-            x += advance(letters, size, bold) + space
+        if text:
+            start = x % 2
+            self._ink(line(text, size, bold, down, _INKS[color], start), round(x - start), round(y))
+
+    def _ink(self, word: Word, x: int, y: int) -> None:
+        """Puts a word with the left end of its anchor at (x, y)."""
+        part, shown = self._part(x + word.left, y + word.top, *word.inked.shape)
+        if self._is_full_color:
+            inked = word.inked[shown]
+            part[inked] = self._palette.colors[word.indices[shown][inked]]
+        else:
+            np.copyto(part, word.indices[shown], where=word.inked[shown])
 
     def paste(
         self, picture: Painted | Pixels, x: int, y: int, *, scale: tuple[int, int] = (1, 1), framed: bool = False
@@ -222,7 +227,13 @@ class Page:
         if framed:
             self.rectangle((x - 1, y - 1, x + width, y + height), LINE)
         part, shown = self._part(x, y, height, width)
-        part[...] = np.repeat(np.repeat(cells, scale[1], axis=1), scale[0], axis=0)[shown]
+        wide = cells if scale[1] == 1 else np.repeat(cells, scale[1], axis=1)
+        if part.shape[0] == height:
+            # Each row goes where it is repeated at once: as large a picture on the way would be in new memory.
+            rows = part.reshape(cells.shape[0], scale[0], *part.shape[1:])
+            rows[...] = wide[:, None, shown[1]]
+        else:
+            part[...] = np.repeat(wide, scale[0], axis=0)[shown]
 
     def line(self, points: list[tuple[float, float]], *, color: Rgb = LINE, width: int = 1) -> None:
         """A line through points."""
@@ -230,14 +241,14 @@ class Page:
         right, bottom = (int(max(places)) + width + 1 for places in zip(*points, strict=True))
         drawn = Image.new("L", (right - left, bottom - top))
         ImageDraw.Draw(drawn).line([(x - left, y - top) for x, y in points], fill=1, width=width)
-        mixed = self._mixed(np.array(color, np.uint8))
+        mixed = self._mix(color)
         part, shown = self._part(left, top, bottom - top, right - left)
         part[np.asarray(drawn)[shown] > 0] = mixed
 
     def rectangle(self, box: tuple[float, float, float, float], color: Rgb) -> None:
         """A filled rectangle (left, top, right, bottom), right and bottom included."""
         left, top, right, bottom = (int(place) for place in box)
-        mixed = self._mixed(np.array(color, np.uint8))
+        mixed = self._mix(color)
         part, _ = self._part(left, top, bottom - top + 1, right - left + 1)
         part[...] = mixed
 

@@ -23,40 +23,54 @@ class Palette:
     """
 
     def __init__(self, first: Sequence[Rgb]) -> None:
-        self._places = {color: index for index, color in enumerate(first)}
+        self._places = {_number(color): index for index, color in enumerate(first)}
 
     @property
     def colors(self) -> Pixels:
         """uint8, (n, 3)."""
-        return np.array(list(self._places), np.uint8)
+        packed = np.array(list(self._places), np.uint32)
+        return np.stack([packed >> 16, packed >> 8 & 255, packed & 255], axis=1).astype(np.uint8)
+
+    def index(self, color: Rgb) -> int | None:
+        """The index of one colour; None where there is no room for it."""
+        place = self._places.setdefault(_number(color), len(self._places))
+        if place < MOST_COLORS:
+            return place
+        del self._places[_number(color)]
+        return None
 
     def find(self, colors: Pixels) -> Indices | None:
         """The index of each colour, (…), of uint8, (…, 3); None where there is no room for so many new ones."""
         if colors.size <= 3 * MOST_COLORS:
-            row = [(red, green, blue) for red, green, blue in colors.reshape(-1, 3).tolist()]
-            found = self._indices(row)
+            found = self._indices(_packed(colors).ravel().tolist())
             return None if found is None else found.reshape(colors.shape[:-1])
         # Counting stops at the 257th colour, so a picture in full colour pays little for the question.
         picture = Image.fromarray(np.ascontiguousarray(colors).reshape(1, -1, 3))
         counts: list[tuple[int, Any]] | None = picture.getcolors(MOST_COLORS)
         if counts is None:
             return None
-        distinct = sorted(color for _, color in counts)
+        distinct = sorted(_number(color) for _, color in counts)
         indices = self._indices(distinct)
         if indices is None:
             return None
-        return indices[np.searchsorted(_packed(np.array(distinct, np.uint8)), _packed(colors))]
+        return indices[np.searchsorted(np.array(distinct, np.uint32), _packed(colors))]
 
-    def _indices(self, colors: Sequence[Rgb]) -> Indices | None:
-        new = set(colors).difference(self._places)
-        if len(self._places) + len(new) > MOST_COLORS:
+    def _indices(self, colors: list[int]) -> Indices | None:
+        places = self._places
+        new = dict.fromkeys([color for color in colors if color not in places])
+        if len(places) + len(new) > MOST_COLORS:
             return None
-        for color in sorted(new):
-            self._places[color] = len(self._places)
-        return np.array([self._places[color] for color in colors], np.uint8)
+        for color in new:
+            places[color] = len(places)
+        return np.frombuffer(bytes(map(places.__getitem__, colors)), np.uint8)
+
+
+def _number(color: Rgb) -> int:
+    """Red, green and blue in one number of 24 bits."""
+    return color[0] << 16 | color[1] << 8 | color[2]
 
 
 def _packed(colors: Pixels) -> npt.NDArray[np.uint32]:
-    """Red, green and blue of each colour in one number of 24 bits, that sorts as they do."""
+    """The number of each colour."""
     wide = colors.astype(np.uint32)
     return np.asarray(wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2], np.uint32)

@@ -18,6 +18,9 @@ SMALL = 18
 LONGEST = 1000
 """Characters of a text that are looked at: of a longer one the first half and the last."""
 
+NUMERIC = frozenset("0123456789.,−+±×%…:<>e–")
+"""Signs of numbers: the font neither kerns nor joins them, so that each may be set by itself."""
+
 MOST_MARKS = 2
 """Accents and the like on one letter."""
 
@@ -47,6 +50,7 @@ def glyphs(text: str) -> str:
     return "".join(kept)
 
 
+@lru_cache(maxsize=4096)
 def text_width(text: str, size: int = BODY, bold: bool = False) -> float:
     """Width in pixels."""
     # Word by word, as the same ones are on every page and a line of them is not.
@@ -57,9 +61,12 @@ def text_width(text: str, size: int = BODY, bold: bool = False) -> float:
 @lru_cache(maxsize=4096)
 def advance(word: str, size: int, bold: bool) -> float:
     """How far the next word is moved by this one, in pixels."""
+    if len(word) > 1 and NUMERIC.issuperset(word):
+        return sum(advance(letter, size, bold) for letter in word)
     return font(size, bold).getlength(glyphs(word))
 
 
+@lru_cache(maxsize=512)
 def fit(text: str, width: float, size: int = BODY, bold: bool = False) -> str:
     """`text`, its middle replaced by … where it is wider than `width` pixels: both ends of a name tell the most."""
     text = _within_reach(text)
@@ -92,6 +99,7 @@ def _fitting(word: str, width: float, size: int, bold: bool) -> int:
     return _most(len(word), lambda count: text_width(word[:count], size, bold) <= width)
 
 
+@lru_cache(maxsize=512)
 def fit_name(name: str, width: float, size: int = BODY, bold: bool = False) -> str:
     """A parameter's name, its words from the left on cut to a letter until it is not wider than `width` pixels.
 
@@ -109,7 +117,8 @@ def fit_name(name: str, width: float, size: int = BODY, bold: bool = False) -> s
     return fit(".".join(words), width, size, bold)
 
 
-def broken(text: str, width: float, size: int = BODY, bold: bool = False, behind: str = " ") -> list[str]:
+@lru_cache(maxsize=512)
+def broken(text: str, width: float, size: int = BODY, bold: bool = False, behind: str = " ") -> tuple[str, ...]:
     """`text` in lines of at most `width` pixels, broken behind one of the characters in `behind`, else anywhere."""
     lines = [""]
     for word in re.findall(f"[^{behind}]*[{behind}]?", _within_reach(text)):
@@ -122,12 +131,12 @@ def broken(text: str, width: float, size: int = BODY, bold: bool = False, behind
             lines[-1:] = [word[:length], ""]
             word = word[length:]
         lines[-1] += word
-    return [line.rstrip() for line in lines]
+    return tuple(line.rstrip() for line in lines)
 
 
 def broken_short(
     text: str, width: float, size: int = BODY, bold: bool = False, behind: str = " ", *, most: int = 4
 ) -> list[str]:
     """`broken`, at most `most` lines: of more the first ones and, behind …, the last."""
-    lines = broken(text, width, size, bold, behind)
+    lines = [*broken(text, width, size, bold, behind)]
     return lines if len(lines) <= most else [*lines[: most - 1], fit(f"…{lines[-1]}", width, size, bold)]

@@ -158,14 +158,24 @@ def _grid(
     tiles: npt.NDArray[np.uint8], paper: int | Rgb, edges: npt.NDArray[np.integer], layout: TileLayout
 ) -> npt.NDArray[np.uint8]:
     """Tiles and the edge of each, as colours or as rows of a table."""
-    grid = np.full((layout.box.height, layout.box.width, *tiles.shape[3:]), paper, np.uint8)
     height, width = layout.pitch
-    for index, tile in enumerate(tiles):
-        top, left = index // layout.columns * height, index % layout.columns * width
-        cell = grid[top : top + height, left : left + width]
-        cell[...] = edges[index]
-        cell[EDGE:-EDGE, EDGE:-EDGE] = tile.repeat(layout.factor, axis=1).repeat(layout.factor, axis=0)
-    return grid
+    colors = tiles.shape[3:]
+    rows, columns = -(-len(tiles) // layout.columns), layout.columns
+    grid = np.full((rows, height, columns, width, *colors), paper, np.uint8)
+    full = len(tiles) // columns
+    # Rows of tiles at once, the last one apart where it is not full.
+    for first, last, across in ((0, full, columns), (full, rows, len(tiles) % columns)):
+        if last == first:
+            continue
+        some = slice(first * columns, first * columns + (last - first) * across)
+        cells = grid[first:last, :, :across]
+        cells[...] = edges[some].reshape(last - first, 1, across, 1, *colors)
+        wide = tiles[some].repeat(layout.factor, axis=2)
+        wide = wide.reshape(last - first, across, *wide.shape[1:]).swapaxes(1, 2)
+        inside = cells[:, EDGE : height - EDGE, :, EDGE : width - EDGE]
+        for down in range(layout.factor):
+            inside[:, down :: layout.factor] = wide
+    return grid.reshape(layout.box.height, layout.box.width, *colors)
 
 
 def paint_tile(values: npt.NDArray[np.float32], limit: float, colormap: str) -> Painted | Pixels:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
 from lightning_weightviz.draw.color import NO_VALUE, paint_magnitude, paint_signed
-from lightning_weightviz.draw.page import GREY, INK, MARGIN, WIDTH, Page
+from lightning_weightviz.draw.page import _SPARE, GREY, INK, MARGIN, WIDTH, Page
 
 NAMES = ["fc1.weight", "x" * 80, "model." * 13 + "w", "a" * 40 + "." + "b" * 39, "模型.层" * 20, "_" * 80, "W" * 200]
 
@@ -116,6 +118,39 @@ def test_of_a_colour_table_only_what_is_used_is_in_the_palette() -> None:
     assert raster.palette is not None and len(raster.palette) == 16 + 4 + 2
     assert np.array_equal(raster.pixels[30:34:2, 20:26:2], signed.pixels)
     assert tuple(raster.pixels[30, 60]) == NO_VALUE
+
+
+def drawn(seed: int) -> bytes:
+    """A page unlike those of other seeds, as PNG: some are long, some in full colour."""
+    rng = np.random.default_rng(seed)
+    page = Page()
+    page.header(f"layer{seed}.weight", f"Linear {seed}×7", f"epoch {seed} · ±0.{seed}1")
+    page.paste(rng.integers(0, 256, (20, 4 + 40 * (seed % 3), 3), np.uint8), 20, 100, scale=(2 + seed, 2), framed=True)
+    page.facts([(f"fact {index} of {seed}", (213, 94, 0)) for index in range(seed)])
+    page.y = 200 + 60 * seed
+    return page.raster().png
+
+
+def test_paper_that_was_used_before_shows_nothing_of_it() -> None:
+    """Pages of several threads at once are those of one thread on new paper."""
+    alone = []
+    for seed in range(12):
+        _SPARE.clear()
+        alone.append(drawn(seed))
+    order = [seed for seed in range(12) for _ in range(5)]
+    with ThreadPoolExecutor(6) as threads:
+        assert [*threads.map(drawn, order)] == [alone[seed] for seed in order]
+    assert 0 < len(_SPARE) <= 2
+
+
+def test_a_raster_outlives_its_page() -> None:
+    page = Page()
+    page.rectangle((10, 10, 20, 20), INK)
+    page.y = 40
+    raster = page.raster()
+    del page
+    Page().rectangle((0, 0, 700, 400), GREY)
+    assert (raster.pixels[10:21, 10:21] == INK).all() and (raster.pixels[22:] == 255).all()
 
 
 def test_what_lies_outside_is_cut_off() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -58,7 +59,7 @@ def classes(scene: Scene) -> Iterator[Artifact]:
 def _of_head(
     scene: Scene, head: ClassRows, pairs: ClassPairs | None, templates_range: str, suffix: str
 ) -> Iterator[Artifact]:
-    head = replace(head, class_names=tuple(written(name, index) for index, name in enumerate(head.class_names)))
+    head = replace(head, class_names=_all_written(head.class_names))
     if scene.draws:
         yield from _images(scene, head, pairs, templates_range, suffix)
     yield from _scalars(head, pairs, suffix)
@@ -146,6 +147,12 @@ def _scalars(head: ClassRows, pairs: ClassPairs | None, suffix: str) -> Iterator
     ):
         if math.isfinite(value):
             yield Scalar(f"classes.{name}{suffix}/head", float(value))
+
+
+@lru_cache(maxsize=8)
+def _all_written(names: tuple[str, ...]) -> tuple[str, ...]:
+    """`written` of each, once for all snapshots: there may be thousands."""
+    return tuple(written(name, index) for index, name in enumerate(names))
 
 
 def written(name: str, index: int) -> str:

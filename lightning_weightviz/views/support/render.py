@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from lightning_weightviz.artifacts import Animation, Artifact, Batch, Image
+from lightning_weightviz.artifacts import Animation, Artifact, Batch
 from lightning_weightviz.run.threads import Spent, quiet_pool
 from lightning_weightviz.views import VIEWS, Scene
 
@@ -45,22 +45,22 @@ def render(
         views: Names of views.
         prefix: Put in front of every tag.
         extra: Artifacts that come from no view.
-        spent: Is told of the processor time of the threads that encode; not of this one's.
+        spent: Is told of the processor time of the thread that compares and encodes films; not of this one's.
         keep: Which artifacts to take.
     """
     artifacts: list[Artifact] = []
     errors: dict[str, Exception] = {}
-    # While a picture is drawn, the classes are compared and the one before is encoded, which sinks would else do on the
-    # training thread.
+    # While pictures are drawn, the classes are compared and films encoded, which sinks would else do on the training
+    # thread.
     counting = (spent or Spent()).counting
-    with quiet_pool(2, "weightviz-encode") as meanwhile:
+    with quiet_pool(1, "weightviz-render") as meanwhile:
         for pairs in scene.pairs:
             meanwhile.submit(counting()(pairs.result))
 
         def take(artifact: Artifact) -> None:
             artifacts.append(replace(artifact, tag=prefix + artifact.tag) if prefix else artifact)
-            if isinstance(artifacts[-1], (Image, Animation)):
-                meanwhile.submit(counting()(_encode), artifacts[-1])
+            if isinstance(artifacts[-1], Animation):
+                meanwhile.submit(counting()(getattr), artifacts[-1], "gif")
 
         for artifact in extra:
             take(artifact)
@@ -72,8 +72,3 @@ def render(
             except Exception as error:
                 errors[name] = error
     return Rendered(Batch(scene.snapshot.step, scene.snapshot.epoch, artifacts), errors)
-
-
-def _encode(picture: Image | Animation) -> None:
-    """Has a picture encode itself, which it does once; where that fails, the sink is told when it asks."""
-    _ = picture.png if isinstance(picture, Image) else picture.gif

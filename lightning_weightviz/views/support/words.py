@@ -92,6 +92,8 @@ def one_line(text: str) -> str:
     >>> one_line("red\nfox")
     'red fox'
     """
+    if text.isprintable():
+        return " ".join(text.split())
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
