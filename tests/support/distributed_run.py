@@ -109,6 +109,8 @@ def strategy_of(kind: str) -> Strategy:
 
 def main(kind: str, folder: Path) -> None:
     """Three epochs; rank 0 keeps the final weights beside the event file, for the test to compare."""
+    # A shell that starts tests in the background has them ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     torch.set_num_threads(1)
     model, keeper = model_of(kind), Keeper()
     overhead = 0.01

@@ -112,8 +112,10 @@ def test_a_checkpoint_waits_for_what_is_measured_not_for_what_is_drawn(
 ) -> None:
     event = threading.Event()
 
-    def draw(visualizer: WeightVisualizer, seen: Any) -> Rendered | None:
-        assert event.wait(30)
+    waited = []
+
+    def draw(visualizer: WeightVisualizer, seen: Any, pictures: bool) -> Rendered | None:
+        waited.append(event.wait(30))
         return None
 
     monkeypatch.setattr(WeightVisualizer, "_draw", draw)
@@ -123,6 +125,7 @@ def test_a_checkpoint_waits_for_what_is_measured_not_for_what_is_drawn(
     assert not event.is_set()
     event.set()
     visualizer.finish()
+    assert waited == [True]
     assert not state["meters"]["weights"]["start"].isnan().any()
 
 
