@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import count
-from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from lightning_weightviz.measure import HeadSource, Measured, Rounds, Sheet, Spread, SpreadMeter, SpreadRounds
 from lightning_weightviz.model import sharding
 from lightning_weightviz.model.class_head import stays_spread
 from lightning_weightviz.model.copies import Copies
 from lightning_weightviz.model.flat_shards import Flat
-from lightning_weightviz.model.gradients import Gradients
 from lightning_weightviz.model.measuring import Measuring
+from lightning_weightviz.model.meters import Meters
 from lightning_weightviz.model.reading import HeadReader, UnreadableError, reason_of
 from lightning_weightviz.model.sites import Site
 from lightning_weightviz.model.spread import changes, gradient_here, nothing_of, value_here
@@ -22,34 +22,20 @@ from lightning_weightviz.run.deferred import Deferred
 from lightning_weightviz.run.errors import ArgumentError
 from lightning_weightviz.snapshot import Parameter, Target
 
-if TYPE_CHECKING:
-    from lightning_weightviz.model.targets import Targets
-
-
 _Begun = tuple[list[Spread], "Exception | None"]
 """What is here of each parameter; where that is not known here, nothing, and why."""
 
 
-class SpreadTargets:
+class SpreadTargets(Meters[SpreadMeter, Spread]):
     """Measures the targets of some parameters, in rounds.
 
     Args:
         parameters: What each is.
         measuring: What is measured of them.
-
-    Attributes:
-        gradients: What was kept of them for the next `measure`.
     """
 
     def __init__(self, parameters: Sequence[Parameter], measuring: Measuring) -> None:
-        self._parameters = tuple(parameters)
-        self._measuring = measuring
-        self._meters: dict[Target, SpreadMeter] = {one: measuring.spread_meter(parameters) for one in measuring.targets}
-        # Gradients are measured of the parameters that have one.
-        self._with_gradient = list(range(len(parameters)))
-        self.gradients = Gradients()
-        self._copies, self._spare = Copies(), Copies()
-        self._previous: list[Spread] | None = None
+        super().__init__(parameters, measuring.targets, measuring.spread_meter)
 
     def measure(self, sites: Sequence[Site], heads: HeadReader) -> Deferred[dict[Target, Measured]] | None:
         """As of `Targets`; every rank must call it, and takes the same collectives whatever happens to it."""
@@ -83,8 +69,9 @@ class SpreadTargets:
             rounds["updates"] = self._meters["updates"].begin(changed[0], error=changed[1])
         if "weights" in self._meters:
             rounds["weights"] = self._meters["weights"].begin(spreads, classes)
-        if "gradients" in self._meters and (gradients := self._observed(sites)) is not None:
-            rounds["gradients"] = self._meters["gradients"].begin(gradients[0], error=gradients[1])
+        if "gradients" in self._meters and (places := self._with_gradients(sites)):
+            observed, error = self._observed(sites, places)
+            rounds["gradients"] = self._meter_of_gradients(list(places)).begin(observed, error=error)
         return {target: rounds[target] for target in self._meters if target in rounds}
 
     def _changes(self, sites: Sequence[Site], spreads: Sequence[Spread]) -> _Begun | None:
@@ -99,26 +86,21 @@ class SpreadTargets:
             self._previous = None
             return None if before is None else ([nothing_of(site) for site in sites], error)
 
-    def _observed(self, sites: Sequence[Site]) -> _Begun | None:
-        """The gradients there are, whose meter is one of just these parameters; None where there are none."""
+    def _with_gradients(self, sites: Sequence[Site]) -> dict[int, Tensor | None]:
+        """Places of those that have a gradient, and what is here of it."""
         tensors = [site.tensor for site in sites]
         kept = self.gradients.take(tensors)
-        if any(isinstance(tensor, Flat) for tensor in tensors):
-            # A rank on which nothing is of a parameter cannot tell whether it has a gradient.
-            there = sharding.on_any([place in kept for place in range(len(sites))], tensors[0].device)
-            places = [place for place, is_there in enumerate(there) if is_there]
-        else:
-            places = list(kept)
-        if not places:
-            return None
-        if places != self._with_gradient:
-            meter = self._measuring.spread_meter([self._parameters[index] for index in places])
-            meter.load_state_dict(self._meters["gradients"].state_dict())
-            self._meters["gradients"], self._with_gradient = meter, places
+        if not any(isinstance(tensor, Flat) for tensor in tensors):
+            return dict(kept)
+        # A rank on which nothing is of a parameter cannot tell whether it has a gradient.
+        there = sharding.on_any([place in kept for place in range(len(sites))], tensors[0].device)
+        return {place: kept.get(place) for place, is_there in enumerate(there) if is_there}
+
+    def _observed(self, sites: Sequence[Site], places: Mapping[int, Tensor | None]) -> _Begun:
         try:
-            return [gradient_here(kept.get(index), sites[index]) for index in places], None
+            return [gradient_here(one, sites[place]) for place, one in places.items()], None
         except Exception as error:
-            return [nothing_of(sites[index]) for index in places], error
+            return [nothing_of(sites[place]) for place in places], error
 
     def _finish(
         self, rounds: Mapping[Target, SpreadRounds], heads: Sequence[HeadSource]
@@ -135,25 +117,6 @@ class SpreadTargets:
         """As of `SpreadMeter`, for the weights at places `which`."""
         if "weights" in self._meters:
             self._meters["weights"].after_step([value_here(sites[index]) for index in which], which)
-
-    def take_over(self, before: Targets | SpreadTargets) -> None:
-        """Goes on with what was known of the parameters that stay."""
-        self.load_state_dict(before.state_dict())
-        self.gradients = before.gradients
-
-    def rest(self) -> None:
-        """Frees the buffers kept between snapshots; updates start anew."""
-        self._copies, self._spare, self._previous = Copies(), Copies(), None
-
-    def state_dict(self) -> dict[str, Any]:
-        """What a resumed run needs, by target: of whole parameters, the same on all ranks."""
-        return {target: meter.state_dict() for target, meter in self._meters.items()}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on where `state_dict` was taken, on any number of ranks."""
-        for target, meter in self._meters.items():
-            if target in state:
-                meter.load_state_dict(state[target])
 
 
 class Told:

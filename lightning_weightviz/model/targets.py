@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
 from lightning_weightviz.measure import HeadSource, Measured, Meter
 from lightning_weightviz.measure.device.abilities import looks
 from lightning_weightviz.model.copies import Copies
-from lightning_weightviz.model.gradients import Gradients
 from lightning_weightviz.model.measuring import Measuring
+from lightning_weightviz.model.meters import Meters
 from lightning_weightviz.model.reading import HeadReader, UnreadableError, reason_of
 from lightning_weightviz.model.sites import Site
 from lightning_weightviz.model.values import all_readable, differences, value_of
 from lightning_weightviz.run.deferred import Deferred
 from lightning_weightviz.run.errors import ArgumentError
 from lightning_weightviz.snapshot import Parameter, Target
-
-if TYPE_CHECKING:
-    from lightning_weightviz.model.spread_targets import SpreadTargets
 
 MOST_COPIED = 512 * 2**20
 """Bytes of weights on the host that are copied and measured later; training waits while more are measured."""
@@ -33,26 +29,17 @@ def on_host(tensors: Sequence[Tensor]) -> bool:
     return all(looks(tensor.device) for tensor in tensors)
 
 
-class Targets:
+class Targets(Meters[Meter, Tensor]):
     """Measures the targets of some parameters.
 
     Args:
         parameters: What each is.
         measuring: What is measured of them.
-
-    Attributes:
-        gradients: What was kept of them for the next `measure`.
     """
 
     def __init__(self, parameters: Sequence[Parameter], measuring: Measuring) -> None:
-        self._parameters = tuple(parameters)
-        self._measuring = measuring
-        self._meters: dict[Target, Meter] = {target: measuring.meter(parameters) for target in measuring.targets}
-        # Gradients are measured of the parameters that have one.
-        self._with_gradient = list(range(len(parameters)))
-        self.gradients = Gradients()
-        self._copies, self._spare = Copies(), Copies()
-        self._previous: list[Tensor] | None = None
+        super().__init__(parameters, measuring.targets, measuring.meter)
+        self._in_background = measuring.background
 
     def measure(self, sites: Sequence[Site], heads: HeadReader) -> Deferred[dict[Target, Measured]] | None:
         """Measures; on a device with a stream, enqueues it; on the host, in the background, only copies.
@@ -77,7 +64,7 @@ class Targets:
         self, parameters: Sequence[nn.Parameter], tensors: Sequence[Tensor], heads: Sequence[HeadSource]
     ) -> Deferred[dict[Target, Measured]] | None:
         small = sum(one.nbytes for one in tensors) <= MOST_COPIED
-        later = self._measuring.background and on_host(tensors) and small
+        later = self._in_background and on_host(tensors) and small
         if "updates" in self._meters:
             self._copies, self._spare = self._spare, self._copies
         if later or "updates" in self._meters:
@@ -88,7 +75,9 @@ class Targets:
         if "weights" in self._meters:
             pending["weights"] = self._meters["weights"].measure(tensors, heads, later=later)
         if observed := self._observed(parameters):
-            pending["gradients"] = self._meters["gradients"].measure(observed, later=later)
+            pending["gradients"] = self._meter_of_gradients(list(observed)).measure(
+                list(observed.values()), later=later
+            )
         if "updates" in self._meters:
             if self._previous is not None:
                 changes = partial(differences, tensors, self._previous)
@@ -96,23 +85,11 @@ class Targets:
             self._previous = list(tensors)
         return Deferred(lambda: {target: one.result() for target, one in pending.items()}) if pending else None
 
-    def take_over(self, before: Targets | SpreadTargets) -> None:
-        """Goes on with what was known of the parameters that stay."""
-        self.load_state_dict(before.state_dict())
-        self.gradients = before.gradients
-
-    def _observed(self, parameters: Sequence[nn.Parameter]) -> list[Tensor]:
-        """The gradients there are, whose meter is one of just these parameters."""
+    def _observed(self, parameters: Sequence[nn.Parameter]) -> dict[int, Tensor]:
+        """The gradients there are, by place."""
         kept = self.gradients.take(parameters)
-        places = list(kept)
-        gradients = all_readable([(f"the gradient of {self._parameters[i].name}", one) for i, one in kept.items()])
-        if not places:
-            return []
-        if places != self._with_gradient:
-            meter = self._measuring.meter([self._parameters[index] for index in places])
-            meter.load_state_dict(self._meters["gradients"].state_dict())
-            self._meters["gradients"], self._with_gradient = meter, places
-        return gradients
+        named = [(f"the gradient of {self._parameters[place].name}", one) for place, one in kept.items()]
+        return dict(zip(kept, all_readable(named), strict=True))
 
     def before_step(self, sites: Sequence[Site], which: Sequence[int]) -> None:
         """As of `lightning_weightviz.measure.Meter`, for the weights at places `which`."""
@@ -123,20 +100,6 @@ class Targets:
         """As of `lightning_weightviz.measure.Meter`, for the weights at places `which`."""
         if "weights" in self._meters:
             self._meters["weights"].after_step([value_of(sites[index].place) for index in which], which)
-
-    def rest(self) -> None:
-        """Frees the buffers kept between snapshots; updates start anew."""
-        self._copies, self._spare, self._previous = Copies(), Copies(), None
-
-    def state_dict(self) -> dict[str, Any]:
-        """What a resumed run needs, by target."""
-        return {target: meter.state_dict() for target, meter in self._meters.items()}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on where `state_dict` was taken."""
-        for target, meter in self._meters.items():
-            if target in state:
-                meter.load_state_dict(state[target])
 
 
 def _values(sites: Sequence[Site]) -> list[Tensor]:
