@@ -19,11 +19,10 @@ from typer.testing import CliRunner
 from lightning_weightviz.command.application import application
 from lightning_weightviz.findings import RULES, Rule, Sign
 from lightning_weightviz.model.files import read_checkpoint
-from tests.model.test_files import HOSTILE, RAN, resident
+from tests.model.test_files import HOSTILE, RAN
+from tests.support.memory import MIB, peak_of, resident
 
 safetensors_torch = pytest.importorskip("safetensors.torch", reason="safetensors is not installed")
-
-MIB = 2**20
 
 
 def hear_ctrl_c() -> None:
@@ -185,22 +184,6 @@ def write_large(path: Path) -> None:
             file.write(part)
 
 
-def peak_of(*arguments: str | Path) -> int:
-    """Bytes of memory that the command took at most. What `wait4` tells holds this process's as well."""
-    program = (
-        "import re, sys\n"
-        "from lightning_weightviz.command import main\n"
-        "try:\n"
-        "    main()\n"
-        "finally:\n"
-        "    print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1], file=sys.stderr)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return int(done.stderr) * 1024
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells how much memory a process took")
 def test_memory_holds_one_tensor_at_a_time(tmp_path: Path) -> None:
     write_large(path := tmp_path / "large.safetensors")
     assert peak_of("inspect", path, "--json") < 1200 * MIB

@@ -24,8 +24,9 @@ from typer.testing import CliRunner
 from lightning_weightviz import WeightVisualizer
 from lightning_weightviz.command.application import application
 from lightning_weightviz.command.rendering import STATISTICS
-from tests.command.test_inspect import MIB, hear_ctrl_c, peak_of, run, write_large
+from tests.command.test_inspect import hear_ctrl_c, run, write_large
 from tests.model.test_files import HOSTILE, RAN
+from tests.support.memory import MIB, peak_of
 
 PNG, GIF = "*.png", "*.gif"
 

@@ -15,19 +15,18 @@ import pytest
 from lightning_weightviz import visualize_weights
 from lightning_weightviz.command.inspection import measure_each, sites_of
 from lightning_weightviz.model.files import read_checkpoint
-from tests.model.test_files import resident
 from tests.model.test_keras_files import (
     BIAS,
     CONFIG,
     KERNEL,
     LAST,
-    MIB,
     MLP,
     layer,
     sequential,
     write_keras,
     write_weights,
 )
+from tests.support.memory import MIB, resident
 
 h5py = pytest.importorskip("h5py", reason="h5py is not installed")
 
