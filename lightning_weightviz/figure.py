@@ -183,9 +183,11 @@ def _draw(selection: Selection, settings: Settings) -> list[Image]:
     names = settings.class_names
     found = selection.heads if "classes" in settings.views else ()
     heads = [head_source(head, fitting_names(names, head)) for head in found]
-    meter = Meter([site.parameter for site in selection.sites], image_size=settings.image_size)
+    parameters = [site.parameter for site in selection.sites]
+    meter = Meter(parameters, image_size=settings.image_size, statistics=settings.statistics)
     values = [value_of(site.place) for site in selection.sites]
-    measured = meter.measure(values, [head for head in heads if head is not None]).result()
+    there = [head for head in heads if head is not None]
+    measured = meter.measure(values, there, spectra=settings.needs_spectra).result()
     moment = Moment(step=0, epoch=0, timeless=True)
     scene = scene_of({"weights": measured}, moment, History(settings.color_range), settings)
     batch = render(scene, settings.views).whole()

@@ -112,6 +112,11 @@ class Settings:
         return any(VIEWS[name].needs_start for name in self.views)
 
     @property
+    def needs_spectra(self) -> bool:
+        """Whether a view shows singular values."""
+        return any(VIEWS[name].needs_spectra for name in self.views)
+
+    @property
     def choice(self) -> Choice:
         """Which parameters the user wants to see."""
         return Choice(

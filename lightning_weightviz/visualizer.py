@@ -30,10 +30,11 @@ from lightning_weightviz.run.threads import Spent
 from lightning_weightviz.run.worker import Worker
 from lightning_weightviz.settings import Settings
 from lightning_weightviz.sinks.support.delivery import Delivery
-from lightning_weightviz.snapshot import ClassPairs, Snapshot, Target, TrainingFacts
+from lightning_weightviz.snapshot import ClassPairs, Snapshot, Target, TrainingFacts, is_milestone
 from lightning_weightviz.views import VIEWS, Scene
 from lightning_weightviz.views.statistics import MOST_MATRICES, leaves_out
 from lightning_weightviz.views.support.render import Rendered, render
+from lightning_weightviz.views.support.scene import with_spectra
 
 AskedTraining = tuple[Sequence[Any], Mapping[str, Any], int | None]
 """Optimizers, metrics by name, and how many epochs there are to be, where that is known."""
@@ -205,7 +206,8 @@ class WeightVisualizer:
         """
         begun = time.perf_counter()
         with self._tolerance.of("measuring the weights"):
-            measured = self._observer.take()
+            spectra = self.settings.needs_spectra and pictures and self.writes and is_milestone(self._next_ordinal)
+            measured = self._observer.take(spectra=spectra)
             if measured is not None:
                 moment = Moment(step, epoch, self._next_ordinal, initial, training=self._training_facts())
                 seen = self._measuring.submit(partial(self._see, measured, moment))
@@ -241,12 +243,21 @@ class WeightVisualizer:
             self.collect(wait=True)
         finally:
             if self._last is not None and self.writes:
-                self._draw_last(self._last)
+                self._draw_last(self._with_spectra(self._last))
             self._last = None
             self._write(self._drawing.drain())
             if self.writes:
                 self._delivery.flush()
             self._observer.rest()
+
+    def _with_spectra(self, seen: _Seen) -> _Seen:
+        """With the singular values of the last snapshot, where a view shows them and it was no milestone."""
+        known = any(one.spectrum is not None for one in seen.scene.snapshot.targets.get("weights", {}).values())
+        if not self.settings.needs_spectra or known:
+            return seen
+        with self._tolerance.of("measuring the weights"):
+            return replace(seen, scene=with_spectra(seen.scene, self._observer.spectra_of_last()))
+        return seen
 
     def observe_gradients(self, parameters: Sequence[Tensor] | None = None, *, scale: float = 1.0) -> None:
         """Keeps a copy of gradients as they are now, for the next `log` to show. For ``targets=("gradients",)``.
@@ -309,7 +320,7 @@ class WeightVisualizer:
         if future.exception() is not None:
             return None
         seen = future.result()
-        all_views = _is_milestone(seen.scene.snapshot)
+        all_views = seen.scene.snapshot.is_milestone
         views = [name for name in self.settings.views if all_views or not VIEWS[name].over_time]
         if not pictures:
             views = [name for name in views if VIEWS[name].numbers]
@@ -342,7 +353,7 @@ class WeightVisualizer:
             views, drawn = list(self.settings.views), False
         else:
             views = [name for name in self.settings.views if VIEWS[name].over_time]
-            drawn = _is_milestone(seen.scene.snapshot)
+            drawn = seen.scene.snapshot.is_milestone
         # The numbers are logged already.
         kinds = Animation if drawn else (Image, Animation)
         job = partial(
@@ -412,8 +423,3 @@ def _as_list(given: Any) -> list[Any]:
 
 def _known(optimizers: Sequence[Any]) -> AskedTraining:
     return optimizers, {}, None
-
-
-def _is_milestone(snapshot: Snapshot) -> bool:
-    """Whether views over time are drawn: at 0, 1, 2, 4, 8, …, as each picture replaces the one before."""
-    return snapshot.ordinal & (snapshot.ordinal - 1) == 0

@@ -53,12 +53,16 @@ class Wanted:
         powers: How many power sums: 2, or 4 with those that the kurtosis needs.
         sort: Exact percentiles of large parameters; those of small ones always are.
         means: Pooled maps of means.
+        all_values: All singular values of all matrices, at each snapshot.
+        still: Which units have not turned since the start.
     """
 
     spectrum: bool
     powers: int
     sort: bool
     means: bool
+    all_values: bool
+    still: bool
 
 
 def plain(tensor: Tensor, name: str) -> Tensor:

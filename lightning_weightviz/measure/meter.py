@@ -11,15 +11,17 @@ from torch import Tensor
 
 from lightning_weightviz.measure.device.abilities import looks
 from lightning_weightviz.measure.device.change import Reference, StepDistances, WatchedSteps
-from lightning_weightviz.measure.device.group import DeviceGroup, enqueue
+from lightning_weightviz.measure.device.group import DeviceGroup, enqueue, enqueue_spectra
 from lightning_weightviz.measure.device.subset import Subset
 from lightning_weightviz.measure.host.measurements import Measured
+from lightning_weightviz.measure.host.singular_values import spectra_among
 from lightning_weightviz.measure.inputs import HeadSource, plain, plain_head
 from lightning_weightviz.measure.parcels import Parcels, undisturbed
 from lightning_weightviz.measure.remembered import Remembered
 from lightning_weightviz.measure.statistics import STATISTICS, wanted_for
+from lightning_weightviz.measure.transfer import Packer
 from lightning_weightviz.run.deferred import Deferred
-from lightning_weightviz.snapshot import Parameter
+from lightning_weightviz.snapshot import Parameter, Spectrum
 
 BATCH = 1 << 26
 """Bytes that are measured together on the host: what is mapped from a file need not be in memory all at once."""
@@ -32,8 +34,8 @@ class Meter:
         parameters: What each is; values come in this order.
         image_size: Pictures have at most this many cells an axis.
         statistics: Those that will be read; None: all. Expensive ones are skipped where they are not among them:
-            ``stable_rank`` and ``spectral_norm``; of large parameters ``kurtosis``, and the sort that makes ``median``
-            exact.
+            ``stable_rank`` and ``spectral_norm``; ``effective_rank`` and ``outlier_directions``; ``unmoved_units``; of
+            large parameters ``kurtosis``, and the sort that makes ``median`` exact.
         means: Whether pictures hold means too, from which changes are told.
         remembers: Whether values are kept from the start and from one snapshot to the next, to tell changes. Without
             it ``rotation``, ``relative_change`` and ``update_ratio`` are NaN.
@@ -74,6 +76,7 @@ class Meter:
         heads: Sequence[HeadSource] = (),
         *,
         later: bool = False,
+        spectra: bool = False,
     ) -> Deferred[Measured]:
         """Enqueues all reductions and one copy a device to the host; waits for nothing.
 
@@ -83,13 +86,15 @@ class Meter:
             heads: The layers whose rows are the classes.
             later: Do nothing yet but end the time in which steps are watched: on the host, where nothing is enqueued,
                 the thread that asks for the result does the work. No tensor may change until then.
+            spectra: Whether all singular values are measured of what has a picture; with the statistics that need
+                them they are of all, at each call.
 
         Raises:
             TypeError: A tensor is of a subclass that decides what its values are, such as a quantised weight or a
                 ``DTensor``; the error names the parameter. Where `later`, the result raises it.
             ValueError: A tensor has another number of elements than its parameter; the error names that too.
         """
-        begin = Deferred(partial(self._begin_measuring, tensors, heads, self._step.take()))
+        begin = Deferred(partial(self._begin_measuring, tensors, heads, self._step.take(), spectra))
         if not later:
             begin.result()
         return Deferred(lambda: begin.result()())
@@ -99,6 +104,7 @@ class Meter:
         tensors: Sequence[Tensor] | Callable[[], Sequence[Tensor]],
         heads: Sequence[HeadSource],
         steps: WatchedSteps,
+        spectra: bool,
     ) -> Callable[[], Measured]:
         """Enqueues; returns what reads the results."""
         with torch.no_grad():
@@ -110,11 +116,31 @@ class Meter:
         with undisturbed(devices):
             parcels = Parcels(self._parameters, self._known.sizes, self._known.kept, self._image_size)
             for group in groups:
-                parcels.add_group(group.device, partial(enqueue, group, [values[i] for i in group.indices]))
+                here = [values[i] for i in group.indices]
+                parcels.add_group(group.device, partial(enqueue, group, here, spectra_too=spectra))
             parcels.add_steps(steps)
             for head in heads:
                 parcels.add_head(head)
             return parcels.send()
+
+    def spectra_of_last(self, tensors: Sequence[Tensor]) -> dict[str, Spectrum]:
+        """All singular values of what has a picture, by name, if the last `measure` saw these values; else none.
+
+        It waits for the device. Whether they are the same is told from what is remembered of them.
+        """
+        with torch.no_grad():
+            values = [self._plain(index, tensor) for index, tensor in enumerate(tensors)]
+            groups = [(group, [values[i] for i in group.indices]) for group in self._place(values)]
+            if not all(group.reference.is_as_before(here) for group, here in groups):
+                return {}
+            found: dict[str, Spectrum] = {}
+            with undisturbed([group.device for group, _ in groups]):
+                for group, here in groups:
+                    packer = Packer()
+                    enqueue_spectra(group, here, packer)
+                    both = spectra_among(group.parameters, packer.send().arrays())
+                    found |= {group.parameters[place].name: spectrum for place, spectrum in both}
+            return found
 
     def before_step(self, tensors: Sequence[Tensor], which: Sequence[int]) -> None:
         """Remembers some parameters just before one optimizer step.

@@ -20,7 +20,7 @@ from lightning_weightviz.measure.host.measurements import Measured, gather, meas
 from lightning_weightviz.measure.inputs import HeadSource
 from lightning_weightviz.measure.statistics import STATISTICS
 from lightning_weightviz.measure.transfer import Packer
-from lightning_weightviz.snapshot import Parameter, Picture
+from lightning_weightviz.snapshot import Parameter, Picture, Spectrum
 
 
 @contextmanager
@@ -102,14 +102,15 @@ class Parcels:
         def finish() -> Measured:
             arrays = {packer: arrival.arrays() for packer, arrival in arrivals.items()}
             found = [collect(group, arrays[packer]) for group, packer in self._groups]
-            pictures: dict[int, Picture] = {index: one for _, drawn in found for index, one in drawn.items()}
+            pictures: dict[int, Picture] = {index: one for _, drawn, _ in found for index, one in drawn.items()}
+            spectra: dict[int, Spectrum] = {index: one for *_, known in found for index, one in known.items()}
             update = np.full((len(self._parameters), 2), np.nan)
             for number, (owners, packer) in enumerate(self._steps):
                 update[list(owners)] = arrays[packer]["step", number]
             if found:
                 order = np.array([index for group, _ in self._groups for index in group.indices], np.intp)
-                numbers = gather([one for one, _ in found], order)
-                measured = measured_from(self._parameters, numbers, update, self._weight, pictures)
+                numbers = gather([one for one, *_ in found], order)
+                measured = measured_from(self._parameters, numbers, update, self._weight, pictures, spectra)
             else:
                 measured = Measured({}, dict.fromkeys(STATISTICS, float("nan")))
             both = [classes_of(head, arrays[packer], pictures) for head, packer in self._heads]

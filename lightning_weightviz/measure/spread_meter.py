@@ -54,6 +54,8 @@ class SpreadMeter:
         spreads: Sequence[Spread],
         classes: Mapping[int, bool] | None = None,
         error: Exception | None = None,
+        *,
+        spectra: bool = False,
     ) -> SpreadRounds:
         """Begins a measurement, in rounds; every process must go through all of them.
 
@@ -61,6 +63,7 @@ class SpreadMeter:
             spreads: What is here of each parameter, on one device.
             classes: Parameters whose rows are classes that are too many to be gathered, and whether their mean is taken
                 off them: large ones that have a picture.
+            spectra: As of `Meter.measure`; those of parameters that go by parts are not measured.
             error: Why that is not known here; then the measurement fails in all processes, after its rounds.
         """
         self._group(spreads)
@@ -74,6 +77,7 @@ class SpreadMeter:
             classes=classes or {},
             error=error,
             on_failure=self._forget_vectors,
+            spectra=spectra,
         )
 
     def _group(self, spreads: Sequence[Spread]) -> None:

@@ -35,6 +35,7 @@ class SpreadRounds:
             taken off them; they are among `by_parts`.
         error: What has failed here already.
         on_failure: Called in every process where one of them has failed.
+        spectra: Whether all singular values are measured of those that are made whole.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class SpreadRounds:
         classes: Mapping[int, bool],
         error: Exception | None,
         on_failure: Callable[[], None],
+        spectra: bool,
     ) -> None:
         self._spreads = spreads
         self._by_parts = by_parts
@@ -56,6 +58,7 @@ class SpreadRounds:
         self._parcels = parcels
         self._classes = classes
         self._on_failure = on_failure
+        self._spectra = spectra
         self._sheets: list[Sheet] = []
         self._error = error
         self._measurement: SpreadMeasurement | None = None
@@ -104,7 +107,7 @@ class SpreadRounds:
                 self._parcels.add_group(self._device, self._measurement.enqueue)
             if self._whole is not None:
                 values = [self._restored(index) for index in self._whole.indices]
-                self._parcels.add_group(self._device, partial(enqueue, self._whole, values))
+                self._parcels.add_group(self._device, partial(enqueue, self._whole, values, spectra_too=self._spectra))
             self._add_steps()
             for head in heads:
                 if head.weight.is_meta:

@@ -57,6 +57,9 @@ class Reductions:
         moments: Counts, central sums and extremes.
         median: 50th percentile.
         dead_units: Units that are dead; NaN below two dimensions.
+        unmoved_units: Units that have not turned since the start; NaN below two dimensions, or where it is not known.
+        effective_rank: Of the singular values; NaN where not all are measured, and for the model.
+        outliers: Singular values beyond the edge of noise; NaN where none are measured.
         sigma: Largest singular value, of stacked matrices that of all; NaN below two dimensions and for the model.
         matrix_norm: Frobenius norm of the matrix that `sigma` is of; NaN where that matrix is the whole parameter.
         start: (parameters + 1, 3): ‖w - w₀‖², ‖w‖², ‖w₀‖² on the subset.
@@ -67,6 +70,9 @@ class Reductions:
     moments: Moments
     median: Floats
     dead_units: Floats
+    unmoved_units: Floats
+    effective_rank: Floats
+    outliers: Floats
     sigma: Floats
     matrix_norm: Floats
     start: Floats
@@ -75,8 +81,9 @@ class Reductions:
 
 
 Compute = Callable[[Reductions], Floats]
-Need = Literal["spectrum", "fourth", "sort"]
-"""What is measured only where a statistic needs it: singular values, fourth powers, exact percentiles."""
+Need = Literal["spectrum", "fourth", "sort", "all values", "still units"]
+"""What is measured only where a statistic needs it: the largest singular value, fourth powers, exact percentiles, all
+singular values, units that stand still."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +125,8 @@ def wanted_for(statistics: Collection[str], *, means: bool) -> Wanted:
         powers=4 if "fourth" in needs else 2,
         sort="sort" in needs,
         means=means,
+        all_values="all values" in needs,
+        still="still units" in needs,
     )
 
 
@@ -211,6 +220,16 @@ def dead_units(r: Reductions) -> Floats:
     return r.dead_units
 
 
+@statistic("unmoved_units", "still units")
+def unmoved_units(r: Reductions) -> Floats:
+    """Units that have not turned since the first snapshot while others of their matrix have; a model's are their sum.
+
+    A unit's angle is told from the subset of `measure.device.subset`, as far as that holds four values a unit; the rule
+    is that of `measure.device.still_units`. Units are those of `dead_units`.
+    """
+    return r.unmoved_units
+
+
 @statistic("stable_rank", "spectrum")
 def stable_rank(r: Reductions) -> Floats:
     """‖W‖_F² / σ₁²: how many directions carry the matrix; of stacked matrices, that of the largest σ₁."""
@@ -223,6 +242,27 @@ def stable_rank(r: Reductions) -> Floats:
 def spectral_norm(r: Reductions) -> Floats:
     """Largest singular value σ₁ of the matrix (shape[0], rest), within 1 %; of stacked matrices, the largest."""
     return r.sigma
+
+
+@statistic("effective_rank", "all values")
+def effective_rank(r: Reductions) -> Floats:
+    """How many directions share the matrix: exp of the entropy of the normalised singular values.
+
+    Roy and Vetterli 2007. Of stacked matrices the mean. NaN where the shorter side is above
+    `measure.device.singular_values.EXACT`, or not all is finite.
+    """
+    return r.effective_rank
+
+
+@statistic("outlier_directions", "all values")
+def outlier_directions(r: Reductions) -> Floats:
+    """Singular values beyond std · (√rows + √columns), where those of noise of that spread end.
+
+    A model's are their sum, and so those of stacked matrices. Where the shorter side is above
+    `measure.device.singular_values.EXACT`, as many as the Lanczos iteration finds, and never too many. NaN where not
+    all is finite.
+    """
+    return r.outliers
 
 
 @statistic("rotation")

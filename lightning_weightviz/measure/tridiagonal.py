@@ -40,7 +40,7 @@ def ritz(alpha: Floats, beta: Floats) -> Ritz:
     steps = len(alpha)
     if not np.isfinite(alpha).all() or not np.isfinite(beta).all():
         return Ritz(float("nan"), np.eye(steps)[0], settled=True)
-    values, vectors = np.linalg.eigh(_tridiagonal(alpha, beta))
+    values, vectors = np.linalg.eigh(tridiagonal(alpha, beta))
     mixture = vectors[:, -1] + (_SECOND * vectors[:, -2] if steps > 1 else 0.0)
     return Ritz(float(max(values[-1], 0.0)), mixture, is_settled(alpha, beta))
 
@@ -49,7 +49,7 @@ def is_settled(alpha: Floats, beta: Floats) -> bool:
     """Whether the largest eigenvalue has stopped growing with the steps."""
     steps = len(alpha)
     both = np.zeros((2, steps, steps))
-    both[0] = _tridiagonal(alpha, beta)
+    both[0] = tridiagonal(alpha, beta)
     both[1, :-1, :-1] = both[0, :-1, :-1]
     now, before = np.linalg.eigvalsh(both)[:, -1]
     # At the edge of a dense spectrum the value still to come is about half a step's growth times the steps done,
@@ -70,11 +70,12 @@ def is_found(alpha: Floats, beta: Floats) -> bool:
 
 def _residual(alpha: Floats, beta: Floats) -> float:
     """How far the largest vector is from being one of the whole matrix, relative to its value."""
-    values, vectors = np.linalg.eigh(_tridiagonal(alpha, beta))
+    values, vectors = np.linalg.eigh(tridiagonal(alpha, beta))
     return float(beta[-1] * vectors[-1, -1] / values[-1])
 
 
-def _tridiagonal(alpha: Floats, beta: Floats) -> Floats:
+def tridiagonal(alpha: Floats, beta: Floats) -> Floats:
+    """The symmetric matrix, (k, k), with diagonal `alpha`, (k,), and off-diagonal `beta`, (k - 1,) or more."""
     side = beta[: len(alpha) - 1]
     matrix = np.zeros((len(alpha), len(alpha)))
     matrix.flat[:: len(alpha) + 1] = alpha

@@ -7,9 +7,11 @@ from lightning_weightviz.memory.history import History, Memory
 from lightning_weightviz.memory.keys import extra_key, film_key, key_of, statistics_key, templates_key
 from lightning_weightviz.memory.maps import change_map, extra_maps
 from lightning_weightviz.memory.record import RECENT, RECORDED, Past, past_of
+from lightning_weightviz.memory.spectra import LARGEST, SpectralPoint, point_of, with_newest
 
 __all__ = [
     "FRAME_CELLS",
+    "LARGEST",
     "OVERVIEW_STATISTICS",
     "RECENT",
     "RECORDED",
@@ -18,6 +20,7 @@ __all__ = [
     "History",
     "Memory",
     "Past",
+    "SpectralPoint",
     "change_map",
     "extra_key",
     "extra_maps",
@@ -26,7 +29,9 @@ __all__ = [
     "frame_of",
     "key_of",
     "past_of",
+    "point_of",
     "range_for",
     "statistics_key",
     "templates_key",
+    "with_newest",
 ]

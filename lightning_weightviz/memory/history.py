@@ -19,6 +19,7 @@ from lightning_weightviz.memory.keys import extra_key, key_of, statistics_key, t
 from lightning_weightviz.memory.maps import change_map, extra_maps
 from lightning_weightviz.memory.narrow import narrow
 from lightning_weightviz.memory.record import Past
+from lightning_weightviz.memory.spectra import SpectralPoint, point_of, with_newest
 from lightning_weightviz.memory.state import Kept, Track, from_state, to_state
 from lightning_weightviz.snapshot import TOTAL, Measurement, Snapshot, pool_extreme
 
@@ -40,6 +41,8 @@ class Memory:
             ``<target>/total``.
         start: `change_map` of the first snapshot, where it was asked to be kept.
         previous: The same of the snapshot before this one; of none at the first.
+        spectra: The largest singular values at milestones and at the newest snapshot that measured them, the oldest
+            first.
         past: What rules see; of another program's state nothing.
     """
 
@@ -52,6 +55,7 @@ class Memory:
     statistics: Mapping[str, npt.NDArray[np.float32]]
     start: Mapping[str, npt.NDArray[np.float32]]
     previous: Mapping[str, npt.NDArray[np.float32]]
+    spectra: Mapping[str, tuple[SpectralPoint, ...]] = field(default_factory=dict)
     past: Past = field(default_factory=Past)
 
 
@@ -108,6 +112,8 @@ class History:
         ordinal, picture = snapshot.ordinal, measurement.picture
         if picture is None:
             return
+        if measurement.spectrum is not None:
+            track.spectra = with_newest(track.spectra, point_of(snapshot, measurement.spectrum))
         values = picture.extreme if picture.filters is None else picture.filters
         _widen(track.ranges, key, values, self._color_range)
         for name, extra in extra_maps(picture).items():
@@ -147,6 +153,7 @@ class History:
             statistics=kept.statistics.over_time(),
             start={key: track.start for key, track in tracks.items() if track.start is not None},
             previous=previous,
+            spectra={key: tuple(track.spectra) for key, track in tracks.items() if track.spectra},
             past=kept.record.past(),
         )
 

@@ -28,6 +28,7 @@ from lightning_weightviz.memory.maps import EXTRA_MAPS
 from lightning_weightviz.memory.reading import array, ascending, listed, mapping, number, refuse, time_of, whole
 from lightning_weightviz.memory.record import Record
 from lightning_weightviz.memory.record_state import record_from_state, record_to_state
+from lightning_weightviz.memory.spectra import LARGEST, SpectralPoint
 from lightning_weightviz.snapshot import PERCENTILES
 
 Floats = npt.NDArray[np.float32]
@@ -44,6 +45,7 @@ class Track:
         percentiles: Points float32, (9,).
         vector: Points float32, (w ≤ 256,), of a parameter of one dimension.
         start: `change_map` of its first snapshot.
+        spectra: Points of the largest singular values.
         previous: The same of the newest; None where it has no picture there.
     """
 
@@ -54,6 +56,7 @@ class Track:
     vector: Curve = field(default_factory=list)
     start: Floats | None = None
     previous: Floats | None = None
+    spectra: list[SpectralPoint] = field(default_factory=list)
 
 
 @dataclass
@@ -91,6 +94,7 @@ def to_state(kept: Kept) -> dict[str, Any]:
         for name, curve in ((f"percentiles:{key}", track.percentiles), (f"vectors:{key}", track.vector))
         if curve
     }
+    spectra = {key: [vars(one).copy() for one in track.spectra] for key, track in tracks.items() if track.spectra}
     return {
         "shapes": {key: list(track.shape) for key, track in tracks.items()},
         "ranges": kept.ranges,
@@ -108,13 +112,16 @@ def to_state(kept: Kept) -> dict[str, Any]:
         },
         "start": {key: track.start for key, track in tracks.items() if track.start is not None},
         "previous": {key: track.previous for key, track in tracks.items() if track.previous is not None},
+        **({_SPECTRA: spectra} if spectra else {}),
         **({_RECORD: record_to_state(kept.record)} if kept.record.times else {}),
     }
 
 
-_RECORD = "record"
+_RECORD, _SPECTRA = "record", "spectra"
+"""What is there where something was kept."""
 _FIELDS = set(to_state(Kept()))
 _FRAME = {one.name for one in fields(Frame)}
+_POINT = {one.name for one in fields(SpectralPoint)}
 
 
 def from_state(state: object) -> Kept:
@@ -124,8 +131,8 @@ def from_state(state: object) -> Kept:
         ValueError: Something is missing, is not known, or is of the wrong type or shape.
     """
     found = mapping(state, "the state")
-    if found.keys() - {_RECORD} != _FIELDS:
-        refuse(f"missing {sorted(_FIELDS - found.keys())}, not known {sorted(found.keys() - _FIELDS - {_RECORD})}")
+    if (names := found.keys() - {_RECORD, _SPECTRA}) != _FIELDS:
+        refuse(f"missing {sorted(_FIELDS - names)}, not known {sorted(names - _FIELDS)}")
     times = [time_of(time) for time in listed(found["times"], "times")]
     timeline = Timeline(times, whole(found["stride"], "stride", 1))
     ascending(timeline.ordinals, "times")
@@ -143,6 +150,9 @@ def from_state(state: object) -> Kept:
         tracks[key].start = array(values, f"the start of {key}", np.float32, 2, 4)
     for key, values in _of_tracks(found["previous"], "previous", tracks):
         tracks[key].previous = array(values, f"the snapshot before of {key}", np.float32, 2, 4)
+    for key, points in _of_tracks(found.get(_SPECTRA, {}), _SPECTRA, tracks):
+        tracks[key].spectra = [_point(one, key) for one in listed(points, f"the spectra of {key}")]
+        ascending([one.ordinal for one in tracks[key].spectra], f"the spectra of {key}")
     if _RECORD in found:
         kept.record = record_from_state(found[_RECORD])
     return kept
@@ -212,6 +222,18 @@ def _frame(value: object, key: str) -> Frame:
         scale=scale,
         moved=number(found["moved"], what),
     )
+
+
+def _point(value: object, key: str) -> SpectralPoint:
+    what = f"a spectrum of {key}"
+    found = mapping(value, what)
+    if found.keys() != _POINT:
+        refuse(f"{what} has {sorted(found)}")
+    largest = array(found["largest"], what, np.float32, 1)
+    if len(largest) > LARGEST:
+        refuse(f"{what} has {len(largest)} values")
+    ordinal, epoch, step = (whole(found[name], what) for name in ("ordinal", "epoch", "step"))
+    return SpectralPoint(ordinal, epoch, step, largest)
 
 
 def _of_tracks(value: object, what: str, tracks: Mapping[str, Track]) -> Iterator[tuple[str, Any]]:

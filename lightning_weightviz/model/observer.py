@@ -21,7 +21,7 @@ from lightning_weightviz.model.sites import Site, places_in
 from lightning_weightviz.model.spread_targets import SpreadTargets
 from lightning_weightviz.model.targets import Targets
 from lightning_weightviz.run.deferred import Deferred
-from lightning_weightviz.snapshot import Target
+from lightning_weightviz.snapshot import Spectrum, Target
 
 
 class Observer:
@@ -87,11 +87,14 @@ class Observer:
         self._model, self._trace = model, trace
         self.follow()
 
-    def take(self) -> Deferred[dict[Target, Measured]] | None:
+    def take(self, *, spectra: bool = False) -> Deferred[dict[Target, Measured]] | None:
         """Measures all targets as they are now; None where there is nothing to measure yet.
 
         On a device with a stream it is enqueued; on the host the weights are copied and measured when the result is
         first asked for, by any thread.
+
+        Args:
+            spectra: Whether all singular values are measured of what has a picture.
         """
         sharding.settle(self._model)
         self.follow()
@@ -102,12 +105,22 @@ class Observer:
         while True:
             heads = HeadReader(self.selection.heads if self._classes else (), self._names_of, self._unread_heads)
             try:
-                self._last = self._targets.measure(self.sites, heads)
+                self._last = self._targets.measure(self.sites, heads, spectra=spectra)
                 return self._last
             except UnreadableError as error:
                 # They are left out from now on, with the reason.
                 self._unreadable |= error.reasons
                 self._reselect()
+
+    def spectra_of_last(self) -> dict[str, Spectrum]:
+        """All singular values of the weights that have a picture, by name; none where they have changed since `take`.
+
+        Nor where they are spread over ranks: of those that call this, one may be alone.
+        """
+        if self.needs_every_rank or isinstance(self._targets, SpreadTargets):
+            return {}
+        self._wait()
+        return self._targets.spectra_of_last(self.sites)
 
     def follow(self) -> None:
         """Looks anew for the parameters where the model has others than before: pruned, replaced, given a shape."""

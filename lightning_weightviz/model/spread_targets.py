@@ -37,7 +37,9 @@ class SpreadTargets(Meters[SpreadMeter, Spread]):
     def __init__(self, parameters: Sequence[Parameter], measuring: Measuring) -> None:
         super().__init__(parameters, measuring.targets, measuring.spread_meter)
 
-    def measure(self, sites: Sequence[Site], heads: HeadReader) -> Deferred[dict[Target, Measured]] | None:
+    def measure(
+        self, sites: Sequence[Site], heads: HeadReader, *, spectra: bool = False
+    ) -> Deferred[dict[Target, Measured]] | None:
         """As of `Targets`; every rank must call it, and takes the same collectives whatever happens to it."""
         spreads, failed = _values_here(sites)
         heads.read()
@@ -45,7 +47,7 @@ class SpreadTargets(Meters[SpreadMeter, Spread]):
         told.own = [site.parameter.name in failed for site in sites]
         told.own += [site.name in heads.failed for site in heads.sites]
         classes = _classes_of(sites, heads)
-        rounds = self._begin(sites, spreads, classes)
+        rounds = self._begin(sites, spreads, classes, spectra=spectra)
         jobs: list[Rounds] = [told, *rounds.values()]
         for number in count():
             filled = [one.fill(number) for one in jobs]
@@ -62,16 +64,16 @@ class SpreadTargets(Meters[SpreadMeter, Spread]):
         return self._finish(rounds, heads.without(lost)) if rounds else None
 
     def _begin(
-        self, sites: Sequence[Site], spreads: Sequence[Spread], classes: Mapping[int, bool]
+        self, sites: Sequence[Site], spreads: Sequence[Spread], classes: Mapping[int, bool], *, spectra: bool
     ) -> dict[Target, SpreadRounds]:
         rounds: dict[Target, SpreadRounds] = {}
         if "updates" in self._meters and (changed := self._changes(sites, spreads)) is not None:
-            rounds["updates"] = self._meters["updates"].begin(changed[0], error=changed[1])
+            rounds["updates"] = self._meters["updates"].begin(changed[0], error=changed[1], spectra=spectra)
         if "weights" in self._meters:
-            rounds["weights"] = self._meters["weights"].begin(spreads, classes)
+            rounds["weights"] = self._meters["weights"].begin(spreads, classes, spectra=spectra)
         if "gradients" in self._meters and (places := self._with_gradients(sites)):
             observed, error = self._observed(sites, places)
-            rounds["gradients"] = self._meter_of_gradients(list(places)).begin(observed, error=error)
+            rounds["gradients"] = self._meter_of_gradients(list(places)).begin(observed, error=error, spectra=spectra)
         return {target: rounds[target] for target in self._meters if target in rounds}
 
     def _changes(self, sites: Sequence[Site], spreads: Sequence[Spread]) -> _Begun | None:

@@ -18,7 +18,7 @@ from lightning_weightviz.model.sites import Site
 from lightning_weightviz.model.values import all_readable, differences, value_of
 from lightning_weightviz.run.deferred import Deferred
 from lightning_weightviz.run.errors import ArgumentError
-from lightning_weightviz.snapshot import Parameter, Target
+from lightning_weightviz.snapshot import Parameter, Spectrum, Target
 
 MOST_COPIED = 512 * 2**20
 """Bytes of weights on the host that are copied and measured later; training waits while more are measured."""
@@ -41,7 +41,9 @@ class Targets(Meters[Meter, Tensor]):
         super().__init__(parameters, measuring.targets, measuring.meter)
         self._in_background = measuring.background
 
-    def measure(self, sites: Sequence[Site], heads: HeadReader) -> Deferred[dict[Target, Measured]] | None:
+    def measure(
+        self, sites: Sequence[Site], heads: HeadReader, *, spectra: bool = False
+    ) -> Deferred[dict[Target, Measured]] | None:
         """Measures; on a device with a stream, enqueues it; on the host, in the background, only copies.
 
         The results before must be there: their copies are overwritten.
@@ -49,6 +51,7 @@ class Targets(Meters[Meter, Tensor]):
         Args:
             sites: Where the parameters are.
             heads: Reads the layers whose rows are the classes.
+            spectra: As of `lightning_weightviz.measure.Meter`.
 
         Returns:
             Gives the results; any thread may ask. None where there is nothing to measure yet.
@@ -58,10 +61,14 @@ class Targets(Meters[Meter, Tensor]):
         """
         tensors = _values(sites)
         heads.read()
-        return self._measure([site.tensor for site in sites], tensors, heads.without(heads.failed))
+        return self._measure([site.tensor for site in sites], tensors, heads.without(heads.failed), spectra)
 
     def _measure(
-        self, parameters: Sequence[nn.Parameter], tensors: Sequence[Tensor], heads: Sequence[HeadSource]
+        self,
+        parameters: Sequence[nn.Parameter],
+        tensors: Sequence[Tensor],
+        heads: Sequence[HeadSource],
+        spectra: bool,
     ) -> Deferred[dict[Target, Measured]] | None:
         small = sum(one.nbytes for one in tensors) <= MOST_COPIED
         later = self._in_background and on_host(tensors) and small
@@ -73,17 +80,21 @@ class Targets(Meters[Meter, Tensor]):
             heads = [_copied(head, self._copies) for head in heads]
         pending: dict[Target, Deferred[Measured]] = {}
         if "weights" in self._meters:
-            pending["weights"] = self._meters["weights"].measure(tensors, heads, later=later)
+            pending["weights"] = self._meters["weights"].measure(tensors, heads, later=later, spectra=spectra)
         if observed := self._observed(parameters):
             pending["gradients"] = self._meter_of_gradients(list(observed)).measure(
-                list(observed.values()), later=later
+                list(observed.values()), later=later, spectra=spectra
             )
         if "updates" in self._meters:
             if self._previous is not None:
                 changes = partial(differences, tensors, self._previous)
-                pending["updates"] = self._meters["updates"].measure(changes, later=later)
+                pending["updates"] = self._meters["updates"].measure(changes, later=later, spectra=spectra)
             self._previous = list(tensors)
         return Deferred(lambda: {target: one.result() for target, one in pending.items()}) if pending else None
+
+    def spectra_of_last(self, sites: Sequence[Site]) -> dict[str, Spectrum]:
+        """As of `lightning_weightviz.measure.Meter`, of the weights."""
+        return self._meters["weights"].spectra_of_last(_values(sites)) if "weights" in self._meters else {}
 
     def _observed(self, parameters: Sequence[nn.Parameter]) -> dict[int, Tensor]:
         """The gradients there are, by place."""

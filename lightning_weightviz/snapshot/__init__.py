@@ -2,9 +2,10 @@
 
 from lightning_weightviz.snapshot.class_head import ClassPairs, ClassRows
 from lightning_weightviz.snapshot.measurement import PERCENTILES, Counts, Measurement, Picture, Rank
-from lightning_weightviz.snapshot.moment import TOTAL, Snapshot, Target
+from lightning_weightviz.snapshot.moment import TOTAL, Snapshot, Target, is_milestone
 from lightning_weightviz.snapshot.parameter import MAX_FILTER_VALUES, Kind, Layout, Parameter
 from lightning_weightviz.snapshot.pooling import farthest, pool_extreme, pool_mean
+from lightning_weightviz.snapshot.spectrum import Spectrum
 from lightning_weightviz.snapshot.training_facts import OptimizerFacts, TrainingFacts
 
 __all__ = [
@@ -22,9 +23,11 @@ __all__ = [
     "Picture",
     "Rank",
     "Snapshot",
+    "Spectrum",
     "Target",
     "TrainingFacts",
     "farthest",
+    "is_milestone",
     "pool_extreme",
     "pool_mean",
 ]

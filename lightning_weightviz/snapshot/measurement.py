@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from lightning_weightviz.snapshot.parameter import Parameter
 from lightning_weightviz.snapshot.pooling import pool_extreme
+from lightning_weightviz.snapshot.spectrum import Spectrum
 
 PERCENTILES: tuple[float, ...] = (0.0, 6.68, 15.87, 30.85, 50.0, 69.15, 84.13, 93.32, 100.0)
 """The percentiles of the distribution fan: those of TensorBoard, 0, ±0.5, ±1, ±1.5 σ of a normal and the ends."""
@@ -126,6 +127,7 @@ class Measurement:
         moved: ‖w − w₀‖ / ‖w₀‖, the way gone since the first snapshot, on the same subset as ``rotation``; NaN where
             w₀ is 0 or not known.
         picture: None where the parameter gets no pictures.
+        spectrum: Singular values; None where they were not measured.
     """
 
     parameter: Parameter
@@ -134,3 +136,4 @@ class Measurement:
     percentiles: npt.NDArray[np.float64]
     moved: float = float("nan")
     picture: Picture | None = None
+    spectrum: Spectrum | None = None

@@ -41,3 +41,17 @@ class Snapshot:
     heads: tuple[ClassRows, ...] = ()
     timeless: bool = False
     training: TrainingFacts = field(default_factory=TrainingFacts)
+
+    @property
+    def is_milestone(self) -> bool:
+        """As of `is_milestone`."""
+        return is_milestone(self.ordinal)
+
+
+def is_milestone(ordinal: int) -> bool:
+    """Whether views over time are drawn: at 0, 1, 2, 4, 8, …, as each picture replaces the one before.
+
+    >>> [ordinal for ordinal in range(20) if is_milestone(ordinal)]
+    [0, 1, 2, 4, 8, 16]
+    """
+    return ordinal & (ordinal - 1) == 0

@@ -24,6 +24,8 @@ class View:
             snapshots and at the last one alone.
         needs_start: Whether it shows changes since the first snapshot, so that means of blocks are measured and those
             of the first snapshot are kept.
+        needs_spectra: Whether it shows singular values, so that these are measured at the snapshots at which views over
+            time are drawn.
         numbers: Whether it makes scalars or histograms, and these alone where `Scene.draws` is False.
     """
 
@@ -31,6 +33,7 @@ class View:
     over_time: bool = False
     needs_start: bool = False
     numbers: bool = False
+    needs_spectra: bool = False
 
 
 VIEWS = Registry[View]("view", __name__)
@@ -38,7 +41,12 @@ VIEWS = Registry[View]("view", __name__)
 
 
 def view(
-    name: str, *, over_time: bool = False, needs_start: bool = False, numbers: bool = False
+    name: str,
+    *,
+    over_time: bool = False,
+    needs_start: bool = False,
+    numbers: bool = False,
+    needs_spectra: bool = False,
 ) -> Callable[[Draw], Draw]:
     """Makes a function a view under `name`; the flags are those of `View`.
 
@@ -47,7 +55,7 @@ def view(
     """
 
     def register(draw: Draw) -> Draw:
-        VIEWS.add(name, View(draw, over_time, needs_start, numbers), draw)
+        VIEWS.add(name, View(draw, over_time, needs_start, numbers, needs_spectra), draw)
         return draw
 
     return register

@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from lightning_weightviz.measure import HeadSource, Measured, Meter, transfer
 from lightning_weightviz.measure.device import abilities
 from lightning_weightviz.measure.device.subset import BUDGET, LIMIT, positions, shares
+from lightning_weightviz.settings import DEFAULT_STATISTICS
 from tests.support.oracles import hard_tensors, numbers, parameter
 
 
@@ -156,7 +157,10 @@ def test_launches_are_bounded_by_the_number_of_tensors() -> None:
         meter.measure(small)
     assert seen.launches < 15 * len(small)
     large = [torch.randn(200, 200) for _ in range(10)]
-    meter = Meter([parameter(tensor, str(index), pictured=False) for index, tensor in enumerate(large)])
+    meter = Meter(
+        [parameter(tensor, str(index), pictured=False) for index, tensor in enumerate(large)],
+        statistics=DEFAULT_STATISTICS,
+    )
     meter.measure(large).result()
     with NoLook() as seen:
         meter.measure(large)
@@ -165,7 +169,8 @@ def test_launches_are_bounded_by_the_number_of_tensors() -> None:
 
 def test_few_bytes_a_parameter_are_sent(monkeypatch: pytest.MonkeyPatch, _stream: None) -> None:
     tensors = [torch.randn(300, 300) for _ in range(20)]
-    meter = Meter([parameter(tensor, str(index), pictured=False) for index, tensor in enumerate(tensors)])
+    parameters = [parameter(tensor, str(index), pictured=False) for index, tensor in enumerate(tensors)]
+    meter = Meter(parameters, statistics=DEFAULT_STATISTICS)
     sizes: list[int] = []
 
     class Weighed(transfer.Arrival):

@@ -38,9 +38,10 @@ STATISTICS = tuple(
         "rotation",
         "relative_change",
         "update_ratio",
+        "unmoved_units",
     ]
 )
-EXACT = {"min", "max", "absmax", "zero_fraction", "nan_count", "inf_count", "dead_units"}
+EXACT = {"min", "max", "absmax", "zero_fraction", "nan_count", "inf_count", "dead_units", "unmoved_units"}
 PARAMETERS = {
     "fc.weight": Parameter("fc.weight", "linear", "Linear", (300, 217), "float32", "matrix"),
     "wide.weight": Parameter("wide.weight", "linear", "Linear", (96, 411), "float32", "matrix"),

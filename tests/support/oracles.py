@@ -61,6 +61,34 @@ def _stable_rank(tensor: torch.Tensor) -> float:
     return float(((_finite(tensor) / sigma) ** 2).sum()) if sigma > 0 else float("nan")
 
 
+def _values(tensor: torch.Tensor) -> Floats | None:
+    """Singular values of a matrix of finite values; None of others."""
+    values = numbers(tensor)
+    if values.ndim < 2 or not np.isfinite(values).all():
+        return None
+    found = np.linalg.svd(values.reshape(len(values), -1), compute_uv=False).astype(np.float64)
+    # What is left of values of 0 are rounding errors.
+    return np.where(found < 1e-6 * found[0], 0.0, found)
+
+
+def effective_rank(tensor: torch.Tensor) -> float:
+    """Exp of the entropy of the shares of the singular values."""
+    values = _values(tensor)
+    if values is None or values[0] == 0:
+        return float("nan")
+    shares = values[values > 0] / values.sum()
+    return float(np.exp(-(shares * np.log(shares)).sum()))
+
+
+def outlier_directions(tensor: torch.Tensor) -> float:
+    """Singular values beyond the edge of noise."""
+    values = _values(tensor)
+    if values is None:
+        return float("nan")
+    rows, columns = numbers(tensor).reshape(len(tensor), -1).shape
+    return float((values > numbers(tensor).std() * (rows**0.5 + columns**0.5)).sum())
+
+
 ORACLES: Mapping[str, Callable[[torch.Tensor], float]] = {
     "mean": lambda w: float(_finite(w).mean()),
     "std": lambda w: float(_finite(w).std()),
@@ -77,6 +105,8 @@ ORACLES: Mapping[str, Callable[[torch.Tensor], float]] = {
     "dead_units": _dead,
     "stable_rank": _stable_rank,
     "spectral_norm": _sigma,
+    "effective_rank": effective_rank,
+    "outlier_directions": outlier_directions,
 }
 """Statistics of one moment, by name."""
 
@@ -92,8 +122,16 @@ def change(now: Floats, then: Floats) -> float:
     return float(np.linalg.norm(now - then) / np.linalg.norm(then))
 
 
-CHANGES = ("rotation", "relative_change", "update_ratio")
-"""Statistics of two moments, which `rotation` and `change` tell."""
+CHANGES = ("rotation", "relative_change", "update_ratio", "unmoved_units")
+"""Statistics of two moments, which `rotation`, `change` and `unmoved_units` tell."""
+
+
+def unmoved_units(now: Floats, then: Floats) -> float:
+    """Rows that have turned by next to nothing while the others have, in long double."""
+    a, b = (one.reshape(len(one), -1).astype(np.longdouble) for one in (now, then))
+    a, b = (one / np.linalg.norm(one, axis=1, keepdims=True) for one in (a, b))
+    chords = np.linalg.norm(a - b, axis=1)
+    return float((chords <= max(1e-6, 1e-4 * chords.max())).sum()) if chords.max() >= 1e-4 else 0.0
 
 
 def hard_tensors() -> dict[str, torch.Tensor]:

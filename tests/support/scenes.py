@@ -28,6 +28,7 @@ from lightning_weightviz.snapshot import (
     Picture,
     Rank,
     Snapshot,
+    Spectrum,
     Target,
 )
 from lightning_weightviz.views import Scene, Style
@@ -163,7 +164,20 @@ def measure(parameter: Parameter, values: Array, first: Array, previous: Array, 
         percentiles=np.percentile(finite, PERCENTILES) if finite.size else np.full(len(PERCENTILES), math.nan),
         moved=_relative_change(exact, start),
         picture=picture(parameter, values, image_size, first) if parameter.pictured else None,
+        spectrum=spectrum(parameter, values) if len(parameter.shape) > 1 and parameter.pictured else None,
     )
+
+
+def spectrum(parameter: Parameter, values: Array) -> Spectrum:
+    """Singular values of each matrix, and where those of noise of its spread end."""
+    matrices = np.asarray(values, np.float64).reshape(parameter.stacked, -1, parameter.matrix_shape[1])
+    shape = matrices.shape[1], matrices.shape[2]
+    found = [
+        np.linalg.svd(one, compute_uv=False) if np.isfinite(one).all() else np.full(min(shape), math.nan)
+        for one in matrices
+    ]
+    edges = [one.std() * (math.sqrt(shape[0]) + math.sqrt(shape[1])) for one in matrices]
+    return Spectrum(np.stack(found), np.array(edges), shape, complete=True)
 
 
 def picture(parameter: Parameter, values: Array, image_size: int, first: Array | None = None) -> Picture:

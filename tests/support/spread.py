@@ -64,9 +64,13 @@ def go(rounds: Sequence[Rounds]) -> int:
 
 
 def measure(
-    meters: Sequence[SpreadMeter], of_ranks: Sequence[Sequence[Spread]], heads: Sequence[HeadSource] = ()
+    meters: Sequence[SpreadMeter],
+    of_ranks: Sequence[Sequence[Spread]],
+    heads: Sequence[HeadSource] = (),
+    *,
+    spectra: bool = False,
 ) -> list[Measured]:
     """One measurement by all ranks."""
-    rounds = [meter.begin(spreads) for meter, spreads in zip(meters, of_ranks, strict=True)]
+    rounds = [meter.begin(spreads, spectra=spectra) for meter, spreads in zip(meters, of_ranks, strict=True)]
     go(rounds)
     return [one.finish(heads).result() for one in rounds]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lightning_weightviz.measure.device.abilities import accumulator
-from lightning_weightviz.measure.device.subset import Moved, Subset
+from lightning_weightviz.measure.device.subset import Kept, Moved, Subset
 
 Known = list[Tensor | None]
 WatchedSteps = dict[torch.device, list[tuple[tuple[int, ...], Tensor]]]
@@ -42,6 +42,11 @@ class Reference:
         """As `measure`, of the kept elements alone, one tensor a parameter."""
         return self._take(self._subset.join(kept))
 
+    def is_as_before(self, tensors: Sequence[Tensor]) -> bool:
+        """Whether no kept element differs from the snapshot before; waits for the device."""
+        now = self._subset.gather(tensors)
+        return bool(((now == self._previous) | (now.isnan() & self._previous.isnan())).all())
+
     def _take(self, now: Tensor) -> tuple[Tensor, Tensor]:
         if self._start is None:
             parts = zip(self._unknown, self._subset.split(now), strict=True)
@@ -58,6 +63,12 @@ class Reference:
         # In float64, as the difference of two of the largest floats is none.
         wide = accumulator(now.device)
         return Moved(now.to(wide) - start.to(wide), self._subset.index[place])
+
+    def kept(self, place: int) -> Kept:
+        """Tensor `place` and its start, when `measure` was last called."""
+        now, start = self.previous[place], self.start[place]
+        assert now is not None and start is not None
+        return Kept(now, start, self._subset.index[place])
 
     @property
     def start(self) -> Known:

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lightning_weightviz.measure.device.abilities import accumulator
+from lightning_weightviz.measure.device.abilities import accumulator, looks
 from lightning_weightviz.measure.device.change import Reference
 from lightning_weightviz.measure.device.embedding_rows import rank
 from lightning_weightviz.measure.device.memory_order import matrix
 from lightning_weightviz.measure.device.moments import measure_moments
 from lightning_weightviz.measure.device.pooling import Pooled, pool
-from lightning_weightviz.measure.device.scaling import power_above
+from lightning_weightviz.measure.device.scaling import is_plain, power_above, scale_of
+from lightning_weightviz.measure.device.singular_values import MOST_SENT, products_of, singular_values
 from lightning_weightviz.measure.device.spectrum import Lanczos
+from lightning_weightviz.measure.device.still_units import still_units
 from lightning_weightviz.measure.device.units import column_norms, dead_units, row_norms, unit_norms
 from lightning_weightviz.measure.enqueued import EnqueuedGroup
 from lightning_weightviz.measure.inputs import Wanted
@@ -48,13 +50,16 @@ class DeviceGroup:
     reference: Reference
 
 
-def enqueue(group: DeviceGroup, tensors: Sequence[Tensor], packer: Packer) -> EnqueuedGroup:
+def enqueue(
+    group: DeviceGroup, tensors: Sequence[Tensor], packer: Packer, *, spectra_too: bool = False
+) -> EnqueuedGroup:
     """Enqueues one measurement of a group; no synchronisation.
 
     Args:
         group: What is measured.
         tensors: Its parameters' values.
         packer: Where results go.
+        spectra_too: Whether all singular values are measured of what has a picture.
     """
     matrices = [_one_below_the_other(*pair) for pair in zip(group.parameters, tensors, strict=True)]
     pieces, extremes = measure_moments(matrices, group.wanted.powers, sort=group.wanted.sort)
@@ -84,9 +89,14 @@ def enqueue(group: DeviceGroup, tensors: Sequence[Tensor], packer: Packer) -> En
                     packer.add(("spectrum", place, "norms"), _matrix_norms(norms, parameter.stacked))
     if dead:
         packer.add("dead", torch.stack(list(dead.values())))
+    if group.wanted.all_values or spectra_too:
+        _enqueue_values(group, matrices, scales, packer)
     start, previous = group.reference.measure(tensors)
     packer.add("start", start)
     packer.add("previous", previous)
+    if group.wanted.still:
+        still = [still_units(one, group.reference.kept(place)) for place, one in enumerate(group.parameters)]
+        packer.add("still", torch.stack(still))
     # The rows of embeddings come last, as their changes are those from the start.
     for place in pictured:
         parameter = group.parameters[place]
@@ -129,6 +139,31 @@ def _enqueue_spectrum(
     if scale is not None:
         packer.add(("spectrum", place, "scale"), scale.to(accumulator(values.device)))
     return lanczos.learner()
+
+
+def enqueue_spectra(group: DeviceGroup, tensors: Sequence[Tensor], packer: Packer) -> None:
+    """Enqueues singular values alone; arguments are those of `enqueue`."""
+    matrices = [_one_below_the_other(*pair) for pair in zip(group.parameters, tensors, strict=True)]
+    scales = [scale_of(one) if one.numel() and not is_plain(one) else None for one in matrices]
+    _enqueue_values(group, matrices, scales, packer)
+
+
+def _enqueue_values(
+    group: DeviceGroup, matrices: Sequence[Tensor], scales: Sequence[Tensor | None], packer: Packer
+) -> None:
+    """Enqueues all singular values: of every matrix where a statistic needs them, else of what has a picture."""
+    left = MOST_SENT
+    for place, parameter in enumerate(group.parameters):
+        if not parameter.size or len(parameter.shape) < 2 or not (group.wanted.all_values or parameter.pictured):
+            continue
+        rows = matrix(matrices[place])
+        shape = rows.shape[0] // parameter.stacked, rows.shape[1]
+        products = products_of(shape, parameter.stacked)
+        # On the host no product is sent.
+        exact = products > 0 and (looks(group.device) or products <= left)
+        left -= products if exact else 0
+        for key, array in singular_values(rows, scales[place], parameter.stacked, exact=exact).items():
+            packer.add(("values", place, key), array)
 
 
 def _enqueue_picture(place: int, tensor: Tensor, scale: Tensor | None, group: DeviceGroup, packer: Packer) -> Pooled:

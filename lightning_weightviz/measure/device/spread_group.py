@@ -25,6 +25,7 @@ from lightning_weightviz.measure.device.spread_sums import (
     powers,
     row_squares,
 )
+from lightning_weightviz.measure.device.still_units import still_units
 from lightning_weightviz.measure.device.subset import SpreadSubset
 from lightning_weightviz.measure.device.units import dead_units, unit_norms
 from lightning_weightviz.measure.enqueued import EnqueuedGroup, PieceNumbers
@@ -228,6 +229,9 @@ class SpreadMeasurement:
         start, previous = group.reference.measure_kept([sums["kept", p] for p in range(len(group.parameters))])
         packer.add("start", start)
         packer.add("previous", previous)
+        if group.wanted.still:
+            still = [still_units(one, group.reference.kept(place)) for place, one in enumerate(group.parameters)]
+            packer.add("still", torch.stack(still))
         for rank_key, array in self._ranks():
             packer.add(rank_key, array)
         spectra = dict(self._spectra(packer))

@@ -63,6 +63,21 @@ class Moved:
     index: Tensor | None
 
 
+@dataclass(frozen=True)
+class Kept:
+    """The kept elements of one tensor.
+
+    Attributes:
+        now: float32, (kept,).
+        start: The same at the first snapshot.
+        index: As of `Moved`.
+    """
+
+    now: Tensor
+    start: Tensor
+    index: Tensor | None
+
+
 class Subset:
     """The kept elements of some tensors of one device, as rows of `ROW`, padded with 0.
 

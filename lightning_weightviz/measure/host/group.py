@@ -10,14 +10,15 @@ from lightning_weightviz.measure.enqueued import NUMBERS, EnqueuedGroup, PieceOw
 from lightning_weightviz.measure.histogram_scheme import SLOTS
 from lightning_weightviz.measure.host.measurements import Gathered
 from lightning_weightviz.measure.host.merge_moments import Distribution, merge
+from lightning_weightviz.measure.host.singular_values import spectra_among
 from lightning_weightviz.measure.host.weight_map import picture_of
 from lightning_weightviz.measure.transfer import Arrays
 from lightning_weightviz.measure.tridiagonal import ritz
-from lightning_weightviz.snapshot import PERCENTILES, Parameter, Picture
+from lightning_weightviz.snapshot import PERCENTILES, Parameter, Picture, Spectrum
 
 
-def collect(group: EnqueuedGroup, arrays: Arrays) -> tuple[Gathered, dict[int, Picture]]:
-    """The numbers of a group's parameters, and pictures by place in the meter.
+def collect(group: EnqueuedGroup, arrays: Arrays) -> tuple[Gathered, dict[int, Picture], dict[int, Spectrum]]:
+    """The numbers of a group's parameters, and pictures and spectra by place in the meter.
 
     Args:
         group: What was measured.
@@ -48,7 +49,9 @@ def collect(group: EnqueuedGroup, arrays: Arrays) -> tuple[Gathered, dict[int, P
     }
     distribution = _distribution(group.parameters, group.owners, arrays)
     start, previous = arrays["start"].astype(np.float64), arrays["previous"].astype(np.float64)
-    return Gathered(distribution, dead, sigmas, norms, start, previous), pictures
+    still = arrays.get("still", np.full(count, np.nan)).astype(np.float64)
+    spectra = {group.indices[place]: one for place, one in spectra_among(group.parameters, arrays)}
+    return Gathered(distribution, dead, still, sigmas, norms, start, previous), pictures, spectra
 
 
 def _distribution(parameters: Sequence[Parameter], owners: PieceOwners, arrays: Arrays) -> Distribution:

@@ -19,7 +19,16 @@ from lightning_weightviz.measure.host.percentiles import (
 )
 from lightning_weightviz.measure.statistics import STATISTICS, Moments, Reductions, moved
 from lightning_weightviz.run.deferred import Deferred
-from lightning_weightviz.snapshot import PERCENTILES, ClassPairs, ClassRows, Counts, Measurement, Parameter, Picture
+from lightning_weightviz.snapshot import (
+    PERCENTILES,
+    ClassPairs,
+    ClassRows,
+    Counts,
+    Measurement,
+    Parameter,
+    Picture,
+    Spectrum,
+)
 
 Floats = npt.NDArray[np.float64]
 _MEDIAN = PERCENTILES.index(50.0)
@@ -52,6 +61,7 @@ class Gathered:
     Attributes:
         distribution: Moments, counts and percentiles.
         dead: float64, (k,); NaN below two dimensions.
+        still: float64, (k,); NaN where it was not asked for, or is not known.
         sigma: float64, (k,); NaN below two dimensions.
         matrix_norm: float64, (k,), Frobenius norm of the matrix that sigma is of; NaN where it is the whole parameter.
         start: float64, (k, 3), sums of the distance from the start.
@@ -60,6 +70,7 @@ class Gathered:
 
     distribution: Distribution
     dead: Floats
+    still: Floats
     sigma: Floats
     matrix_norm: Floats
     start: Floats
@@ -83,6 +94,7 @@ def gather(parts: Sequence[Gathered], order: npt.NDArray[np.intp]) -> Gathered:
             fan=join([one.fan for one in distributions]),
         ),
         dead=join([part.dead for part in parts]),
+        still=join([part.still for part in parts]),
         sigma=join([part.sigma for part in parts]),
         matrix_norm=join([part.matrix_norm for part in parts]),
         start=join([part.start for part in parts]),
@@ -96,6 +108,7 @@ def measured_from(
     update: Floats,
     weight: Floats,
     pictures: dict[int, Picture],
+    spectra: dict[int, Spectrum],
 ) -> Measured:
     """Statistics, histograms and pictures of all parameters, and the whole model's statistics.
 
@@ -105,6 +118,7 @@ def measured_from(
         update: (parameters, 2), sums of one optimizer step; NaN where none was observed.
         weight: (parameters,), elements of each parameter for one of its subset.
         pictures: By place in `parameters`.
+        spectra: The same.
     """
     # Percentiles: exact ones where they are known, else those of the counts.
     values = found.distribution
@@ -114,11 +128,17 @@ def measured_from(
     fan = percentiles(values.slots, edges, *bounds)
     fan = np.where(np.isnan(values.fan), fan, values.fan)
     whole = percentiles(*total_counts(values.slots, values.scale), moments.minimum[-1:], moments.maximum[-1:], (50.0,))
+    ranks, outliers = np.full((2, len(parameters)), np.nan)
+    for index, spectrum in spectra.items():
+        ranks[index], outliers[index] = spectrum.effective_rank, _sum_of_known(spectrum.outliers)
     # Every statistic from the sums of all parameters at once.
     reductions = Reductions(
         moments=moments,
         median=np.append(fan[:, _MEDIAN], whole),
         dead_units=np.append(found.dead, np.nansum(found.dead)),
+        unmoved_units=_with_count(found.still),
+        effective_rank=np.append(ranks, np.nan),
+        outliers=_with_count(outliers),
         sigma=np.append(found.sigma, np.nan),
         matrix_norm=np.append(found.matrix_norm, np.nan),
         start=_with_sum(found.start, weight),
@@ -145,6 +165,7 @@ def measured_from(
             percentiles=fan[index],
             moved=way[index],
             picture=pictures.get(index),
+            spectrum=spectra.get(index),
         )
         for index, parameter in enumerate(parameters)
     }
@@ -160,6 +181,16 @@ def _counts(values: Distribution, edges: Floats) -> list[Counts]:
     ends = zip(moments.minimum.tolist(), moments.maximum.tolist(), total, squares, strict=True)
     counts, bounds = without_zeros(values.slots, edges)
     return [as_counts(counts[index], bounds[index], *numbers) for index, numbers in enumerate(ends)]
+
+
+def _sum_of_known(counts: Floats) -> float:
+    """NaN where none is."""
+    return float(np.nansum(counts)) if np.isfinite(counts).any() else np.nan
+
+
+def _with_count(counts: Floats) -> Floats:
+    """With the sum of those that are known as the last row."""
+    return np.append(counts, _sum_of_known(counts))
 
 
 def _with_sum(sums: Floats, weight: Floats) -> Floats:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-from lightning_weightviz.memory import Memory
+from lightning_weightviz.memory import Memory, key_of, point_of, with_newest
 from lightning_weightviz.run.deferred import Deferred
-from lightning_weightviz.snapshot import ClassPairs, Snapshot
+from lightning_weightviz.snapshot import ClassPairs, Snapshot, Spectrum
 
 LARGE_CELLS = 128 * 128
 """A picture of more cells is large."""
@@ -70,3 +71,15 @@ class Scene:
         )
         # Of kernels two maps are drawn.
         return sum(1 if picture.sums is None else 2 for picture in pictures) > MOST_LARGE
+
+
+def with_spectra(scene: Scene, spectra: Mapping[str, Spectrum]) -> Scene:
+    """A scene whose weights of these names have these singular values, in its memory too."""
+    snapshot, kept = scene.snapshot, dict(scene.memory.spectra)
+    weights = dict(snapshot.targets.get("weights", {}))
+    for name, spectrum in spectra.items():
+        weights[name] = replace(weights[name], spectrum=spectrum)
+        key = key_of("weights", name)
+        kept[key] = tuple(with_newest(kept.get(key, ()), point_of(snapshot, spectrum)))
+    now = replace(snapshot, targets={**snapshot.targets, **({"weights": weights} if weights else {})})
+    return replace(scene, snapshot=now, memory=replace(scene.memory, spectra=kept))
