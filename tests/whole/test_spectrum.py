@@ -55,7 +55,7 @@ def network() -> nn.Sequential:
 def disturb(model: nn.Module) -> None:
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter += 0.1 * torch.randn_like(parameter)
+            parameter.add_(torch.randn_like(parameter), alpha=0.1)
 
 
 @pytest.fixture
