@@ -16,17 +16,14 @@ import torch
 from torch import Tensor
 
 from lightning_weightviz.measure.device.abilities import looks
+from lightning_weightviz.measure.device.host_iteration import iterate
 from lightning_weightviz.measure.device.scaling import widen
-from lightning_weightviz.measure.tridiagonal import Ritz, is_found, is_near, is_settled
+from lightning_weightviz.measure.tridiagonal import Ritz
 
 COLD_STEPS = 32
 """At most so many steps where nothing is known of the matrix: σ of a random 2048 x 2048 one to 0.5 %."""
 WARM_STEPS = 8
 """Steps from a vector that was good one snapshot ago, where the program may not look."""
-_FIRST_LOOK = 2
-_FIRST_COLD_LOOK = 8
-_FIRST_SETTLED = 24
-"""Before, the value may rest for some steps and then go on growing."""
 _IRREGULAR = 0.05
 _NOISE = 1e-6
 _BLOCK = 1 << 24
@@ -77,14 +74,26 @@ class Lanczos:
         """
         of_each = values.unflatten(0, (self._matrices, -1))
         tall = of_each if self.side == "columns" else of_each.mT
-        start = self.start(values.device)
         if looks(values.device):
-            alpha, beta, basis = self._look(tall, scale, start)
-        else:
-            blocks = Blocks(tall, scale)
-            alpha, beta, basis = finished(self._steps(start, WARM_STEPS if self.settled else COLD_STEPS), blocks)
+            return self._look(tall, scale)
+        blocks, start = Blocks(tall, scale), self.start(values.device)
+        alpha, beta, basis = finished(self._steps(start, WARM_STEPS if self.settled else COLD_STEPS), blocks)
         self._keep(basis)
         return alpha, beta
+
+    def _look(self, tall: Tensor, scale: Tensor | None) -> tuple[Tensor, Tensor]:
+        """As many steps as each matrix needs; what they found is as of one step, and the next start is known at once."""
+        irregular, best = _irregular(self._length, self._runs, tall.device).numpy(), self._best()
+        known = None if best is None else best.to("cpu", torch.float32).numpy()
+        found = []
+        for index in range(self._matrices):
+            start = irregular if known is None else _mixed(known[index], irregular)
+            multiply = _multiplier(tall[index : index + 1], scale)
+            found.append(iterate(multiply, start, COLD_STEPS, warm=known is not None))
+        self._start, self._basis, self.settled = torch.from_numpy(np.stack([one.start for one in found])), None, True
+        self._runs += 1
+        values = torch.from_numpy(np.array([[one.value] for one in found]))
+        return values, torch.zeros_like(values)
 
     def run_by_steps(self, device: torch.device, steps: int) -> Products:
         """An iteration whose products are formed elsewhere: it asks for them one by one, and returns as `run`.
@@ -125,39 +134,6 @@ class Lanczos:
             vector = torch.where(along > 0, _unit(_without(basis, rest / along)), 0.0)
         return torch.stack(alpha, 1), torch.stack(beta, 1), basis
 
-    def _look(self, tall: Tensor, scale: Tensor | None, start: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """As many steps as each matrix needs; where others need more, 0 follows."""
-        found = [self._look_at(Blocks(tall[i : i + 1], scale), start[i]) for i in range(self._matrices)]
-        most = max(len(alpha) for alpha, _, _ in found)
-        alpha, beta = np.zeros((2, self._matrices, most))
-        basis = np.zeros((self._matrices, most, self._length), np.float32)
-        for i, (diagonal, side, vectors) in enumerate(found):
-            alpha[i, : len(diagonal)], beta[i, : len(side)], basis[i, : len(vectors)] = diagonal, side, vectors
-        return torch.from_numpy(alpha), torch.from_numpy(beta), torch.from_numpy(basis)
-
-    def _look_at(self, blocks: Blocks, start: Tensor) -> tuple[Floats, Floats, npt.NDArray[np.float32]]:
-        """The steps of one matrix, in numpy, whose small operations take a third of torch's time."""
-        steps = min(COLD_STEPS, self._length)
-        first_look, is_done = (_FIRST_COLD_LOOK, _is_done_cold) if self._start is None else (_FIRST_LOOK, is_near)
-        basis = np.zeros((steps, self._length), np.float32)
-        basis[0] = start.numpy()
-        alpha, beta = np.zeros((2, steps))
-        for step in range(steps):
-            done = step + 1
-            known = basis[:done]
-            product = blocks.multiply(torch.from_numpy(known[-1:])).numpy()[0]
-            alpha[step] = float(np.einsum("i,i", known[-1], product))
-            rest = _orthogonal(known, product)
-            length = float(np.linalg.norm(rest))
-            if not length > _NOISE * alpha.max():
-                break
-            beta[step] = length
-            if done == steps or (done >= first_look and is_done(alpha[:done], beta[:done])):
-                break
-            rest = _orthogonal(known, rest / length)
-            basis[done] = rest / np.linalg.norm(rest)
-        return alpha[:done], beta[:done], basis[:done]
-
     def learner(self) -> Callable[[Sequence[Ritz]], None]:
         """What takes in what the host found of each matrix in the last run; nothing once another has begun."""
         runs = self._runs
@@ -173,33 +149,23 @@ class Lanczos:
 
     def start(self, device: torch.device) -> Tensor:
         """The vectors that the next iteration starts from, float32, (matrices, length), of norm 1."""
-        irregular = _irregular(self._length, self._runs, device).expand(self._matrices, -1)
-        best, learned = self._start, self._learned
-        if learned is not None:
-            basis, mixture = learned
-            weights = torch.from_numpy(mixture.astype(np.float32)).to(basis.device, non_blocking=True)
-            best = self._start = (weights.unsqueeze(1) @ basis).squeeze(1)
+        irregular, best = _irregular(self._length, self._runs, device), self._best()
         if best is None:
-            return irregular
-        best = best.to(device, torch.float32)
-        mixed = _unit(best) + _IRREGULAR * irregular
-        return _unit(mixed)
+            return irregular.expand(self._matrices, -1)
+        return _unit(_unit(best.to(device, torch.float32)) + _IRREGULAR * irregular)
+
+    def _best(self) -> Tensor | None:
+        """The best directions known, (matrices, length), of any norm."""
+        if self._learned is not None:
+            basis, mixture = self._learned
+            weights = torch.from_numpy(mixture.astype(np.float32)).to(basis.device, non_blocking=True)
+            self._start, self._learned = (weights.unsqueeze(1) @ basis).squeeze(1), None
+        return self._start
 
     @property
     def vector(self) -> Tensor | None:
         """The best directions known, (matrices * length,), for the state; None before the first iteration."""
         return None if self._runs == 0 and self._start is None else self.start(torch.device("cpu")).reshape(-1)
-
-
-def _is_done_cold(alpha: Floats, beta: Floats) -> bool:
-    """Whether steps from an irregular vector are enough."""
-    return is_found(alpha, beta) or (len(alpha) >= _FIRST_SETTLED and is_settled(alpha, beta))
-
-
-def _orthogonal(basis: npt.NDArray[np.float32], vector: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """As `_without`. Not by BLAS: numpy's has threads, which stay awake and take the cores from torch's."""
-    inside: npt.NDArray[np.float32] = np.einsum("i,ij->j", np.einsum("ij,j->i", basis, vector), basis)
-    return vector - inside
 
 
 def _without(basis: Tensor, vectors: Tensor) -> Tensor:
@@ -227,6 +193,24 @@ def _irregular(length: int, ordinal: int, device: torch.device) -> Tensor:
     wave = torch.sin(index * 12.9898 + 78.233 * (ordinal + 1)) * 43758.547
     centred = wave - wave.floor() - 0.5
     return _unit(centred)
+
+
+def _mixed(best: npt.NDArray[np.float32], irregular: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """As `Lanczos.start` mixes them, of one matrix on the host."""
+    vector = best / np.float32(max(float(best.dot(best)) ** 0.5, 1e-30)) + np.float32(_IRREGULAR) * irregular
+    return vector / np.float32(float(vector.dot(vector)) ** 0.5)
+
+
+def _multiplier(
+    tall: Tensor, scale: Tensor | None
+) -> Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]:
+    """What gives WᵀW v of one matrix on the host; small ones need no blocks."""
+    if scale is None and tall.dtype == torch.float32 and tall.numel() <= _CACHED:
+        whole = tall[0]
+        turned = whole.T
+        return lambda vector: (turned @ (whole @ torch.from_numpy(vector))).numpy()
+    blocks = Blocks(tall, scale)
+    return lambda vector: blocks.multiply(torch.from_numpy(vector[None])).numpy()[0]
 
 
 def finished(products: Products, blocks: Blocks) -> tuple[Tensor, Tensor, Tensor]:
