@@ -16,7 +16,7 @@ BIN := $(VENV)/bin
 REQUIREMENTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-loggers test-frameworks test-oldest docs-images docs-gallery clean
+.PHONY: help demo test test-loggers test-frameworks test-oldest soak docs-images docs-gallery clean
 .DELETE_ON_ERROR:
 
 help:  ## Say what can be made
@@ -48,6 +48,9 @@ test-frameworks: $(FRAMEWORKS_VENV)/.frameworks  ## Run the tests with Keras on 
 
 test-oldest: $(OLDEST_VENV)/.oldest  ## Run the tests with the oldest versions that are supported
 	$(OLDEST_VENV)/bin/python -m pytest $(PYTEST_ARGS)
+
+soak: $(VENV)/.test  ## Take 5,000 snapshots of a small network, and see that time, memory and state stay flat
+	$(BIN)/python -m benchmarks.flatness --model mlp --snapshots 5000 --stretch 100 --threads 1 --check
 
 docs-images: $(VENV)/.demo  ## Train the demo and write the pictures of the README to docs/images/
 	$(BIN)/python docs/make_images.py

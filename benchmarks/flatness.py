@@ -3,10 +3,14 @@
 Run it on a machine with nothing else to do::
 
     python -m benchmarks.flatness                       # 300 snapshots of a ResNet-18; takes some minutes
+    make soak                                           # 5,000 of a 784-128-64-10 network, and fails if it is not flat
 
 The table goes to the screen, and with ``--out`` to a text file: medians over each stretch of snapshots of the time
 for which training waits and of all work, the process' resident memory at its end, and the bytes of the state. What is
 drawn in the background is waited for in *all work* only.
+
+With ``--check`` the last stretch may take no more than the most that one of the first stretches behind the 200th
+snapshot took, and a margin for what a machine does besides.
 """
 
 from __future__ import annotations
@@ -14,8 +18,11 @@ from __future__ import annotations
 import argparse
 import io
 import statistics
+import sys
 import tempfile
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -38,11 +45,45 @@ def state_bytes(visualizer: WeightVisualizer) -> int:
     return buffer.tell()
 
 
-def measure(model: str, snapshots: int, stretch: int) -> list[str]:
-    """One line for each stretch."""
+@dataclass(frozen=True)
+class Stretch:
+    """What some snapshots took: milliseconds that training waits, and of all work; megabytes resident; kB of state."""
+
+    first: int
+    last: int
+    blocked: float
+    whole: float
+    resident: float
+    state: float
+
+    @property
+    def line(self) -> str:
+        """Of the table."""
+        reach = f"{self.first}–{self.last}"
+        return f"{reach:>11} {self.blocked:12.1f} {self.whole:10.1f} {self.resident:13.0f} {self.state:10.1f}"
+
+
+WARM = 200
+"""Until then curves fill up, and films."""
+MARGINS = {"blocked": 1.5, "whole": 1.25, "resident": 1.05, "state": 1.05}
+
+
+def not_flat(stretches: Sequence[Stretch]) -> list[str]:
+    """What the last stretch takes more of than the first four behind the 200th snapshot."""
+    early, last = [one for one in stretches[:-1] if one.first >= WARM][:4], stretches[-1]
+    found = []
+    for name, margin in MARGINS.items():
+        before, now = max(getattr(one, name) for one in early), getattr(last, name)
+        if now > margin * before:
+            found.append(f"{name}: {now:.1f} at the end, {before:.1f} behind the first {WARM} snapshots")
+    return found
+
+
+def measure(model: str, snapshots: int, stretch: int) -> list[Stretch]:
+    """One for so many snapshots each."""
     torch.manual_seed(0)
     network = MODELS[model]()
-    lines = [f"{'snapshots':>11} {'blocked ms':>12} {'all ms':>10} {'resident MB':>13} {'state KB':>10}"]
+    stretches = []
     with tempfile.TemporaryDirectory() as folder, SummaryWriter(folder) as writer:
         visualizer = WeightVisualizer(network, writer)
         blocked: list[float] = []
@@ -57,10 +98,9 @@ def measure(model: str, snapshots: int, stretch: int) -> list[str]:
             if len(blocked) == stretch:
                 times = [1000 * statistics.median(values) for values in (blocked, whole)]
                 sizes = resident() / 1e6, state_bytes(visualizer) / 1e3
-                reach = f"{step + 1 - stretch}–{step}"
-                lines.append(f"{reach:>11} {times[0]:12.1f} {times[1]:10.1f} {sizes[0]:13.0f} {sizes[1]:10.1f}")
+                stretches.append(Stretch(step + 1 - stretch, step, times[0], times[1], *sizes))
                 blocked, whole = [], []
-    return lines
+    return stretches
 
 
 def main() -> None:
@@ -70,14 +110,19 @@ def main() -> None:
     parser.add_argument("--snapshots", type=int, default=300, help="(default: %(default)s)")
     parser.add_argument("--stretch", type=int, default=50, help="snapshots a line (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=2, help="of torch (default: %(default)s)")
-    parser.add_argument("--out", type=Path, help="folder for flatness.txt")
+    parser.add_argument("--out", type=Path, help="folder for flatness_<model>.txt")
+    parser.add_argument("--check", action="store_true", help="exit with 1 where it is not flat")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    text = "\n".join([f"{args.model}, {args.threads} threads", *measure(args.model, args.snapshots, args.stretch)])
+    stretches = measure(args.model, args.snapshots, args.stretch)
+    head = f"{'snapshots':>11} {'blocked ms':>12} {'all ms':>10} {'resident MB':>13} {'state KB':>10}"
+    text = "\n".join([f"{args.model}, {args.threads} threads", head, *(one.line for one in stretches)])
     print(text)
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
-        (args.out / "flatness.txt").write_text(text + "\n")
+        (args.out / f"flatness_{args.model}.txt").write_text(text + "\n")
+    if args.check and (found := not_flat(stretches)):
+        sys.exit("not flat: " + "; ".join(found))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ Each training runs alone, with our default arguments and without a limit, with t
 ``add_histogram`` of every parameter at the end of each epoch, and with the histograms of ``wandb.watch``, in turns in
 one process. Figures are medians of the repeats, as multiples of the training alone. *seconds a snapshot* is what it
 takes longer, over the number of epochs, and *processor* the same of processor time of all threads. *step* is the
-median, and the longest, of the times from one batch to the next.
+median of the times from one batch to the next in an epoch, *99 %* what all but a hundredth stay below, and *longest*
+the longest. The very first step, in which training waits for the first snapshot, is none of them.
 """
 
 from __future__ import annotations
@@ -114,14 +115,18 @@ class Watch(Callback):
 
 
 class Steps(Callback):
-    """When batches begin."""
+    """How long it is from one batch to the next in an epoch."""
 
     def __init__(self) -> None:
-        self.times: list[float] = []
+        self.between: list[float] = []
+        self._before = 0.0
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Now."""
-        self.times.append(time.perf_counter())
+        now = time.perf_counter()
+        if batch_idx > 0 and trainer.global_step > 1:
+            self.between.append(now - self._before)
+        self._before = now
 
 
 WAYS: dict[str, Callable[[], list[Callback]]] = {
@@ -156,12 +161,12 @@ def train(model: str, way: str, epochs: int) -> dict[str, float]:
         used, began = time.process_time(), time.perf_counter()
         trainer.fit(Network(network), loader)
         seconds, used = time.perf_counter() - began, time.process_time() - used
-    between = np.diff(steps.times)
     return {
         "seconds": seconds,
         "used": used,
-        "step": float(np.median(between)),
-        "longest": float(np.sort(between)[-2]),
+        "step": float(np.median(steps.between)),
+        "most": float(np.quantile(steps.between, 0.99)),
+        "longest": max(steps.between),
     }
 
 
@@ -178,12 +183,13 @@ def table(model: str, epochs: int, repeats: int) -> Iterator[str]:
     }
     alone = medians["alone"]
     yield f"{model}, {epochs} epochs of {alone['seconds'] / epochs:.2f} s, {torch.get_num_threads()} cores"
-    yield f"{'':16}{'whole':>8}{'seconds a snapshot':>20}{'processor':>11}{'step':>7}{'longest':>9}"
+    yield f"{'':16}{'whole':>8}{'seconds a snapshot':>20}{'processor':>11}{'step':>7}{'99 %':>7}{'longest':>9}"
     for way, found in medians.items():
         more, used = (found[key] - alone[key] for key in ("seconds", "used"))
         yield (
             f"{way:16}{found['seconds'] / alone['seconds']:8.2f}{more / epochs:20.3f}{used / epochs:11.3f}"
-            f"{found['step'] / alone['step']:7.2f}{found['longest'] / alone['longest']:9.2f}"
+            f"{found['step'] / alone['step']:7.2f}{found['most'] / alone['most']:7.2f}"
+            f"{found['longest'] / alone['longest']:9.2f}"
         )
 
 

@@ -69,7 +69,7 @@ class WeightVisualizationCallback(Callback):
             ``"error"``), or ``"ignore"``. `findings` lists them and ``alerts/<rule>`` counts them in any case.
         background: Whether to draw on a thread while training continues.
         max_overhead: Fraction of training time that snapshots may take: the time for which it waits, and the processor
-            time of the threads that draw as far as no core is idle. At 0.7 of it snapshots are taken without pictures,
+            time of the threads that draw as far as no core is idle. Near it snapshots have fewer and fewer pictures,
             beyond it they are skipped; two seconds are free, and the last one is always drawn. None: no limit.
         alerts: Which findings are wanted: a rule's name with None leaves it out, with a dict changes its thresholds
             (``{"growth": {"factor": 50}, "not_moving": None}``). ``docs/findings.md`` has all.

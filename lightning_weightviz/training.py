@@ -78,7 +78,7 @@ class Training:
             return
         self.last_step = step
         # The last snapshot is always drawn.
-        self._log(step, epoch=epoch, pictures=always or self.schedule.affords_pictures())
+        self._log(step, epoch=epoch, pictures=1.0 if always else self.schedule.affordable_pictures())
 
     def reach(self, before: int, steps: int, *, step: int, epoch: int, ends_epoch: bool = False) -> None:
         """Takes a snapshot where one is due; writes what has been drawn meanwhile.
@@ -168,7 +168,7 @@ class Training:
         # Ranks that differ would wait for each other for ever.
         return self.schedule.affords(sharding.agreed if self.visualizer.observer.needs_every_rank else bool)
 
-    def _log(self, step: int, epoch: int, *, initial: bool = False, pictures: bool = True) -> None:
+    def _log(self, step: int, epoch: int, *, initial: bool = False, pictures: float = 1.0) -> None:
         with self.schedule.blocking():
             if self._refresh is not None:
                 self._refresh()

@@ -35,6 +35,7 @@ from lightning_weightviz.views import VIEWS, Scene
 from lightning_weightviz.views.statistics import MOST_MATRICES, leaves_out
 from lightning_weightviz.views.support.render import Rendered, render
 from lightning_weightviz.views.support.scene import with_spectra
+from lightning_weightviz.views.support.worth import Worth
 
 AskedTraining = tuple[Sequence[Any], Mapping[str, Any], int | None]
 """Optimizers, metrics by name, and how many epochs there are to be, where that is known."""
@@ -151,7 +152,8 @@ class WeightVisualizer:
         self._last: _Seen | None = None
         self._engine = Engine(self.settings.alerts)
         self.ask_training: Callable[[], AskedTraining] = partial(_known, _as_list(optimizers))
-        self._last_is_drawn = True
+        # Of the newest snapshot; both are the drawing thread's.
+        self._worth, self._drawn_tags = Worth(), frozenset[str]()
         if self.writes:
             self._say_what_has_no_scalars()
 
@@ -189,7 +191,7 @@ class WeightVisualizer:
         """What was found so far, in at most twelve lines."""
         return summary(self._engine.found, self._engine.snapshots)
 
-    def log(self, step: int, *, epoch: int = 0, initial: bool = False, pictures: bool = True) -> None:
+    def log(self, step: int, *, epoch: int = 0, initial: bool = False, pictures: float = 1.0) -> None:
         """Takes a snapshot, and writes what earlier ones have become since.
 
         Errors are reported once and stop nothing.
@@ -198,21 +200,21 @@ class WeightVisualizer:
             step: On the loggers' axis, rising from call to call.
             epoch: Epochs finished, for the captions.
             initial: Whether no step was taken yet.
-            pictures: Whether to draw it; numbers and histograms are logged in any case. Of the last snapshot `finish`
-                draws what was left out.
+            pictures: Which share of its pictures may be drawn, from 0 to 1: the overview, and those that changed most
+                since they were last drawn. Numbers and histograms are logged in any case, and what does not look other
+                than before is not drawn again. Of the last snapshot `finish` draws what was left out.
 
         Raises:
             WeightAlert: With ``on_alert="raise"``, where a rule found something; all was written before.
         """
         begun = time.perf_counter()
         with self._tolerance.of("measuring the weights"):
-            spectra = self.settings.needs_spectra and pictures and self.writes and is_milestone(self._next_ordinal)
-            measured = self._observer.take(spectra=spectra)
+            drawn = self.writes and pictures > 0 and is_milestone(self._next_ordinal)
+            measured = self._observer.take(spectra=drawn and self.settings.needs_spectra)
             if measured is not None:
                 moment = Moment(step, epoch, self._next_ordinal, initial, training=self._training_facts())
                 seen = self._measuring.submit(partial(self._see, measured, moment))
                 self._next_ordinal += 1
-                self._last_is_drawn = pictures
                 if self.writes:
                     self._drawing.submit(partial(self._draw, seen, pictures), self._bytes_of_pictures())
         self._blocked += time.perf_counter() - begun
@@ -243,7 +245,7 @@ class WeightVisualizer:
             self.collect(wait=True)
         finally:
             if self._last is not None and self.writes:
-                self._draw_last(self._with_spectra(self._last))
+                self._drawing.submit(partial(self._draw_rest, self._with_spectra(self._last)), 0)
             self._last = None
             self._write(self._drawing.drain())
             if self.writes:
@@ -315,21 +317,21 @@ class WeightVisualizer:
         scene = replace(scene, findings=tuple(one.headline for one in judged.open if one.severity != "note"))
         return _Seen(scene, judged, text(judged, self._engine.found), errors)
 
-    def _draw(self, future: Future[_Seen], pictures: bool) -> Rendered | None:
+    def _draw(self, future: Future[_Seen], pictures: float) -> Rendered | None:
         """Draws a snapshot, on the thread that draws; None where it could not be measured, reported elsewhere."""
         if future.exception() is not None:
             return None
         seen = future.result()
-        all_views = seen.scene.snapshot.is_milestone
+        scene, all_views = self._worth.choose(seen.scene, pictures), seen.scene.snapshot.is_milestone
         views = [name for name in self.settings.views if all_views or not VIEWS[name].over_time]
-        if not pictures:
+        if not scene.draws:
             views = [name for name in views if VIEWS[name].numbers]
         extra: list[Artifact] = [*scalars(seen.judged), Scalar(SECONDS, self._blocked + self.spent.seconds)]
         if seen.judged.begun or seen.judged.ended:
             extra.append(seen.text)
-        return render(
-            replace(seen.scene, draws=pictures), views, prefix=self.settings.prefix, extra=extra, spent=self.spent
-        )
+        rendered = render(scene, views, prefix=self.settings.prefix, extra=extra, spent=self.spent)
+        self._drawn_tags = frozenset(one.tag for one in rendered.batch.artifacts if isinstance(one, Image))
+        return rendered
 
     def _judge(self, futures: Iterator[Future[_Seen]]) -> list[Finding]:
         """Tells what begins and ends at snapshots that are measured; returns the errors among what holds now."""
@@ -347,25 +349,21 @@ class WeightVisualizer:
                     tell(seen.judged)
         return errors
 
-    def _draw_last(self, seen: _Seen) -> None:
-        """What was found, and what is not drawn yet of the last snapshot: all views, those over time, or what moves."""
-        if not self._last_is_drawn:
-            views, drawn = list(self.settings.views), False
-        else:
-            views = [name for name in self.settings.views if VIEWS[name].over_time]
-            drawn = seen.scene.snapshot.is_milestone
-        # The numbers are logged already.
-        kinds = Animation if drawn else (Image, Animation)
-        job = partial(
-            render,
-            replace(seen.scene, last=True),
+    def _draw_rest(self, seen: _Seen) -> Rendered:
+        """What was found, and what is not drawn yet of the last snapshot; on the thread that draws."""
+        scene = replace(seen.scene, last=True, unchanged=self._worth.drawn)
+        complete = self._drawn_tags and not self._worth.left_out
+        views = [name for name in self.settings.views if VIEWS[name].over_time or not complete]
+        # The numbers are logged already, and so are those pictures.
+        prefix, drawn = self.settings.prefix, self._drawn_tags
+        return render(
+            scene,
             views,
-            prefix=self.settings.prefix,
+            prefix=prefix,
             spent=self.spent,
             extra=[seen.text],
-            keep=lambda artifact: isinstance(artifact, kinds),
+            keep=lambda one: isinstance(one, Animation) or (isinstance(one, Image) and prefix + one.tag not in drawn),
         )
-        self._drawing.submit(job, 0)
 
     def _write(self, futures: Iterator[Future[Rendered | None]]) -> None:
         for future in futures:

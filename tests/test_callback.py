@@ -462,9 +462,10 @@ def test_a_snapshot_without_pictures_has_all_numbers_and_the_last_one_is_drawn(
 ) -> None:
     from lightning_weightviz.run import schedule
 
-    monkeypatch.setattr(schedule, "PICTURES", -1.0)
+    monkeypatch.setattr(schedule, "NO_PICTURES", -0.5)
+    monkeypatch.setattr(schedule, "ALL_PICTURES", -1.0)
     kept, full = Collected(), Collected()
-    with pytest.warns(UserWarning, match="0 snapshots were skipped and 5 taken without pictures"):
+    with pytest.warns(UserWarning, match="0 snapshots were skipped and 5 taken with fewer pictures or none"):
         fit(tmp_path / "numbers", WeightVisualizationCallback(sinks=[kept], max_overhead=1.0), max_epochs=5)
     fit(tmp_path / "all", WeightVisualizationCallback(sinks=[full], max_overhead=None), max_epochs=5)
     assert kept.steps("weights.rms/fc1.weight") == full.steps("weights.rms/fc1.weight")
@@ -476,3 +477,38 @@ def test_a_snapshot_without_pictures_has_all_numbers_and_the_last_one_is_drawn(
         assert kept.steps(tag)[-1] == full.steps(tag)[-1] == 24
     seconds = kept.scalars("weightviz/seconds")
     assert seconds == sorted(seconds) and seconds[-1] > 0
+
+
+def test_a_layer_that_does_not_move_is_drawn_at_the_start_and_at_the_end(tmp_path: Path) -> None:
+    kept, model = Collected(), Classifier()
+    model.fc1.requires_grad_(False)
+    fit(
+        tmp_path, WeightVisualizationCallback(sinks=[kept], max_overhead=None, prefix="net/"), model=model, max_epochs=5
+    )
+    assert kept.steps("net/weights.heatmap/fc1.weight") == [0, 24]
+    assert kept.steps("net/weights.heatmap/fc2.weight") == kept.steps("net/classes/weights") == [0, 4, 9, 14, 19, 24]
+    assert kept.steps("net/overview/weights") == [0, 4, 9, 19, 24]
+    assert kept.steps("net/weights.histogram/fc1.weight") == [0, 4, 9, 14, 19, 24]
+    assert kept.steps("net/weights.evolution/fc1.weight") == [0, 4, 9, 19, 24]
+
+
+def test_with_little_left_of_the_budget_the_overview_is_drawn_and_what_changed_most(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lightning_weightviz.run.schedule import Schedule
+
+    monkeypatch.setattr(Schedule, "affordable_pictures", lambda self: 0.01)
+    kept = Collected()
+    fit(tmp_path, WeightVisualizationCallback(sinks=[kept], max_overhead=1.0), max_epochs=4)
+    drawn = [
+        {one.tag for one in batch.artifacts if isinstance(one, Image) and not one.tag.startswith("overview")}
+        for batch in kept.batches
+    ]
+    assert kept.steps("overview/weights") == [0, 4, 9, 19]
+    # One parameter or the classes at each but the first, which is free, and at the end all that is left.
+    assert [len({tag.split("/")[-1] for tag in tags if not tag.startswith("classes")}) <= 1 for tags in drawn] == [
+        False,
+        *[True] * 4,
+        False,
+    ]
+    assert drawn[0] == drawn[4] | drawn[5] and not drawn[4] & drawn[5]

@@ -99,7 +99,7 @@ def is_near(residual: float) -> bool:
 
 
 def is_found(residual: float) -> bool:
-    """Whether the iteration has come upon an eigenvector that stands apart, from any start; argument as of `is_near`."""
+    """Whether the iteration has come upon an eigenvector that stands apart, from any start; as `is_near`."""
     return abs(residual) <= _FOUND
 
 

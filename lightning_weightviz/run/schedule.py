@@ -11,8 +11,10 @@ from lightning_weightviz.run.threads import Spent, usable_cores
 
 FREE_SECONDS = 2.0
 """So much is free, so that a short run shows every epoch, however small its network."""
-PICTURES = 0.7
-"""Share of what is allowed that snapshots with pictures may use up; the rest is for those without."""
+ALL_PICTURES = 0.5
+"""Until so much of what is allowed is used up, all pictures may be drawn; from there on fewer and fewer."""
+NO_PICTURES = 0.8
+"""From here on none; the rest is for numbers."""
 
 
 class Schedule:
@@ -26,7 +28,7 @@ class Schedule:
 
     Attributes:
         left_out: How many snapshots were due and not taken.
-        undrawn: How many were taken without pictures.
+        undrawn: How many were taken that could not have all their pictures.
     """
 
     def __init__(
@@ -92,14 +94,15 @@ class Schedule:
         self.left_out += not affords
         return affords
 
-    def affords_pictures(self) -> bool:
-        """Whether one that is taken now may be drawn too; counts those that may not.
+    def affordable_pictures(self) -> float:
+        """Which share of the pictures may be drawn of a snapshot that is taken now; counts those that may not have all.
 
         Numbers and histograms are worth more than pictures and cost less, so pictures stop first.
         """
-        draws = self._max_overhead is None or self._used_up <= PICTURES
-        self.undrawn += not draws
-        return draws
+        used_up = 0.0 if self._max_overhead is None else self._used_up
+        share = min(max((NO_PICTURES - used_up) / (NO_PICTURES - ALL_PICTURES), 0.0), 1.0)
+        self.undrawn += share < 1.0
+        return share
 
     @property
     def _used_up(self) -> float:
@@ -115,8 +118,8 @@ class Schedule:
         """
         if self.left_out or self.undrawn:
             warnings.warn(
-                f"{self.left_out} snapshots were skipped and {self.undrawn} taken without pictures to keep the "
-                f"overhead below max_overhead={self._max_overhead}: they have taken {self.lost:.1f} s from the "
-                "training; pass max_overhead=None to take them all",
+                f"{self.left_out} snapshots were skipped and {self.undrawn} taken with fewer pictures or none, to "
+                f"keep the overhead below max_overhead={self._max_overhead}: they have taken {self.lost:.1f} s from "
+                "the training; pass max_overhead=None to take them all",
                 stacklevel=3,
             )

@@ -59,7 +59,8 @@ def distribution(scene: Scene) -> Iterator[Artifact]:
     """Images ``<target>.distribution/<parameter>`` of every pictured parameter."""
     for target, measurements in scene.snapshot.targets.items():
         for name, measurement in measurements.items():
-            if measurement.picture is not None and measurement.parameter.size > 0:
+            shown = measurement.picture is not None and measurement.parameter.size > 0
+            if shown and scene.affords(key_of(target, name)):
                 drawn = draw_distribution(scene, target, measurement)
                 yield Image(f"{target}.distribution/{name}", drawn.raster, drawn.caption)
 

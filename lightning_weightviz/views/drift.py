@@ -64,9 +64,11 @@ def drift(scene: Scene) -> Iterator[Artifact]:
         return
     for target, measurements in scene.snapshot.targets.items():
         for measurement in measurements.values():
-            if measurement.parameter.size and (found := changes(scene, target, measurement)):
+            parameter = measurement.parameter
+            shown = parameter.size > 0 and scene.affords(key_of(target, parameter.name))
+            if shown and (found := changes(scene, target, measurement)):
                 drawn = draw_drift(scene, target, measurement, found)
-                yield Image(f"{target}.drift/{measurement.parameter.name}", drawn.raster, drawn.caption)
+                yield Image(f"{target}.drift/{parameter.name}", drawn.raster, drawn.caption)
 
 
 def changes(scene: Scene, target: Target, measurement: Measurement) -> tuple[Change, ...]:

@@ -53,7 +53,7 @@ def evolution(scene: Scene) -> Iterator[Artifact]:
     for target, measurements in scene.snapshot.targets.items():
         for name, measurement in measurements.items():
             parameter, frames = measurement.parameter, film_of(scene, target, measurement)
-            if not frames or parameter.size == 0:
+            if not frames or parameter.size == 0 or not scene.affords(key_of(target, name)):
                 continue
             drawn = draw_evolution(scene, target, parameter, frames)
             yield Image(f"{target}.evolution/{name}", drawn.raster, drawn.caption)

@@ -64,7 +64,8 @@ def spectrum(scene: Scene) -> Iterator[Artifact]:
     """Images ``<target>.spectrum/<parameter>`` of pictured matrices whose singular values were measured."""
     for target, measurements in scene.snapshot.targets.items():
         for name, measurement in measurements.items():
-            if measurement.picture is not None and measurement.spectrum is not None:
+            shown = measurement.picture is not None and scene.affords(key_of(target, name))
+            if shown and measurement.spectrum is not None:
                 drawn = draw_spectrum(scene, target, measurement, measurement.spectrum)
                 yield Image(f"{target}.spectrum/{name}", drawn.raster, drawn.caption)
 

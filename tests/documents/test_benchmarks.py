@@ -26,7 +26,7 @@ def test_flatness_reports_every_stretch(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.flatness", "--model", "mlp", "--snapshots", "6", "--stretch", "3"]
     done = subprocess.run([*command, "--out", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    lines = (tmp_path / "flatness.txt").read_text().splitlines()
+    lines = (tmp_path / "flatness_mlp.txt").read_text().splitlines()
     assert [line.split()[0] for line in lines[2:]] == ["0–2", "3–5"]
     assert all(float(cell) > 0 for line in lines[2:] for cell in line.split()[1:])
 

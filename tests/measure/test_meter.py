@@ -11,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from lightning_weightviz.measure import HeadSource, Measured, Meter, transfer
 from lightning_weightviz.measure.device import abilities
+from lightning_weightviz.measure.device.moments import TOGETHER, _groups
 from lightning_weightviz.measure.device.subset import BUDGET, LIMIT, positions, shares
 from lightning_weightviz.settings import DEFAULT_STATISTICS
 from tests.support.oracles import hard_tensors, numbers, parameter
@@ -326,3 +327,15 @@ def test_values_of_one_tensor_of_each_dtype() -> None:
         tensor = torch.linspace(-2, 2, 50_000).to(dtype)
         found = meter_of([tensor]).measure([tensor]).result().measurements["0"]
         assert found.statistics["max"] == numbers(tensor).max()
+
+
+def test_small_parameters_are_measured_together_and_none_twice() -> None:
+    sizes = [10, 640, 8192, 64, 128, 1, 0, 16384, 5000, 300]
+    tensors = [torch.zeros(size, dtype=torch.float64 if size == 300 else torch.float32) for size in sizes]
+    groups = _groups(tensors)
+    assert sorted(index for group in groups for index in group) == [0, 1, 2, 3, 4, 5, 8, 9]
+    assert [sorted(sizes[index] for index in group) for group in groups] == [[5000, 8192], [1, 10, 64, 128, 640], [300]]
+    # Of many, none is filled up to more than four times its size.
+    for group in _groups([torch.zeros(size) for size in range(1, 4000, 3)]):
+        filled = len(group) * (3 * max(group) + 1)
+        assert filled <= TOGETHER or max(group) <= 4 * min(group) + 4

@@ -7,6 +7,7 @@ import torch
 
 from lightning_weightviz.measure import Meter
 from lightning_weightviz.measure.device import abilities
+from lightning_weightviz.measure.device.pooling import pool
 from lightning_weightviz.snapshot import Layout, Parameter, Picture
 from tests.support import scenes
 from tests.support.oracles import numbers
@@ -101,6 +102,19 @@ def test_layouts_in_memory_and_dtypes() -> None:
     for dtype in (torch.bfloat16, torch.float16, torch.float64, torch.float8_e4m3fn):
         tensor = torch.randn(200, 150, generator=random).to(dtype)
         assert_pooled(pooled(tensor), numbers(tensor))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.float64])
+@pytest.mark.parametrize("shape", [(7, 9), (1, 12), (256, 256), (1, 1)])
+def test_a_picture_of_single_values_is_the_same_by_either_way(shape: tuple[int, int], dtype: torch.dtype) -> None:
+    values = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(dtype)
+    plain = pool(values, (256, 256), None, mean=True)
+    scaled = pool(values, (256, 256), torch.tensor(2.0, dtype=torch.float32), mean=True)
+    assert plain.arrays.keys() == scaled.arrays.keys()
+    for name, found in plain.arrays.items():
+        # A root of a square may be an ulp off.
+        torch.testing.assert_close(found, scaled.arrays[name], rtol=2e-7 if name == "rms" else 0, atol=0)
+    assert torch.equal(plain.column_squares * 4, scaled.column_squares)
 
 
 def test_a_large_float64_stays_finite() -> None:

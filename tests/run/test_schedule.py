@@ -105,17 +105,25 @@ def test_what_our_threads_use_counts_where_no_core_is_idle(
 def test_pictures_are_left_out_before_numbers(clock: Clock) -> None:
     plan = Schedule(1, None, 0.01)
     plan.start()
-    levels = []
+    shares = []
     for _ in range(400):
         clock.now += 1.0
-        level = 0
         if plan.affords():
-            level = 2 if plan.affords_pictures() else 1
+            shares.append(plan.affordable_pictures())
             with plan.blocking():
-                clock.now += (0.0, 0.005, 0.2)[level]
-        levels.append(level)
-    assert levels[:5] == [2] * 5 and {1, 2} <= set(levels[50:])
-    assert plan.undrawn == levels.count(1) > 100 and plan.left_out == levels.count(0)
+                clock.now += 0.005 + 0.2 * shares[-1]
+    assert shares[:5] == [1.0] * 5 and 0.0 < min(shares[50:]) < 0.1
+    assert plan.undrawn == sum(share < 1.0 for share in shares) > 100 and plan.left_out == 0
     assert plan.lost <= schedule.FREE_SECONDS + 0.01 * clock.now
-    with pytest.warns(UserWarning, match=f"{plan.left_out} snapshots were skipped and {plan.undrawn} taken without"):
+    expected = f"0 snapshots were skipped and {plan.undrawn} taken with fewer pictures or none"
+    with pytest.warns(UserWarning, match=expected):
         plan.warn_of_left_out()
+
+
+@pytest.mark.parametrize(("used_up", "share"), [(0.0, 1.0), (0.5, 1.0), (0.65, 0.5), (0.8, 0.0), (0.99, 0.0)])
+def test_the_nearer_the_limit_the_fewer_pictures(used_up: float, share: float, clock: Clock) -> None:
+    plan = Schedule(1, None, 0.0)
+    with plan.blocking():
+        clock.now += used_up * schedule.FREE_SECONDS
+    assert plan.affordable_pictures() == pytest.approx(share)
+    assert plan.undrawn == (share < 1.0) and plan.affords()

@@ -176,7 +176,8 @@ def spectrum(parameter: Parameter, values: Array) -> Spectrum:
         np.linalg.svd(one, compute_uv=False) if np.isfinite(one).all() else np.full(min(shape), math.nan)
         for one in matrices
     ]
-    edges = [one.std() * (math.sqrt(shape[0]) + math.sqrt(shape[1])) for one in matrices]
+    with np.errstate(invalid="ignore"):
+        edges = [one.std() * (math.sqrt(shape[0]) + math.sqrt(shape[1])) for one in matrices]
     return Spectrum(np.stack(found), np.array(edges), shape, complete=True)
 
 

@@ -181,7 +181,8 @@ def test_a_parameter_that_fails_later_is_left_out_from_then_on(monkeypatch: pyte
         visualizer.finish()
     assert failures(texts) == []
     assert any("fc2.scale: reading it raised RuntimeError: sealed" in text for text in texts)
-    assert kept.steps("weights.heatmap/fc2.weight") == [0, 1, 2] and kept.steps("weights.heatmap/fc2.scale") == [0]
+    assert kept.steps("weights.histogram/fc2.weight") == [0, 1, 2] and kept.steps("weights.histogram/fc2.scale") == [0]
+    assert kept.steps("weights.heatmap/fc2.weight") == [0, 2] and kept.steps("weights.heatmap/fc2.scale") == [0]
 
 
 class Quantised(torch.Tensor):

@@ -18,7 +18,7 @@ from torch import Tensor
 from lightning_weightviz.measure.device.abilities import accumulator, looks
 from lightning_weightviz.measure.device.cpu_sweep import sweep
 from lightning_weightviz.measure.device.memory_order import flat
-from lightning_weightviz.measure.device.scaling import power_above, widen
+from lightning_weightviz.measure.device.scaling import PLAIN, power_above, widen
 from lightning_weightviz.measure.device.slots import count_slots, fold, slots
 from lightning_weightviz.measure.enqueued import PieceNumbers, PieceOwners
 from lightning_weightviz.measure.histogram_scheme import SLOTS
@@ -27,6 +27,8 @@ from lightning_weightviz.snapshot import PERCENTILES
 
 SMALL = 1 << 14
 """Parameters of fewer elements are measured together, as the rows of one matrix."""
+TOGETHER = 1 << 12
+"""So many elements, with what fills them up, are measured together however different their sizes are."""
 HOST_PIECE = 1 << 18
 """Elements of a piece on the host, which with buffers like it stays in a common cache."""
 STREAM_PIECE = 1 << 24
@@ -146,13 +148,19 @@ def measure_moments(tensors: Sequence[Tensor], powers: int, *, sort: bool) -> tu
 
 
 def _groups(tensors: Sequence[Tensor]) -> list[list[int]]:
-    """Small tensors of one dtype and similar size: padding at most quadruples them."""
-    groups: dict[tuple[bool, int], list[int]] = {}
-    for index, tensor in enumerate(tensors):
-        if 0 < tensor.numel() < SMALL:
-            wide = tensor.dtype == torch.float64
-            groups.setdefault((wide, (tensor.numel().bit_length() + 1) // 2), []).append(index)
-    return list(groups.values())
+    """Small tensors of one dtype: padding at most quadruples them, or they are few and tiny."""
+    groups: list[list[int]] = []
+    for wide in (False, True):
+        small = [i for i, one in enumerate(tensors) if 0 < one.numel() < SMALL and (one.dtype == torch.float64) == wide]
+        largest = math.inf
+        for index in sorted(small, key=lambda index: -tensors[index].numel()):
+            size = tensors[index].numel()
+            if groups and (4 * size >= largest or (len(groups[-1]) + 1) * largest <= TOGETHER):
+                groups[-1].append(index)
+            else:
+                groups.append([index])
+                largest = size
+    return groups
 
 
 def _measure_small(tensors: Sequence[Tensor], owners: list[int], pieces: Pieces, extremes: list[Extremes]) -> None:
@@ -166,8 +174,13 @@ def _measure_small(tensors: Sequence[Tensor], owners: list[int], pieces: Pieces,
     padding = [rows.shape[1] - tensor.numel() for tensor in tensors]
     pieces.add(owners, _row_sums(rows, low, high, scale, sums), counts, scale, padding=padding)
     pieces.add_fan(owners, _fan(rows, sums))
-    for index, value in zip(owners, magnitude.unbind(), strict=True):
-        extremes[index] = Extremes(value, plain=False)
+    plain = [False] * len(tensors)
+    if looks(rows.device) and rows.dtype == torch.float32:
+        sizes = torch.tensor([tensor.numel() for tensor in tensors], dtype=torch.int64, device=rows.device)
+        ordinary = (magnitude > PLAIN[0]) & (magnitude < PLAIN[1])
+        plain = (ordinary & (rows.isfinite().sum(1) == sizes)).tolist()
+    for index, value, is_ordinary in zip(owners, magnitude.unbind(), plain, strict=True):
+        extremes[index] = Extremes(value, plain=is_ordinary)
 
 
 def _measure_large(owner: int, values: Tensor, pieces: Pieces) -> Extremes:

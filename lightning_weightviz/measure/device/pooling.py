@@ -6,6 +6,7 @@ The outer block dimension is reduced first, along whole rows, then the inner one
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -124,29 +125,35 @@ class Cut:
     channels: Blocks
     kernel: int
 
-    @classmethod
-    def of(
-        cls,
-        shape: tuple[int, int],
-        limits: tuple[int, int],
-        device: torch.device,
-        kernel: int = 1,
-        here: tuple[tuple[int, int], tuple[int, int]] | None = None,
-    ) -> Cut:
-        """Into at most `limits` cells; of a rectangle of the matrix, rows and columns `here`, its part of them."""
-        down, across = (None, None) if here is None else here
-        channels = None if across is None else (across[0] // kernel, across[1] // kernel)
-        return cls(
-            Blocks(shape[0], limits[0], device, here=down),
-            Blocks(shape[1], limits[1], device, kernel, across),
-            Blocks(shape[1] // kernel, limits[1], device, here=channels),
-            kernel,
-        )
+    @property
+    def is_whole(self) -> bool:
+        """Whether each cell is one value."""
+        return self.rows.most == self.columns.most == 1
 
     @property
     def sizes(self) -> Tensor:
         """Elements of each cell, int64, (h, w)."""
         return self.rows.real.sum(1).unsqueeze(1) * self.columns.real.sum(1)
+
+
+# The same of each snapshot, and as many as there are shapes among the pictures.
+@lru_cache(maxsize=64)
+def cut_of(
+    shape: tuple[int, int],
+    limits: tuple[int, int],
+    device: torch.device,
+    kernel: int = 1,
+    here: tuple[tuple[int, int], tuple[int, int]] | None = None,
+) -> Cut:
+    """A matrix in at most `limits` cells; of a rectangle of it, rows and columns `here`, its part of them."""
+    down, across = (None, None) if here is None else here
+    channels = None if across is None else (across[0] // kernel, across[1] // kernel)
+    return Cut(
+        Blocks(shape[0], limits[0], device, here=down),
+        Blocks(shape[1], limits[1], device, kernel, across),
+        Blocks(shape[1] // kernel, limits[1], device, here=channels),
+        kernel,
+    )
 
 
 @dataclass(frozen=True)
@@ -195,8 +202,25 @@ def pool(
         (kernel,); where asked for ``mean``, float32, (h, w).
     """
     rows, columns = values.shape
-    cut = Cut.of((rows, columns), limits, values.device, kernel)
+    cut = cut_of((rows, columns), limits, values.device, kernel)
+    if cut.is_whole and scale is None:
+        return _whole(widen(values), mean=mean)
     return pooled(cell_sums(values, cut, scale, mean=mean), cut, scale, rows)
+
+
+def _whole(values: Tensor, *, mean: bool) -> Pooled:
+    """A picture of which each cell is one value; all of these are finite, and their squares fit float32."""
+    squares = values * values
+    row_norms, column_squares = squares.sum(1).sqrt(), squares.sum(0).to(accumulator(values.device))
+    arrays = {
+        "extreme": values,
+        "rms": values.abs(),
+        "row_norms": row_norms.unsqueeze(1).expand(-1, 2),
+        "column_norms": column_squares.sqrt().unsqueeze(1).expand(-1, 2),
+    }
+    if mean:
+        arrays["mean"] = values
+    return Pooled({key: narrow(array) for key, array in arrays.items()}, column_squares, None)
 
 
 def cell_sums(values: Tensor, cut: Cut, scale: Tensor | None, *, mean: bool) -> CellSums:

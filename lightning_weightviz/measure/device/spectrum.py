@@ -82,7 +82,7 @@ class Lanczos:
         return alpha, beta
 
     def _look(self, tall: Tensor, scale: Tensor | None) -> tuple[Tensor, Tensor]:
-        """As many steps as each matrix needs; what they found is as of one step, and the next start is known at once."""
+        """As many steps as each matrix needs; their value is told as that of one, and the next start is known at once."""
         irregular, best = _irregular(self._length, self._runs, tall.device).numpy(), self._best()
         known = None if best is None else best.to("cpu", torch.float32).numpy()
         found = []
@@ -198,12 +198,10 @@ def _irregular(length: int, ordinal: int, device: torch.device) -> Tensor:
 def _mixed(best: npt.NDArray[np.float32], irregular: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """As `Lanczos.start` mixes them, of one matrix on the host."""
     vector = best / np.float32(max(float(best.dot(best)) ** 0.5, 1e-30)) + np.float32(_IRREGULAR) * irregular
-    return vector / np.float32(float(vector.dot(vector)) ** 0.5)
+    return np.asarray(vector / np.float32(float(vector.dot(vector)) ** 0.5), np.float32)
 
 
-def _multiplier(
-    tall: Tensor, scale: Tensor | None
-) -> Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]:
+def _multiplier(tall: Tensor, scale: Tensor | None) -> Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]:
     """What gives WᵀW v of one matrix on the host; small ones need no blocks."""
     if scale is None and tall.dtype == torch.float32 and tall.numel() <= _CACHED:
         whole = tall[0]

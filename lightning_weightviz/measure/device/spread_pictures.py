@@ -13,6 +13,7 @@ from lightning_weightviz.measure.device.pooling import (
     Cut,
     cell_extremes,
     cell_sums,
+    cut_of,
     members,
     pooled,
 )
@@ -92,7 +93,7 @@ class SpreadPicture:
         """A picture's arrays, as of `pool`, from sheets that are put together."""
         place, kernels = self.place, self.parameter.kernel > 1
         matrix = rows, _ = self.parameter.matrix_shape
-        cut = Cut.of(matrix, self._cells, scale.device, self.parameter.kernel)
+        cut = cut_of(matrix, self._cells, scale.device, self.parameter.kernel)
         squares = members(sums["rows", place], cut.rows)
         whole = CellSums(
             extreme=from_both_ways(extremes["extreme", place]),
@@ -112,7 +113,7 @@ class SpreadPicture:
 
     def _cut(self, part: Part) -> Cut:
         here = part.rows, part.columns
-        return Cut.of(self.parameter.matrix_shape, self._cells, part.values.device, self.parameter.kernel, here)
+        return cut_of(self.parameter.matrix_shape, self._cells, part.values.device, self.parameter.kernel, here)
 
 
 def _cells_of(field: Tensor, cut: Cut) -> Tensor:

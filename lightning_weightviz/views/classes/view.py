@@ -60,7 +60,7 @@ def _of_head(
     scene: Scene, head: ClassRows, pairs: ClassPairs | None, templates_range: str, suffix: str
 ) -> Iterator[Artifact]:
     head = replace(head, class_names=_all_written(head.class_names))
-    if scene.draws:
+    if scene.draws and scene.renews(templates_range):
         yield from _images(scene, head, pairs, templates_range, suffix)
     yield from _scalars(head, pairs, suffix)
 

@@ -57,7 +57,8 @@ def heatmap(scene: Scene) -> Iterator[Artifact]:
     """
     for target, measurements in scene.snapshot.targets.items():
         for name, measurement in measurements.items():
-            if measurement.picture is not None and measurement.parameter.size > 0:
+            shown = measurement.picture is not None and measurement.parameter.size > 0
+            if shown and scene.renews(key_of(target, name)):
                 drawn = draw_heatmap(scene, target, measurement)
                 yield Image(f"{target}.heatmap/{name}", drawn.raster, drawn.caption)
 

@@ -45,6 +45,8 @@ class Scene:
         last: Whether this is the last snapshot of the run.
         pairs: Compare the classes of the snapshot's heads, one per head.
         draws: Whether pictures are wanted; else numbers alone, as pictures cost more.
+        affordable: Keys, as in memory, of the parameters and heads whose pictures may be drawn; None: all.
+        unchanged: Keys of those that look as when they were last drawn, to less than a colour step.
         findings: What is wrong with the weights now, a sentence each, the gravest first; no notes.
     """
 
@@ -54,7 +56,17 @@ class Scene:
     last: bool = False
     pairs: tuple[Deferred[ClassPairs | None], ...] = ()
     draws: bool = True
+    affordable: frozenset[str] | None = None
+    unchanged: frozenset[str] = frozenset()
     findings: tuple[str, ...] = ()
+
+    def affords(self, key: str) -> bool:
+        """Whether pictures of a parameter or head may be drawn."""
+        return self.affordable is None or key in self.affordable
+
+    def renews(self, key: str) -> bool:
+        """Whether pictures may be drawn that show this snapshot of it alone: not where they look the same."""
+        return self.affords(key) and key not in self.unchanged
 
     @property
     def is_crowded(self) -> bool:
