@@ -68,7 +68,7 @@ TRAININGS = [
             "overview/weights": "Look here first. A row a parameter, a strip a statistic, time from left to right. "
             "What never changes colour does not learn.",
             "weights.heatmap/network.0.weight": "The first layer sees pictures, so each unit is drawn as the picture "
-            "that excites (red) and silences (blue) it. Units that are still noise were not needed.",
+            "that excites (red) and silences (blue) it. Most units that are still noise are fired by no image.",
             "weights.evolution/network.0.weight": "Some units from the start on, all in one range of colours: when it "
             "was learned, and that it has settled.",
             "weights.drift/network.0.weight": "What was added to the start, and since the last snapshot. Mind the two "
@@ -79,6 +79,9 @@ TRAININGS = [
             "weights.drift/network.2.weight": "Its changes: columns of one colour are inputs that all units use anew.",
             "weights.distribution/network.2.weight": "The spread of its values over time. Bands that grow without end "
             "or fall onto 0 are worth a look.",
+            "weights.spectrum/network.0.weight": "What was learned beside noise: a singular value is how strongly the "
+            "layer acts along one direction. Those of random numbers stay in the grey; orange ones were learned.",
+            "weights.spectrum/network.2.weight": "In the next layer fewer have left the noise, and later.",
             "weights.heatmap/network.0.bias": "A bias has one dimension: a row a snapshot, newest at the bottom.",
             **HEAD,
             "classes/templates": "What the whole network looks for, were there no ReLU: digits appear.",
@@ -89,7 +92,7 @@ TRAININGS = [
             "weights.animation/network.0.weight": "With `animation=True`: the film as a GIF, at the end of fit.",
         },
         arguments={
-            "views": ("heatmap", "distribution", "evolution", "classes", "overview", "drift"),
+            "views": ("heatmap", "distribution", "evolution", "classes", "overview", "drift", "spectrum"),
             "targets": ("weights", "gradients", "updates"),
             "animation": True,
         },

@@ -48,7 +48,7 @@ class WeightVisualizationCallback(Callback):
         targets: ``"weights"``, ``"gradients"`` (as they are before the last step of an epoch, unscaled, before
             clipping) and ``"updates"`` (change since the last snapshot; keeps a copy of the weights).
         views: Which pictures and numbers to log, of ``"heatmap"``, ``"histogram"``, ``"statistics"``,
-            ``"distribution"``, ``"evolution"``, ``"classes"``, ``"overview"`` and ``"drift"``.
+            ``"distribution"``, ``"evolution"``, ``"classes"``, ``"overview"``, ``"drift"`` and ``"spectrum"``.
         statistics: Names of the scalars. They are logged for parameters of two or more dimensions and for the whole
             model; for all that match where `layers` is given.
         max_layers: How many parameters get pictures; histograms and statistics cover all selected.

@@ -27,7 +27,7 @@ def test_every_picture_is_written_and_every_view_is_shown(tmp_path: Path) -> Non
             assert picture.width == 720
     tags = re.findall(r"^### `(.+)`$", text, re.MULTILINE)
     shown = {part for tag in tags for part in re.split(r"[./]", tag)}
-    assert {*DEFAULT_VIEWS, "drift"} - WITHOUT_PICTURES <= shown
+    assert {*DEFAULT_VIEWS, "drift", "spectrum"} - WITHOUT_PICTURES <= shown
 
 
 def test_the_gallery_in_the_repository_is_that_of_the_script() -> None:

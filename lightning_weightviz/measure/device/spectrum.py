@@ -82,7 +82,7 @@ class Lanczos:
         return alpha, beta
 
     def _look(self, tall: Tensor, scale: Tensor | None) -> tuple[Tensor, Tensor]:
-        """As many steps as each matrix needs; their value is told as that of one, and the next start is known at once."""
+        """As many steps as each matrix needs; told as one step of their value, and the next start is known at once."""
         irregular, best = _irregular(self._length, self._runs, tall.device).numpy(), self._best()
         known = None if best is None else best.to("cpu", torch.float32).numpy()
         found = []
