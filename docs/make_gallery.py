@@ -79,8 +79,8 @@ TRAININGS = [
             "weights.drift/network.2.weight": "Its changes: columns of one colour are inputs that all units use anew.",
             "weights.distribution/network.2.weight": "The spread of its values over time. Bands that grow without end "
             "or fall onto 0 are worth a look.",
-            "weights.spectrum/network.0.weight": "What was learned beside noise: a singular value is how strongly the "
-            "layer acts along one direction. Those of random numbers stay in the grey; orange ones were learned.",
+            "weights.spectrum/network.0.weight": "What was learned, next to noise: a singular value says how strongly "
+            "the layer acts along one direction. Those of random numbers stay in the grey; orange ones were learned.",
             "weights.spectrum/network.2.weight": "In the next layer fewer have left the noise, and later.",
             "weights.heatmap/network.0.bias": "A bias has one dimension: a row a snapshot, newest at the bottom.",
             **HEAD,

@@ -1,4 +1,4 @@
-"""Spectrum: the singular values of a matrix beside those of noise of the same spread, now and over time."""
+"""Spectrum: the singular values of a matrix next to those of noise of the same spread, now and over time."""
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ THIN = 16
 HEIGHT = 190
 BAR = 8
 """Width of a bar in pixels."""
+ROOM = 1.2
+"""Height of the chart as a multiple of its highest bar, so that words stand above it."""
 LEAST = 12
 """Height in pixels of a bar that stands for one value, at least."""
 
@@ -80,7 +82,7 @@ def draw_spectrum(scene: Scene, target: Target, measurement: Measurement, found:
     what, when = describe(parameter, target), moment(scene.snapshot)
 
     page = Page()
-    page.header(parameter.name, what, f"{when} · spectrum: what was learned beside noise")
+    page.header(parameter.name, what, f"{when} · spectrum: what was learned, next to noise")
     for sentence in sentences(found):
         page.paragraph(sentence, color=INK)
     now = over_time = None
@@ -100,23 +102,26 @@ def sentences(found: Spectrum) -> Iterator[str]:
     """What there is to see, in words."""
     matrices = len(found.values)
     if broken := int((~found.known).sum()):
-        whose = "the matrix holds" if matrices == 1 else f"{broken} of {matrices} matrices hold"
+        whose = (
+            "the matrix holds" if matrices == 1 else f"{broken} of {matrices} matrices hold{'s' if broken == 1 else ''}"
+        )
         yield f"no spectrum: {whose} NaN or infinities"
     if found.known.any() and not found.relative.size:
         yield "no spectrum: all values are equal, so there is no spread to compare with"
     if not found.relative.size:
         return
     count, largest = int(np.nansum(found.outliers)), float(found.relative.max())
-    of = f"of {found.known.sum() * min(found.shape)}"
+    directions = int(found.known.sum()) * min(found.shape)
+    of = f"of {directions} direction{'s' if directions > 1 else ''}"
     if count == 0:
-        yield f"none {of} directions stands out from noise of the same spread"
+        yield f"none {of} stands out from noise of the same spread"
     elif largest <= found.chance and found.complete:
-        yield f"{count} {of} directions {_are(count)} just beyond the noise, no farther than by chance"
+        yield f"{count} {of} {_are(count)} just beyond the noise, no farther than by chance"
     else:
         least = "" if found.complete else "at least "
-        yield f"{least}{count} {of} directions {_have(count)} left the noise, up to {number(largest)} times its edge"
+        yield f"{least}{count} {of} {_have(count)} left the noise, up to {number(largest)} times its edge"
     if min(found.shape) < THIN:
-        yield f"so few directions tell little: with less than {THIN} what is learned may fill them all"
+        yield f"too few directions to tell: what is learned may fill all of them where there are fewer than {THIN}"
 
 
 def _are(count: int) -> str:
@@ -139,7 +144,7 @@ def _draw_now(page: Page, found: Spectrum, scale: EdgeScale) -> Plot:
     within = edges[1:] <= 1.0
     if not found.complete:
         counts[within] = 0.0
-    top = max(float(counts.max()), float(expected.max())) * 1.08
+    top = max(float(counts.max()), float(expected.max())) * ROOM
     _shade(plot, scale)
     heights = np.where(counts > 0, np.maximum(counts / top, LEAST / HEIGHT), 0.0)
     for left, right, height, inside in zip(edges[:-1], edges[1:], heights, within, strict=True):
@@ -152,8 +157,8 @@ def _draw_now(page: Page, found: Spectrum, scale: EdgeScale) -> Plot:
     plot.line(steps, shown, EXPECTED, 2.0)
     plot.put(page)
     edge = round(plot.x.at(1.0))
-    page.text(edge - 10, box.top + 8, "noise", size=SMALL, color=GREY, anchor="ra")
-    page.text(edge + 10, box.top + 8, "beyond noise", size=SMALL, color=GREY)
+    page.text(edge - 10, box.top + 5, "noise", size=SMALL, color=GREY, anchor="ra")
+    page.text(edge + 10, box.top + 5, "beyond noise", size=SMALL, color=GREY)
     for tick in scale.ticks:
         x = round(plot.x.at(scale.place(tick)))
         page.line([(x, box.bottom + 1), (x, box.bottom + 6)], color=GREY)
@@ -225,7 +230,7 @@ def _draw_over_time(page: Page, points: Sequence[SpectralPoint], scale: EdgeScal
 
 def _legend(found: Spectrum) -> list[Fact]:
     facts: list[Fact] = [("within the noise", WITHIN)] if found.complete else []
-    return [*facts, ("left it", BEYOND), ("a random matrix of the same spread", EXPECTED)]
+    return [*facts, ("beyond it", BEYOND), ("a random matrix of the same spread", EXPECTED)]
 
 
 def _facts(measurement: Measurement, found: Spectrum) -> list[Fact]:
@@ -237,7 +242,8 @@ def _facts(measurement: Measurement, found: Spectrum) -> list[Fact]:
     else:
         facts.append((f"{len(found.values)} matrices, each by its own edge", None))
         counts = found.outliers[found.known]
-        facts.append((f"left the noise: {counts.min():.0f} to {counts.max():.0f} of each", None))
+        least, most = f"{counts.min():.0f}", f"{counts.max():.0f}"
+        facts.append((f"beyond noise: {least if least == most else f'{least} to {most}'} of each", None))
     if not math.isnan(found.effective_rank):
         facts.append((f"effective rank {number(found.effective_rank)} of {min(found.shape)}", None))
     if not found.complete:

@@ -149,7 +149,7 @@ def test_words_say_what_is_seen() -> None:
     just = replace(found(noise), edges=np.array([found(noise).values[0, 0] / 1.005]))
     (one,) = sentences(just)
     assert one == "1 of 60 directions is just beyond the noise, no farther than by chance"
-    assert [*sentences(found(normal(8, 90)))][1].startswith("so few directions tell little")
+    assert [*sentences(found(normal(8, 90)))][1].startswith("too few directions to tell")
     assert [*sentences(found(np.full((20, 20), 0.3)))] == [
         "no spectrum: all values are equal, so there is no spread to compare with"
     ]
@@ -157,7 +157,7 @@ def test_words_say_what_is_seen() -> None:
         assert [*sentences(found(np.full((20, 20), np.nan)))] == ["no spectrum: the matrix holds NaN or infinities"]
         stacked = np.stack([noise, np.full((60, 90), np.inf), learned])
         first, second = sentences(found(stacked))
-    assert first == "no spectrum: 1 of 3 matrices hold NaN or infinities"
+    assert first == "no spectrum: 1 of 3 matrices holds NaN or infinities"
     assert second.startswith("2 of 120 directions have left the noise")
 
 
