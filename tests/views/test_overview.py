@@ -16,7 +16,15 @@ from lightning_weightviz.draw.color import NO_VALUE, STEPS
 from lightning_weightviz.draw.page import Page
 from lightning_weightviz.views import VIEWS, Scene
 from lightning_weightviz.views.overview.strips import MAX_MIDDLE, MAX_TALL
-from lightning_weightviz.views.overview.view import Overview, decades, degrees, draw_overview, growth, overview
+from lightning_weightviz.views.overview.view import (
+    Overview,
+    decades,
+    degrees,
+    draw_overview,
+    growth,
+    growth_factors,
+    overview,
+)
 from tests.support.pixels import BLACK, MAGENTA, Pixels, color_at, decoded, values_of
 from tests.support.scenes import scene
 
@@ -114,8 +122,24 @@ def test_a_broken_layer_is_found_at_its_row_from_its_time_on(count: int) -> None
 def test_what_is_not_defined_is_grey() -> None:
     pixels, drawn = picture_of(scene({"b": np.ones(4)}, before=[{"b": np.zeros(4)}] * 2))
     assert color_of(pixels, drawn, "size (rms)", 0, 1) == NO_VALUE
-    assert color_of(pixels, drawn, "size (rms)", 0, 2) != NO_VALUE
     assert color_of(pixels, drawn, "turned", 0, 2) == NO_VALUE
+
+
+def test_weights_that_start_at_0_have_no_growth_and_what_comes_later_has() -> None:
+    zero, tiny, late = np.zeros((2, 2)), np.full((2, 2), 1e-9), np.full((2, 2), math.nan)
+    moments = [{"a": zero, "b": zero + 1, "c": late}, {"a": tiny, "b": tiny, "c": zero + 1}]
+    pixels, drawn = picture_of(scene({"a": zero + 1, "b": zero + 4, "c": zero + 4}, before=moments))
+    assert {color_of(pixels, drawn, "size (rms)", 0, time) for time in range(3)} == {NO_VALUE}
+    red = color_of(pixels, drawn, "size (rms)", 1, 2)
+    assert red == color_of(pixels, drawn, "size (rms)", 2, 2) != NO_VALUE
+
+
+def test_gradients_that_start_at_0_grow_from_the_first_that_is_not() -> None:
+    ones = np.ones((2, 2))
+    pixels, drawn = picture_of(scene({"a": 4 * ones}, before=[{"a": 0 * ones}, {"a": ones}], target="gradients"))
+    assert color_of(pixels, drawn, "growth", 0, 0) == NO_VALUE
+    found = np.array([color_of(pixels, drawn, "growth", 0, time) for time in (1, 2)], np.uint8)
+    assert values_of(found, 1.0) == pytest.approx([0.0, 1.0], abs=1 / STEPS)
 
 
 def test_gradients_share_one_scale_of_sizes() -> None:
@@ -128,8 +152,12 @@ def test_scales_by_hand() -> None:
     assert degrees(np.array([0.0, 1.0, 2.0, 0.5, 2.1])).tolist() == pytest.approx([0, 90, 180, 60, 180])
     shares = decades(np.array([1.0, 0.1, 1e-3, 0.0, 5.0, math.nan]), 1.0, 3)
     assert shares.tolist() == pytest.approx([1, 2 / 3, 0, 0, 1, math.nan], nan_ok=True)
-    found = growth(np.array([[0.0, 2.0, 4.0, 0.0, math.nan]]))[0]
-    assert found.tolist() == pytest.approx([math.nan, 0, 0.5, -1, math.nan], nan_ok=True)
+    sizes = np.array([[0.0, 2.0, 4.0, 0.0, math.nan], [math.nan, 2.0, 8.0, 0.0, math.nan]])
+    neutral, grown = growth(growth_factors(sizes)).tolist()
+    assert all(math.isnan(share) for share in neutral)
+    assert grown == pytest.approx([math.nan, 0, 1, -1, math.nan], nan_ok=True)
+    from_zero = growth(growth_factors(sizes, from_zero=True))[0]
+    assert from_zero.tolist() == pytest.approx([math.nan, 0, 0.5, -1, math.nan], nan_ok=True)
 
 
 def test_times_fill_the_strip_without_a_gap() -> None:

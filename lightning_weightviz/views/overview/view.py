@@ -43,7 +43,7 @@ MAX_NAMED, NAME = 2, 210
 
 WORDS_OF_WEIGHTS = (
     "Each strip runs from the first snapshot to now. size: its colour is growth since the first · "
-    "change: since the snapshot before · turned: angle to the start · grey: not defined"
+    "change: since the snapshot before · turned: angle to the start · grey: not defined, as growth from 0 is"
 )
 WORDS_OF_OTHERS = "Each strip runs from the first snapshot to now. growth: since the first · grey: not defined"
 
@@ -168,7 +168,7 @@ def _of_weights(curves: Mapping[str, Values]) -> list[Column]:
     rms, change, zeros = curves["rms"], curves["relative_change"], curves["zero_fraction"]
     turned = degrees(curves["rotation"])
     return [
-        Column("size (rms)", growth(rms), _texts(rms, number), ("¼×", "4×"), signed=True),
+        Column("size (rms)", growth(growth_factors(rms)), _texts(rms, number), ("¼×", "4×"), signed=True),
         Column("change", decades(change, 1.0, CHANGE_DECADES), _texts(change, percent), ("0.1%", "100%")),
         Column("turned", turned / RIGHT_ANGLE, _texts(turned, _degrees), ("0°", "90°")),
         Column("zeros", zeros, _texts(zeros, percent), ("0", "100%")),
@@ -180,24 +180,32 @@ def _of_others(curves: Mapping[str, Values]) -> list[Column]:
     known = largest[np.isfinite(largest) & (largest > 0)]
     top = 10.0 ** np.ceil(np.log10(known.max())) if known.size else 1.0
     ends = number(top * 10.0**-SIZE_DECADES), number(top)
+    grown = growth_factors(rms, from_zero=True)
     return [
         Column("size (rms)", decades(rms, top, SIZE_DECADES), _texts(rms, number), ends),
         Column("largest", decades(largest, top, SIZE_DECADES), _texts(largest, number), ends),
-        Column("growth", growth(rms), _texts(_growth_factor(rms), _times), ("¼×", "4×"), signed=True),
+        Column("growth", growth(grown), _texts(grown, _times), ("¼×", "4×"), signed=True),
         Column("zeros", zeros, _texts(zeros, percent), ("0", "100%")),
     ]
 
 
-def growth(sizes: Values) -> Values:
-    """log₄ of how many times its first nonzero size each is, within −1 and 1; (rows, T)."""
+def growth(factors: Values) -> Values:
+    """log₄ of factors, within −1 and 1."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.clip(np.log(_growth_factor(sizes)) / np.log(GROWTH), -1.0, 1.0))
+        return np.asarray(np.clip(np.log(factors) / np.log(GROWTH), -1.0, 1.0))
 
 
-def _growth_factor(sizes: Values) -> Values:
-    positive = np.isfinite(sizes) & (sizes > 0)
-    first = np.take_along_axis(sizes, np.argmax(positive, axis=1)[:, None], axis=1)
-    begun = np.logical_or.accumulate(positive, axis=1)
+def growth_factors(sizes: Values, *, from_zero: bool = False) -> Values:
+    """How many times its first size each is, (rows, T); NaN where that is not known.
+
+    Args:
+        sizes: (rows, T), at least 0, or NaN.
+        from_zero: Whether sizes that start at 0 are compared with the first that is not, as those of gradients; else
+            nothing is said of them: weights that start at 0 on purpose grow beyond any factor.
+    """
+    counts = np.isfinite(sizes) & (sizes > 0) if from_zero else np.isfinite(sizes)
+    first = np.take_along_axis(sizes, np.argmax(counts, axis=1)[:, None], axis=1)
+    begun = np.logical_or.accumulate(counts, axis=1) & (first > 0)
     return np.divide(sizes, first, out=np.full_like(sizes, np.nan), where=begun)
 
 
