@@ -13,7 +13,7 @@ from matplotlib import colormaps
 
 from lightning_weightviz.artifacts import Image
 from lightning_weightviz.draw.color import NO_VALUE, STEPS
-from lightning_weightviz.draw.page import Page
+from lightning_weightviz.draw.page import LINE, Page
 from lightning_weightviz.views import VIEWS, Scene
 from lightning_weightviz.views.overview.strips import MAX_MIDDLE, MAX_TALL
 from lightning_weightviz.views.overview.view import (
@@ -75,6 +75,20 @@ def test_zeros_have_their_share_of_the_colours_at_their_row(count: int) -> None:
     others = {color_of(pixels, drawn, "zeros", other, 0) for other in range(count) if other != row}
     assert others <= {magnitude(0.0)}
     assert color_of(pixels, drawn, "zeros", -1, 0) == magnitude(0.5 / count)
+
+
+@pytest.mark.parametrize("count", [2, MAX_TALL + 1, MAX_MIDDLE + 1, 900])
+def test_no_change_at_all_is_white_and_the_least_change_is_not(count: int) -> None:
+    first = layers(count)
+    now = first | {f"layers.{count // 2}.weight": first[f"layers.{count // 2}.weight"] * (1 + 1e-9)}
+    pixels, drawn = picture_of(scene(now, before=[first, first], unpictured=list(first)))
+    row = count // 2 // drawn.layout.per_line * drawn.layout.per_line
+    colors = [color_of(pixels, drawn, "change", row, time) for time in range(3)]
+    assert colors[1:] == [(255, 255, 255), magnitude(0.0)]
+    assert color_of(pixels, drawn, "change", 0, 2) == (255, 255, 255)
+    if count <= MAX_MIDDLE:
+        cell = drawn.layout.cell(0, drawn.titles.index("change"), 2)
+        assert (pixels[cell.bottom, cell.left : cell.right] == LINE).all()
 
 
 def test_growth_is_white_at_the_start_and_red_at_four_times() -> None:

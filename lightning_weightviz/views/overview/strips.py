@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lightning_weightviz.draw.color import INFINITE, NAN, NO_VALUE, Painted, paint_magnitude, paint_signed
+from lightning_weightviz.draw.color import INFINITE, NAN, NO_VALUE, PAPER, Painted, paint_magnitude, paint_signed
 from lightning_weightviz.draw.color_bar import BAR, paint_flat_bar, paint_magnitude_bar
 from lightning_weightviz.draw.geometry import Box, apart
 from lightning_weightviz.draw.page import GREY, MARGIN, WIDTH, Page
@@ -52,6 +52,7 @@ class Column:
         texts: The newest value of each row.
         ends: What the ends of the colour scale are.
         signed: Whether the scale diverges from 0.
+        white_zero: Whether a share of exactly 0 is white, as a value of 0 is another thing than a little one.
     """
 
     title: str
@@ -59,6 +60,7 @@ class Column:
     texts: Sequence[str]
     ends: tuple[str, str]
     signed: bool = False
+    white_zero: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,12 +126,13 @@ def draw_strips(
         ):
             per_line = layout.per_line if first == 0 else 1
             shares, codes = _farthest(column.shares[first:end], per_line), _worst(broken[first:end], per_line)
-            painted = paint_strips(shares, codes, column.signed, colormap)
+            painted = paint_strips(shares, codes, column, colormap)
             # A line of T cells over the strip's width, the newest never lost.
             places = np.arange(layout.size[0]) * shares.shape[1] // layout.size[0]
             for line, top in enumerate(tops):
                 strip = Painted(painted.rows[line : line + 1, places], painted.table)
-                page.paste(strip, left, top, scale=(height, 1))
+                # Without a frame a white strip would look like none; thin ones touch each other.
+                page.paste(strip, left, top, scale=(height, 1), framed=first > 0 or not blocks)
         page.text(left, layout.tops[-1] - 3, column.texts[-1], size=SMALL, color=GREY, anchor="ld")
         if len(rows) <= MAX_TALL + 1:
             for text, top in zip(column.texts[:-1], layout.tops[:-1], strict=True):
@@ -182,10 +185,12 @@ def names_width(rows: int) -> int:
     return WIDE_NAMES if MAX_TALL < rows <= MAX_MIDDLE else NAMES
 
 
-def paint_strips(shares: Values, broken: Codes, signed: bool, colormap: str) -> Painted:
+def paint_strips(shares: Values, broken: Codes, column: Column, colormap: str) -> Painted:
     """(lines, T): grey where there is no value, magenta for NaN, black for an infinity."""
-    painted = paint_signed(shares, 1.0, colormap) if signed else paint_magnitude(shares, 1.0)
+    painted = paint_signed(shares, 1.0, colormap) if column.signed else paint_magnitude(shares, 1.0)
     painted = painted.mark(np.isnan(shares), NO_VALUE)
+    if column.white_zero:
+        painted = painted.mark(shares == 0, PAPER)
     return painted.mark(broken == HOLDS_INFINITY, INFINITE).mark(broken == HOLDS_NAN, NAN)
 
 

@@ -43,7 +43,7 @@ MAX_NAMED, NAME = 2, 210
 
 WORDS_OF_WEIGHTS = (
     "Each strip runs from the first snapshot to now. size: its colour is growth since the first · "
-    "change: since the snapshot before · turned: angle to the start · grey: not defined, as growth from 0 is"
+    "change: since the snapshot before, white: exactly 0 · turned: angle to the start · grey: not defined, as growth from 0 is"
 )
 WORDS_OF_OTHERS = "Each strip runs from the first snapshot to now. growth: since the first · grey: not defined"
 
@@ -169,7 +169,7 @@ def _of_weights(curves: Mapping[str, Values]) -> list[Column]:
     turned = degrees(curves["rotation"])
     return [
         Column("size (rms)", growth(growth_factors(rms)), _texts(rms, number), ("¼×", "4×"), signed=True),
-        Column("change", decades(change, 1.0, CHANGE_DECADES), _texts(change, percent), ("0.1%", "100%")),
+        Column("change", changes(change), _texts(change, percent), ("0.1%", "100%"), white_zero=True),
         Column("turned", turned / RIGHT_ANGLE, _texts(turned, _degrees), ("0°", "90°")),
         Column("zeros", zeros, _texts(zeros, percent), ("0", "100%")),
     ]
@@ -213,6 +213,12 @@ def decades(values: Values, top: float, count: int) -> Values:
     """Where values are on a scale of `count` powers of ten up to `top`: 0 to 1, 0 for what is below it."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(np.clip(1.0 + np.log10(values / top) / count, 0.0, 1.0))
+
+
+def changes(values: Values) -> Values:
+    """Where changes are on their scale: 0 for what did not change at all, and for nothing else."""
+    shares = decades(values, 1.0, CHANGE_DECADES)
+    return np.where(values > 0, np.maximum(shares, np.finfo(np.float64).tiny), shares)
 
 
 def degrees(rotation: Values) -> Values:
