@@ -21,6 +21,9 @@ LONGEST = 1000
 NUMERIC = frozenset("0123456789.,−+±×%…:<>e–")
 """Signs of numbers: the font neither kerns nor joins them, so that each may be set by itself."""
 
+_NUMBER_AT_END = re.compile(r".*?(\d{0,4})$", re.DOTALL)
+"""Of a word of a name, the number that it ends with."""
+
 MOST_MARKS = 2
 """Accents and the like on one letter."""
 
@@ -105,15 +108,15 @@ def fit_name(name: str, width: float, size: int = BODY, bold: bool = False) -> s
 
     Numbers stay, as they tell the layers apart; what is still too wide is cut by `fit`.
 
-    >>> fit_name("encoder.layers.10.self_attn.weight", 200, 18)
-    'e.l.10.self_attn.weight'
+    >>> fit_name("encoder.layers.10.self_attn.weight", 200, 18), fit_name("backbone.layer2.1.conv1.weight", 200, 18)
+    ('e.l.10.self_attn.weight', 'b.l2.1.conv1.weight')
     """
     words = _within_reach(name).split(".")
     for index in range(len(words) - 1):
         if text_width(".".join(words), size, bold) <= width:
             break
         if not words[index].isdigit():
-            words[index] = words[index][:1]
+            words[index] = words[index][:1] + _NUMBER_AT_END.sub(r"\1", words[index][1:])
     return fit(".".join(words), width, size, bold)
 
 

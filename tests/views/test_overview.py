@@ -14,8 +14,9 @@ from matplotlib import colormaps
 from lightning_weightviz.artifacts import Image
 from lightning_weightviz.draw.color import NO_VALUE, STEPS
 from lightning_weightviz.draw.page import LINE, Page
+from lightning_weightviz.draw.text import BODY, text_width
 from lightning_weightviz.views import VIEWS, Scene
-from lightning_weightviz.views.overview.strips import MAX_MIDDLE, MAX_TALL
+from lightning_weightviz.views.overview.layout import MAX_MIDDLE, MAX_TALL
 from lightning_weightviz.views.overview.view import (
     Overview,
     decades,
@@ -189,8 +190,43 @@ def test_nothing_leaves_the_page_and_nothing_is_too_tall(count: int) -> None:
     name = "model.encoder.layers.11.self_attention.output_projection_with_a_long_name"
     weights = {f"{name}.{index}.weight": np.ones(1) for index in range(count)}
     pixels, _ = picture_of(scene(weights, epochs=1, unpictured=list(weights)))
-    assert 250 < pixels.shape[0] < 1250
+    assert 250 < pixels.shape[0] < 1400
     assert (pixels[:, :8] == 255).all() and (pixels[:, 714:] == 255).all() and (pixels[-6:] == 255).all()
+
+
+@pytest.mark.parametrize("count", [MAX_TALL, MAX_TALL + 1, MAX_MIDDLE, MAX_MIDDLE + 1])
+def test_names_begin_within_the_page_and_keep_their_numbers(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = "backbone.layer{0}.{0}.attention_projection.output_dense_{0}.weight"
+    sight = scene({words.format(index): np.ones(1) for index in range(count)})
+    written = texts_with_places(sight, monkeypatch)
+    assert min(left for left, _ in written) >= 16 - 2
+    if count <= MAX_MIDDLE:
+        # All names begin with "backbone.", which is said once.
+        names = [text for _, text in written if text.endswith("weight")]
+        assert [name.split(".")[0].lstrip("layer") for name in names] == [str(index) for index in range(count)]
+        assert not any("…" in name for name in names)
+
+
+@pytest.mark.parametrize("count", [MAX_TALL, MAX_TALL + 1, MAX_MIDDLE])
+def test_each_row_has_its_numbers(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = [0.5 + index / 100 for index in range(count)]
+    written = texts_with_places(scene({f"l{i}.w": np.full(1, size) for i, size in enumerate(sizes)}), monkeypatch)
+    assert {f"{size:g}" for size in sizes} <= {text for _, text in written}
+
+
+def texts_with_places(sight: Scene, monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, str]]:
+    """All texts of an overview, each with its left end."""
+    written: list[tuple[float, str]] = []
+    text = Page.text
+
+    def listen(page: Page, x: float, y: float, words: str, **options: Any) -> None:
+        width = text_width(words, options.get("size", BODY), options.get("bold", False))
+        written.append((x - {"l": 0.0, "m": 0.5, "r": 1.0}[options.get("anchor", "la")[0]] * width, words))
+        text(page, x, y, words, **options)
+
+    monkeypatch.setattr(Page, "text", listen)
+    draw_overview(sight, "weights")
+    return written
 
 
 @pytest.mark.parametrize("epochs", [0, 2])

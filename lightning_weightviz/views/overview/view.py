@@ -11,19 +11,17 @@ import numpy.typing as npt
 from lightning_weightviz.artifacts import Artifact, Image, Raster
 from lightning_weightviz.draw.color import INFINITE, NAN
 from lightning_weightviz.draw.number import number, percent, shape_text
-from lightning_weightviz.draw.page import INK, Page
-from lightning_weightviz.draw.text import SMALL, fit
+from lightning_weightviz.draw.page import CONTENT, INK, Page
+from lightning_weightviz.draw.text import SMALL, fit_name, text_width
 from lightning_weightviz.memory import OVERVIEW_STATISTICS, key_of, statistics_key
 from lightning_weightviz.snapshot import TOTAL, Parameter, Target
 from lightning_weightviz.views import Scene, view
+from lightning_weightviz.views.overview.layout import MAX_MIDDLE, Row, StripLayout
 from lightning_weightviz.views.overview.strips import (
     HOLDS_INFINITY,
     HOLDS_NAN,
-    MAX_MIDDLE,
     Codes,
     Column,
-    Row,
-    StripLayout,
     draw_strips,
 )
 from lightning_weightviz.views.support.name_groups import shared_words
@@ -38,12 +36,13 @@ GROWTH = 4.0
 CHANGE_DECADES, SIZE_DECADES = 3, 4
 """The colour scale of change goes from 0.1 % to 100 %, that of sizes over as many powers of ten."""
 RIGHT_ANGLE = 90.0
-MAX_NAMED, NAME = 2, 210
+MAX_NAMED, NAME = 2, 330
 """How many names a sentence tells, and their width in pixels."""
 
 WORDS_OF_WEIGHTS = (
     "Each strip runs from the first snapshot to now. size: its colour is growth since the first · "
-    "change: since the snapshot before, white: exactly 0 · turned: angle to the start · grey: not defined, as growth from 0 is"
+    "change: since the snapshot before, white: exactly 0 · turned: angle to the start · "
+    "grey: not defined, as growth from 0 is"
 )
 WORDS_OF_OTHERS = "Each strip runs from the first snapshot to now. growth: since the first · grey: not defined"
 
@@ -169,7 +168,7 @@ def _of_weights(curves: Mapping[str, Values]) -> list[Column]:
     turned = degrees(curves["rotation"])
     return [
         Column("size (rms)", growth(growth_factors(rms)), _texts(rms, number), ("¼×", "4×"), signed=True),
-        Column("change", changes(change), _texts(change, percent), ("0.1%", "100%"), white_zero=True),
+        Column("change", changes(change), _texts(change, percent), ("0.1", "100%"), white_zero=True),
         Column("turned", turned / RIGHT_ANGLE, _texts(turned, _degrees), ("0°", "90°")),
         Column("zeros", zeros, _texts(zeros, percent), ("0", "100%")),
     ]
@@ -242,7 +241,7 @@ def _degrees(angle: float) -> str:
 def _some(names: Sequence[str]) -> str:
     """The first few names, and how many more there are."""
     more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    return ", ".join(fit(name, NAME, SMALL) for name in names[:MAX_NAMED]) + more
+    return ", ".join(fit_name(name, NAME, SMALL) for name in names[:MAX_NAMED]) + more
 
 
 def _dead(names: Sequence[str], matrices: npt.NDArray[np.bool_], curves: Mapping[str, Values]) -> Iterator[str]:
@@ -265,5 +264,9 @@ def _motion(names: Sequence[str], matrices: npt.NDArray[np.bool_], curves: Mappi
         yield f"The weights have {hardly}."
     if known.size > 1:
         most, least = known[np.argmax(angles[known])], known[np.argmin(angles[known])]
-        texts = [f"{_some([names[row]])} ({_degrees(angles[row])})" for row in (most, least)]
-        yield f"most: {texts[0]} · least: {texts[1]}"
+        texts = [
+            f"{word}: {_some([names[row]])} ({_degrees(angles[row])})"
+            for word, row in (("most", most), ("least", least))
+        ]
+        both = " · ".join(texts)
+        yield from [both] if text_width(both, SMALL) <= CONTENT else texts
