@@ -14,7 +14,7 @@ from matplotlib import colormaps
 from lightning_weightviz.artifacts import Image
 from lightning_weightviz.draw.color import NO_VALUE, STEPS
 from lightning_weightviz.draw.page import LINE, Page
-from lightning_weightviz.draw.text import BODY, text_width
+from lightning_weightviz.draw.text import BODY, SMALL, text_width
 from lightning_weightviz.views import VIEWS, Scene
 from lightning_weightviz.views.overview.layout import MAX_MIDDLE, MAX_TALL
 from lightning_weightviz.views.overview.view import (
@@ -227,6 +227,31 @@ def texts_with_places(sight: Scene, monkeypatch: pytest.MonkeyPatch) -> list[tup
     monkeypatch.setattr(Page, "text", listen)
     draw_overview(sight, "weights")
     return written
+
+
+@pytest.mark.parametrize("epochs", [0, 1, 20, 64, 200])
+@pytest.mark.parametrize("count", [3, 60])
+def test_epochs_stand_below_their_cells(epochs: int, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = layers(count)
+    sight = scene(weights, before=[weights] * epochs, unpictured=list(weights))
+    written = texts_with_places(sight, monkeypatch)
+    below = written[[text for _, text in written].index("epoch") - 1 :: -1]
+    labels = list(itertools.takewhile(lambda one: one[1].isdigit(), below))[::-1]
+    drawn = draw_overview(sight, "weights")
+    per_column = len(labels) // len(drawn.titles)
+    assert per_column >= min(2, epochs + 1) and len(labels) == per_column * len(drawn.titles)
+    for column in range(len(drawn.titles)):
+        for left, text in labels[column * per_column : (column + 1) * per_column]:
+            cell = drawn.layout.cell(-1, column, sight.memory.epochs.tolist().index(int(text)))
+            assert left <= (cell.left + cell.right) / 2 <= left + text_width(text, SMALL) + 1
+    assert {"0", str(epochs)} <= {text for _, text in labels}
+
+
+def test_steps_are_told_where_an_epoch_has_several_snapshots(monkeypatch: pytest.MonkeyPatch) -> None:
+    sight = scene({"w": normal(3, 3)}, epochs=3)
+    memory = replace(sight.memory, epochs=np.array([0, 0, 1, 1]), steps=np.array([0, 500, 12_345, 20_000]))
+    texts = [text for _, text in texts_with_places(replace(sight, memory=memory), monkeypatch)]
+    assert "step" in texts and texts.count("20k") == 4 and "epoch" not in texts
 
 
 @pytest.mark.parametrize("epochs", [0, 2])

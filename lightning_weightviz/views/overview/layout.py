@@ -10,7 +10,7 @@ from lightning_weightviz.draw.page import MARGIN, WIDTH
 from lightning_weightviz.draw.text import SMALL, text_width
 from lightning_weightviz.views.support.name_groups import Block, group
 
-WIDEST_NAMES = 270
+WIDEST_NAMES = 290
 """Pixels of the names at the left, at most."""
 BETWEEN_COLUMNS = 12
 STRIP = 18

@@ -13,9 +13,11 @@ from lightning_weightviz.draw.color_bar import BAR, paint_flat_bar, paint_magnit
 from lightning_weightviz.draw.geometry import Box
 from lightning_weightviz.draw.page import GREY, LINE, Page
 from lightning_weightviz.draw.text import SMALL, fit
+from lightning_weightviz.memory import Memory
 from lightning_weightviz.snapshot import farthest
 from lightning_weightviz.views.overview.layout import STRIP, TEXT, Row, StripLayout, plan
 from lightning_weightviz.views.overview.names import write_names
+from lightning_weightviz.views.overview.time_ticks import draw_time_ticks
 
 Values = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int8]
@@ -25,7 +27,7 @@ HOLDS_INFINITY, HOLDS_NAN = 1, 2
 
 TO_BASELINE = 4
 """From a strip up to the number above it."""
-TO_SCALE = STRIP + 22
+TO_SCALE = STRIP + 36
 """From the top of the last strip to the colour scales."""
 
 
@@ -52,9 +54,9 @@ class Column:
 
 
 def draw_strips(
-    page: Page, rows: Sequence[Row], columns: Sequence[Column], broken: Codes, colormap: str
+    page: Page, rows: Sequence[Row], columns: Sequence[Column], broken: Codes, colormap: str, memory: Memory
 ) -> StripLayout:
-    """Puts all strips on the page, the last row's apart, then the colour scales, and moves `page.y` below them.
+    """Puts all strips on the page, the last row's apart, their times, the colour scales, and moves `page.y` below them.
 
     Args:
         page: To draw on.
@@ -62,6 +64,7 @@ def draw_strips(
         columns: At most five.
         broken: int8, (rows, T): `HOLDS_NAN`, `HOLDS_INFINITY` or 0.
         colormap: Of signed columns.
+        memory: Tells the T times.
     """
     layout = plan(page.y + TEXT, rows, len(columns), broken.shape[1])
     scale_top = layout.tops[-1] + TO_SCALE
@@ -74,6 +77,7 @@ def draw_strips(
             page.text(left, top - TO_BASELINE, text, size=SMALL, color=GREY, anchor="ls")
         _draw_scale(page, column, Box(left, scale_top, left + layout.size[0], scale_top + BAR), colormap)
     write_names(page, rows, layout)
+    draw_time_ticks(page, layout, memory)
     page.text(layout.names_right, scale_top + BAR // 2, "colours", size=SMALL, color=GREY, anchor="rm")
     page.y = layout.tops[-1] + TO_SCALE + BAR + TEXT + 6
     return layout

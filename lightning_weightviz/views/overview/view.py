@@ -98,7 +98,7 @@ def draw_overview(scene: Scene, target: Target) -> Overview:
         ),
         Row(TOTAL, f"{size:,}"),
     ]
-    layout = draw_strips(page, rows, columns, broken, scene.style.colormap)
+    layout = draw_strips(page, rows, columns, broken, scene.style.colormap, scene.memory)
     page.paragraph(WORDS_OF_WEIGHTS if target == "weights" else WORDS_OF_OTHERS, size=SMALL)
     if prefix:
         page.paragraph(f"all names begin with {prefix}", size=SMALL)
