@@ -16,16 +16,9 @@ from lightning_weightviz.draw.color import NO_VALUE, STEPS
 from lightning_weightviz.draw.page import LINE, Page
 from lightning_weightviz.draw.text import BODY, SMALL, text_width
 from lightning_weightviz.views import VIEWS, Scene
+from lightning_weightviz.views.overview.columns import decades, degrees, growth, growth_factors
 from lightning_weightviz.views.overview.layout import MAX_MIDDLE, MAX_TALL
-from lightning_weightviz.views.overview.view import (
-    Overview,
-    decades,
-    degrees,
-    draw_overview,
-    growth,
-    growth_factors,
-    overview,
-)
+from lightning_weightviz.views.overview.view import Overview, draw_overview, overview
 from tests.support.pixels import BLACK, MAGENTA, Pixels, color_at, decoded, values_of
 from tests.support.scenes import scene
 
@@ -252,6 +245,24 @@ def test_steps_are_told_where_an_epoch_has_several_snapshots(monkeypatch: pytest
     memory = replace(sight.memory, epochs=np.array([0, 0, 1, 1]), steps=np.array([0, 500, 12_345, 20_000]))
     texts = [text for _, text in texts_with_places(replace(sight, memory=memory), monkeypatch)]
     assert "step" in texts and texts.count("20k") == 4 and "epoch" not in texts
+
+
+def test_a_size_beyond_its_colours_bears_its_factor(monkeypatch: pytest.MonkeyPatch) -> None:
+    ones = np.ones((2, 2))
+    factors = {"far": 50.0, "near": 3.9, "small": 0.02, "gone": 0.0}
+    now = {name: factor * ones for name, factor in factors.items()}
+    texts = {text for _, text in texts_with_places(scene(now, before=[dict.fromkeys(now, ones)]), monkeypatch)}
+    assert {"×50", "×0.02"} <= texts
+    assert not {"×3.9", "×0", "×1"} & texts
+
+
+def test_of_thin_rows_the_farthest_beyond_their_colours_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = layers(MAX_MIDDLE + 1)
+    now = {name: {7: 50.0, 9: 1e-3, 20: 5.0}.get(row, 1.0) * one for row, (name, one) in enumerate(first.items())}
+    written = texts_of(scene(now, before=[first]), "weights", monkeypatch)
+    assert "size beyond the colours: 9.weight ×0.001, 7.weight ×50 and 1 more" in written
+    few = texts_of(scene({"a": 50 * np.ones(2)}, before=[{"a": np.ones(2)}]), "weights", monkeypatch)
+    assert not any("beyond" in text for text in few)
 
 
 @pytest.mark.parametrize("epochs", [0, 2])

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from lightning_weightviz.draw.color import INFINITE, NAN, NO_VALUE, PAPER, Painted, paint_magnitude, paint_signed
 from lightning_weightviz.draw.color_bar import BAR, paint_flat_bar, paint_magnitude_bar
 from lightning_weightviz.draw.geometry import Box
-from lightning_weightviz.draw.page import GREY, LINE, Page
-from lightning_weightviz.draw.text import SMALL, fit
+from lightning_weightviz.draw.page import GREY, INK, LINE, Page
+from lightning_weightviz.draw.text import SMALL, fit, text_width
 from lightning_weightviz.memory import Memory
 from lightning_weightviz.snapshot import farthest
 from lightning_weightviz.views.overview.layout import STRIP, TEXT, Row, StripLayout, plan
@@ -43,6 +43,7 @@ class Column:
         ends: What the ends of the colour scale are.
         signed: Whether the scale diverges from 0.
         white_zero: Whether a share of exactly 0 is white, as a value of 0 is another thing than a little one.
+        beyond: What the newest value of each row is where its colour cannot say it, for instance ``×50``; else empty.
     """
 
     title: str
@@ -51,6 +52,7 @@ class Column:
     ends: tuple[str, str]
     signed: bool = False
     white_zero: bool = False
+    beyond: Sequence[str] = ()
 
 
 def draw_strips(
@@ -72,15 +74,25 @@ def draw_strips(
         page.text(left, page.y, fit(column.title, layout.size[0], SMALL), size=SMALL)
         _draw_column(page, layout, column, left, broken, colormap)
         # Thin rows have no room for their numbers.
-        texts = column.texts[-1:] if layout.blocks else column.texts
-        for text, top in zip(texts, layout.tops[-len(texts) :], strict=True):
-            page.text(left, top - TO_BASELINE, text, size=SMALL, color=GREY, anchor="ls")
+        shown = slice(-1 if layout.blocks else 0, None)
+        beyond = (column.beyond or [""] * len(rows))[shown]
+        for text, factor, top in zip(column.texts[shown], beyond, layout.tops[-len(beyond) :], strict=True):
+            _write_number(page, text, factor, left, top - TO_BASELINE, layout.size[0])
         _draw_scale(page, column, Box(left, scale_top, left + layout.size[0], scale_top + BAR), colormap)
     write_names(page, rows, layout)
     draw_time_ticks(page, layout, memory)
     page.text(layout.names_right, scale_top + BAR // 2, "colours", size=SMALL, color=GREY, anchor="rm")
     page.y = layout.tops[-1] + TO_SCALE + BAR + TEXT + 6
     return layout
+
+
+def _write_number(page: Page, text: str, beyond: str, left: int, y: int, width: int) -> None:
+    """The newest value above a strip, and how far beyond the scale it is; of both the latter where room is short."""
+    factor_left = left + text_width(f"{text} ", SMALL) if beyond else left
+    if beyond and factor_left + text_width(beyond, SMALL) > left + width:
+        text, factor_left = "", left
+    page.text(left, y, text, size=SMALL, color=GREY, anchor="ls")
+    page.text(factor_left, y, beyond, size=SMALL, color=INK, anchor="ls")
 
 
 def _draw_column(page: Page, layout: StripLayout, column: Column, left: int, broken: Codes, colormap: str) -> None:
