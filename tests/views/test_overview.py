@@ -301,6 +301,12 @@ def test_the_headline_is_the_gravest_finding_and_else_the_motion(monkeypatch: py
     assert not any(text.startswith("The weights have ") for text in written)
 
 
+def test_zeros_and_nan_are_not_all_zeros(monkeypatch: pytest.MonkeyPatch) -> None:
+    zeros = np.zeros((3, 3))
+    written = texts_of(scene({"a": zeros, "b": np.where(np.eye(3) > 0, np.nan, zeros)}), "weights", monkeypatch)
+    assert "all zeros: a" in written
+
+
 def test_gradients_have_no_headline(monkeypatch: pytest.MonkeyPatch) -> None:
     sight = replace(scene({"fc.weight": normal(3, 4)}, target="gradients"), findings=("fc.weight has grown",))
     assert "fc.weight has grown" not in texts_of(sight, "gradients", monkeypatch)

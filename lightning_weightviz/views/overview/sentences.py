@@ -76,8 +76,9 @@ def _some(names: Sequence[str], behind: Sequence[str] = ("",) * MAX_NAMED) -> st
 
 
 def _dead(names: Sequence[str], matrices: npt.NDArray[np.bool_], curves: Mapping[str, Values]) -> Iterator[str]:
-    """Matrices that are all zeros; a bias may well start so."""
-    if found := np.flatnonzero(matrices & (curves["zero_fraction"][:-1, -1] == 1)).tolist():
+    """Matrices that are all zeros; a bias may well start so, and what holds a NaN is no zero."""
+    finite = (curves["nan_count"] + curves["inf_count"])[:-1, -1] == 0
+    if found := np.flatnonzero(matrices & finite & (curves["zero_fraction"][:-1, -1] == 1)).tolist():
         yield f"all zeros: {_some([names[row] for row in found])}"
 
 
