@@ -16,9 +16,10 @@ from lightning_weightviz.draw.color import NO_VALUE, STEPS
 from lightning_weightviz.draw.page import LINE, Page
 from lightning_weightviz.draw.text import BODY, SMALL, text_width
 from lightning_weightviz.views import VIEWS, Scene
-from lightning_weightviz.views.overview.columns import decades, degrees, growth, growth_factors
+from lightning_weightviz.views.overview.columns import decades, growth, growth_factors
 from lightning_weightviz.views.overview.layout import MAX_MIDDLE, MAX_TALL
 from lightning_weightviz.views.overview.view import Overview, draw_overview, overview
+from lightning_weightviz.views.support.angle import degrees
 from tests.support.pixels import BLACK, MAGENTA, Pixels, color_at, decoded, values_of
 from tests.support.scenes import scene
 

@@ -12,6 +12,7 @@ from lightning_weightviz.memory import OVERVIEW_STATISTICS, key_of, statistics_k
 from lightning_weightviz.snapshot import TOTAL, Target
 from lightning_weightviz.views import Scene
 from lightning_weightviz.views.overview.strips import Column
+from lightning_weightviz.views.support.angle import degree_text, degrees
 
 Values = npt.NDArray[np.float64]
 
@@ -95,11 +96,6 @@ def changes(values: Values) -> Values:
     return np.where(values > 0, np.maximum(shares, np.finfo(np.float64).tiny), shares)
 
 
-def degrees(rotation: Values) -> Values:
-    """The angle whose cosine is 1 − `rotation`."""
-    return np.asarray(np.degrees(np.arccos(np.clip(1.0 - rotation, -1.0, 1.0))))
-
-
 def _texts(values: Values, text: Callable[[float], str]) -> list[str]:
     """The newest of each row; a dash where there is none."""
     return [text(float(value)) if np.isfinite(value) else "–" for value in values[:, -1]]
@@ -115,8 +111,3 @@ def beyond_scale(factors: Values) -> list[str]:
     newest = factors[:, -1]
     is_beyond = (newest > GROWTH) | ((newest < 1 / GROWTH) & (newest > 0))
     return [times(float(factor)) if beyond else "" for factor, beyond in zip(newest, is_beyond, strict=True)]
-
-
-def degree_text(angle: float) -> str:
-    """An angle: ``12°``."""
-    return "<0.01°" if 0 < angle < 0.01 else f"{number(angle, digits=2)}°"

@@ -11,9 +11,10 @@ from lightning_weightviz.draw.color import INFINITE, NAN
 from lightning_weightviz.draw.page import CONTENT, INK, Page
 from lightning_weightviz.draw.text import SMALL, fit_name, text_width
 from lightning_weightviz.snapshot import Parameter
-from lightning_weightviz.views.overview.columns import GROWTH, Values, degree_text, degrees, growth_factors, times
+from lightning_weightviz.views.overview.columns import GROWTH, Values, growth_factors, times
 from lightning_weightviz.views.overview.layout import MAX_MIDDLE
 from lightning_weightviz.views.overview.strips import HOLDS_INFINITY, HOLDS_NAN, Codes
+from lightning_weightviz.views.support.angle import degree_text, degrees
 
 STILL = 5.0
 """Degrees: weights that have turned by less since the start have hardly moved."""
