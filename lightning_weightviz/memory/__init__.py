@@ -6,6 +6,7 @@ from lightning_weightviz.memory.film import FRAME_CELLS, Frame, filmed, frame_of
 from lightning_weightviz.memory.history import History, Memory
 from lightning_weightviz.memory.keys import extra_key, film_key, key_of, statistics_key, templates_key
 from lightning_weightviz.memory.maps import change_map, extra_maps
+from lightning_weightviz.memory.metrics import is_accuracy, is_loss
 from lightning_weightviz.memory.record import RECENT, RECORDED, Past, past_of
 
 __all__ = [
@@ -24,6 +25,8 @@ __all__ = [
     "film_key",
     "filmed",
     "frame_of",
+    "is_accuracy",
+    "is_loss",
     "key_of",
     "past_of",
     "range_for",

@@ -17,6 +17,7 @@ from lightning_weightviz.memory.curves import VECTOR_CELLS, Time, aligned
 from lightning_weightviz.memory.film import MAX_FRAMES, Frame, frame_of, keeps_frame, thinned
 from lightning_weightviz.memory.keys import extra_key, key_of, statistics_key, templates_key
 from lightning_weightviz.memory.maps import change_map, extra_maps
+from lightning_weightviz.memory.metrics import add_metrics
 from lightning_weightviz.memory.narrow import narrow
 from lightning_weightviz.memory.record import Past
 from lightning_weightviz.memory.state import Kept, Track, from_state, to_state
@@ -41,6 +42,7 @@ class Memory:
         start: `change_map` of the first snapshot, where it was asked to be kept.
         previous: The same of the snapshot before this one; of none at the first.
         past: What rules see; of another program's state nothing.
+        metrics: float32, (T,), losses and accuracies that the module logs, by name; NaN where it logged none.
     """
 
     ranges: Mapping[str, float]
@@ -53,6 +55,7 @@ class Memory:
     start: Mapping[str, npt.NDArray[np.float32]]
     previous: Mapping[str, npt.NDArray[np.float32]]
     past: Past = field(default_factory=Past)
+    metrics: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
 
 
 class History:
@@ -98,6 +101,7 @@ class History:
             self._remember_one(key, tracks[key], measurement, snapshot)
         kept.statistics.add(snapshot.ordinal, _statistics(snapshot))
         kept.record.add(snapshot)
+        add_metrics(kept.metrics, snapshot.ordinal, snapshot.training.metrics)
         for index, head in enumerate(snapshot.heads):
             if head.templates is not None:
                 _widen(kept.templates, templates_key(index, head), head.templates, self._color_range)
@@ -127,6 +131,10 @@ class History:
         """Drops what is not regular."""
         kept = self._kept
         kept.statistics.rows = kept.timeline.thinned(kept.statistics.rows)
+        for name, curve in list(kept.metrics.items()):
+            kept.metrics[name] = kept.timeline.thinned(curve)
+            if not kept.metrics[name]:
+                del kept.metrics[name]
         for track in kept.tracks.values():
             track.percentiles = kept.timeline.thinned(track.percentiles)
             track.vector = kept.timeline.thinned(track.vector)
@@ -148,6 +156,7 @@ class History:
             start={key: track.start for key, track in tracks.items() if track.start is not None},
             previous=previous,
             past=kept.record.past(),
+            metrics={name: aligned(curve, ordinals)[:, 0] for name, curve in kept.metrics.items()},
         )
 
     def state_dict(self) -> dict[str, Any]:

@@ -53,12 +53,12 @@ def test_the_settings_are_those_of_the_parameters_group() -> None:
     slow: dict[str, Any] = {"params": model[0].parameters(), "lr": 1e-4, "betas": (0.8, 0.99)}
     optimizer = torch.optim.AdamW([slow, {"params": [model[1].weight]}], lr=0.01, weight_decay=0.2)
     metrics: dict[str, Any] = {"loss": torch.tensor(2.5), "many": torch.ones(3), "name": "x", "nan": math.nan}
-    facts = training_facts(select(model, Choice()).sites, [optimizer], metrics, 7)
+    facts = training_facts(select(model, Choice()).sites, [optimizer], metrics, 7, 45)
     assert facts.optimizers is not None
     assert facts.optimizers.keys() == {"0.weight", "0.bias", "1.weight"}
     assert facts.optimizers["0.bias"] == OptimizerFacts("AdamW", 1e-4, 0.2, 0.8, 0.99)
     assert facts.optimizers["1.weight"] == OptimizerFacts("AdamW", 0.01, 0.2, 0.9, 0.999)
-    assert facts.metrics == {"loss": 2.5} and facts.last_epoch == 7
+    assert facts.metrics == {"loss": 2.5} and (facts.last_epoch, facts.steps_per_epoch) == (7, 45)
 
 
 class Other:

@@ -120,6 +120,11 @@ BROKEN: dict[str, Callable[[Any], None]] = {
     "frames of no parameter": put("frames", "weights/other", []),
     "a start as a list": put("start", FC1, [[0.0]]),
     "a start of one dimension": put("start", FC1, np.zeros(4, np.float32)),
+    "metrics as a list": put("metrics", []),
+    "a metric without rows": put("metrics", {"loss": {"ordinals": [0]}}),
+    "a metric of no time": put("metrics", {"loss": {"ordinals": [17], "rows": np.zeros((1, 1), np.float32)}}),
+    "a metric of two values": put("metrics", {"loss": {"ordinals": [0], "rows": np.zeros((1, 2), np.float32)}}),
+    "a metric without points": put("metrics", {"loss": {"ordinals": [], "rows": np.zeros((0, 1), np.float32)}}),
     "a snapshot before of no parameter": put("previous", "weights/other", np.zeros((1, 1), np.float32)),
 }
 

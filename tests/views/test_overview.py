@@ -15,6 +15,7 @@ from lightning_weightviz.artifacts import Image
 from lightning_weightviz.draw.color import NO_VALUE, STEPS
 from lightning_weightviz.draw.page import LINE, Page
 from lightning_weightviz.draw.text import BODY, SMALL, text_width
+from lightning_weightviz.snapshot import TrainingFacts
 from lightning_weightviz.views import VIEWS, Scene
 from lightning_weightviz.views.overview.columns import decades, growth, growth_factors
 from lightning_weightviz.views.overview.layout import MAX_MIDDLE, MAX_TALL
@@ -306,6 +307,14 @@ def test_zeros_and_nan_are_not_all_zeros(monkeypatch: pytest.MonkeyPatch) -> Non
     zeros = np.zeros((3, 3))
     written = texts_of(scene({"a": zeros, "b": np.where(np.eye(3) > 0, np.nan, zeros)}), "weights", monkeypatch)
     assert "all zeros: a" in written
+
+
+@pytest.mark.parametrize(("steps", "told"), [(45, " · 45 steps an epoch"), (1, " · 1 step an epoch"), (None, "")])
+def test_steps_of_an_epoch_are_in_the_header(steps: int | None, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    quiet = scene({"fc.weight": normal(3, 4)}, epochs=3)
+    training = TrainingFacts(steps_per_epoch=steps)
+    sight = replace(quiet, snapshot=replace(quiet.snapshot, training=training))
+    assert f"epoch 3 · step 134{told}" in texts_of(sight, "weights", monkeypatch)
 
 
 def test_gradients_have_no_headline(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,8 @@ THICKEST = 12
 BETWEEN = 3
 """Pixels between two blocks of thin rows."""
 LINE_TO_BLOCK = 14
+TO_BASELINE = 4
+"""From a strip up to the text above it."""
 
 
 @dataclass(frozen=True)

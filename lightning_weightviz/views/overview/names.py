@@ -7,7 +7,16 @@ from collections.abc import Sequence
 from lightning_weightviz.draw.geometry import apart
 from lightning_weightviz.draw.page import GREY, MARGIN, WIDTH, Page
 from lightning_weightviz.draw.text import SMALL, fit, fit_name, text_width
-from lightning_weightviz.views.overview.layout import LINE_TO_BLOCK, MAX_TALL, MIDDLE, STRIP, TEXT, Row, StripLayout
+from lightning_weightviz.views.overview.layout import (
+    LINE_TO_BLOCK,
+    MAX_TALL,
+    MIDDLE,
+    STRIP,
+    TEXT,
+    TO_BASELINE,
+    Row,
+    StripLayout,
+)
 
 
 def write_names(page: Page, rows: Sequence[Row], layout: StripLayout) -> None:
@@ -29,7 +38,8 @@ def write_names(page: Page, rows: Sequence[Row], layout: StripLayout) -> None:
 
 def _write_two(page: Page, row: Row, top: int, width: int) -> None:
     """The name beside the number, and what is below it beside the strip."""
-    page.text(MARGIN, top - 3, fit_name(row.name, width, SMALL, bold=True), size=SMALL, bold=True, anchor="ld")
+    name = fit_name(row.name, width, SMALL, bold=True)
+    page.text(MARGIN, top - TO_BASELINE, name, size=SMALL, bold=True, anchor="ls")
     page.text(MARGIN, top + STRIP / 2, fit(row.second_line, width, SMALL), size=SMALL, color=GREY, anchor="lm")
 
 

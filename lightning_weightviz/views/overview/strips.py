@@ -15,7 +15,7 @@ from lightning_weightviz.draw.page import GREY, INK, LINE, Page
 from lightning_weightviz.draw.text import SMALL, fit, text_width
 from lightning_weightviz.memory import Memory
 from lightning_weightviz.snapshot import farthest
-from lightning_weightviz.views.overview.layout import STRIP, TEXT, Row, StripLayout, plan
+from lightning_weightviz.views.overview.layout import STRIP, TEXT, TO_BASELINE, Row, StripLayout, plan
 from lightning_weightviz.views.overview.names import write_names
 from lightning_weightviz.views.overview.time_ticks import draw_time_ticks
 
@@ -25,8 +25,6 @@ Codes = npt.NDArray[np.int8]
 HOLDS_INFINITY, HOLDS_NAN = 1, 2
 """Codes of what is broken; the larger wins."""
 
-TO_BASELINE = 4
-"""From a strip up to the number above it."""
 TO_SCALE = STRIP + 36
 """From the top of the last strip to the colour scales."""
 

@@ -9,21 +9,23 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_weightviz.artifacts import Artifact, Image, Raster
-from lightning_weightviz.draw.number import shape_text
+from lightning_weightviz.draw.number import number, shape_text
 from lightning_weightviz.draw.page import Page
 from lightning_weightviz.draw.text import SMALL
-from lightning_weightviz.snapshot import TOTAL, Target
+from lightning_weightviz.snapshot import TOTAL, Parameter, Target
 from lightning_weightviz.views import Scene, view
 from lightning_weightviz.views.overview.columns import curves_of, of_others, of_weights
-from lightning_weightviz.views.overview.layout import Row, StripLayout
+from lightning_weightviz.views.overview.layout import MAX_TALL, Row, StripLayout
+from lightning_weightviz.views.overview.metric_strips import draw_metrics
 from lightning_weightviz.views.overview.sentences import write_sentences
 from lightning_weightviz.views.overview.strips import (
     HOLDS_INFINITY,
     HOLDS_NAN,
     draw_strips,
 )
+from lightning_weightviz.views.support.default_start import default_rms
 from lightning_weightviz.views.support.name_groups import shared_words
-from lightning_weightviz.views.support.words import FROZEN, moment, whole
+from lightning_weightviz.views.support.words import FROZEN, moment
 
 Values = npt.NDArray[np.float64]
 
@@ -33,6 +35,12 @@ WORDS_OF_WEIGHTS = (
     "grey: not defined, as growth from 0 is"
 )
 WORDS_OF_OTHERS = "Each strip runs from the first snapshot to now. growth: since the first · grey: not defined"
+
+DEFAULT = "default"
+WORDS_OF_DEFAULT = (
+    "default: size (rms) with which PyTorch itself starts such a layer; He's and Xavier's starts are as usual, and "
+    "mostly 1 to 2.5 times that"
+)
 
 
 @dataclass(frozen=True)
@@ -76,21 +84,32 @@ def draw_overview(scene: Scene, target: Target) -> Overview:
     many = "" if len(parameters) == 1 else "s"
     size = sum(parameter.size for parameter in parameters)
     when = moment(scene.snapshot)
-    page.header(f"all {target}", f"{len(parameters)} parameter{many}, {size:,} values", f"{when} · {_span(scene)}")
+    page.header(f"all {target}", f"{len(parameters)} parameter{many}, {size:,} values", f"{when}{_steps(scene)}")
     write_sentences(page, parameters, names, broken, curves, _headline(scene, target))
     page.y += 8
     rows = [
         *(
-            Row(name, shape_text(p.own_shape), "" if p.trainable else FROZEN)
+            Row(name, _about(p, target), "" if p.trainable else FROZEN)
             for name, p in zip(names, parameters, strict=True)
         ),
         Row(TOTAL, f"{size:,}"),
     ]
     layout = draw_strips(page, rows, columns, broken, scene.style.colormap, scene.memory)
+    if target == "weights" and draw_metrics(page, layout, scene.memory):
+        page.y += 4
     page.paragraph(WORDS_OF_WEIGHTS if target == "weights" else WORDS_OF_OTHERS, size=SMALL)
+    if len(parameters) <= MAX_TALL and any(DEFAULT in row.below for row in rows):
+        page.paragraph(WORDS_OF_DEFAULT, size=SMALL)
     if prefix:
         page.paragraph(f"all names begin with {prefix}", size=SMALL)
     return Overview(page.raster(), layout, tuple(c.title for c in columns), f"all {target}, {when}")
+
+
+def _about(parameter: Parameter, target: Target) -> str:
+    """The shape, and of weights how large PyTorch starts them where that is known."""
+    start = default_rms(parameter) if target == "weights" else None
+    shape = shape_text(parameter.own_shape)
+    return shape if start is None else f"{shape} · {DEFAULT} {number(start, digits=2)}"
 
 
 def _headline(scene: Scene, target: Target) -> str | None:
@@ -101,8 +120,8 @@ def _headline(scene: Scene, target: Target) -> str | None:
     return "".join(scene.findings[:1]) + more
 
 
-def _span(scene: Scene) -> str:
-    if len(scene.memory.steps) == 1:
-        return "the first snapshot"
-    first, *_, last = scene.memory.steps
-    return f"strips: step {whole(first)} → {whole(last)}"
+def _steps(scene: Scene) -> str:
+    steps = scene.snapshot.training.steps_per_epoch
+    many = "" if steps == 1 else "s"
+    told = "" if steps is None else f" · {steps:,} step{many} an epoch"
+    return told + (" · the first snapshot" if len(scene.memory.steps) == 1 and not scene.snapshot.timeless else "")
