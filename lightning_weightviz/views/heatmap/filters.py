@@ -8,10 +8,11 @@ import numpy.typing as npt
 from lightning_weightviz.draw.dead import DEAD, dead_filters
 from lightning_weightviz.draw.number import shape_text
 from lightning_weightviz.draw.page import Page
-from lightning_weightviz.draw.tiles import TileLayout, draw_tiles
+from lightning_weightviz.draw.tiles import UNMOVED, TileLayout, draw_tiles
 from lightning_weightviz.memory import key_of
 from lightning_weightviz.snapshot import Measurement, Target
 from lightning_weightviz.views.support.scene import Scene
+from lightning_weightviz.views.support.unmoved import unmoved_rows
 from lightning_weightviz.views.support.words import (
     describe,
     moment,
@@ -35,9 +36,16 @@ def draw_filters(
     page.header(
         parameter.name, describe(parameter, target), f"{moment(scene.snapshot)} · {plus_minus(limit)} · {meaning}"
     )
-    layout = draw_tiles(page, filters, limit, scene.style.colormap, parameter.shape[0], word)
+    unmoved, snapshots = unmoved_rows(scene, target, parameter.name, len(filters))
+    # Where all stand still, it is the layer that does.
+    framed = None if unmoved.all() else unmoved
+    layout = draw_tiles(page, filters, limit, scene.style.colormap, parameter.shape[0], word, framed)
     facts = value_facts(measurement.statistics, filters, limit)
-    if dead := int(dead_filters(filters)[: layout.shown].sum()):
-        facts.append((f"zero {word}s: {dead}", DEAD))
+    dead = dead_filters(filters)
+    if count := int(dead[: layout.shown].sum()):
+        facts.append((f"zero {word}s: {count}", DEAD))
+    if still := int((unmoved & ~dead)[: layout.shown].sum()):
+        since = f"at the last {snapshots} snapshots" if snapshots > 1 else "since the snapshot before"
+        facts.append((f"not moved {since}: {'all' if unmoved.all() else still}", None if unmoved.all() else UNMOVED))
     page.facts(facts)
     return layout
