@@ -1,7 +1,7 @@
 """What is kept from snapshot to snapshot, in bounded space: colour ranges, films and curves. Numpy only."""
 
 from lightning_weightviz.memory.color_range import ColorRange, range_for
-from lightning_weightviz.memory.curves import OVERVIEW_STATISTICS
+from lightning_weightviz.memory.curves import FEW, OVERVIEW_STATISTICS
 from lightning_weightviz.memory.film import FRAME_CELLS, Frame, filmed, frame_of
 from lightning_weightviz.memory.history import History, Memory
 from lightning_weightviz.memory.keys import extra_key, film_key, key_of, statistics_key, templates_key
@@ -10,6 +10,7 @@ from lightning_weightviz.memory.metrics import is_accuracy, is_loss
 from lightning_weightviz.memory.record import RECENT, RECORDED, Past, past_of
 
 __all__ = [
+    "FEW",
     "FRAME_CELLS",
     "OVERVIEW_STATISTICS",
     "RECENT",

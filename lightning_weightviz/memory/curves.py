@@ -14,6 +14,8 @@ from lightning_weightviz.memory.narrow import narrow
 
 MAX_POINTS = 64
 VECTOR_CELLS = 256
+FEW = 10
+"""Up to so many values of a parameter are known one by one."""
 OVERVIEW_STATISTICS = ("rms", "absmax", "relative_change", "rotation", "zero_fraction", "nan_count", "inf_count")
 """What the overview follows over time for every parameter."""
 

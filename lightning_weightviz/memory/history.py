@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_weightviz.memory.color_range import ColorRange, widened
-from lightning_weightviz.memory.curves import VECTOR_CELLS, Time, aligned
+from lightning_weightviz.memory.curves import FEW, VECTOR_CELLS, Time, aligned
 from lightning_weightviz.memory.film import MAX_FRAMES, Frame, frame_of, keeps_frame, thinned
 from lightning_weightviz.memory.keys import extra_key, key_of, statistics_key, templates_key
 from lightning_weightviz.memory.maps import change_map, extra_maps
@@ -36,7 +36,7 @@ class Memory:
         epochs: int64, (T,), epoch of each point of the curves; T ≤ `MAX_POINTS` + 1.
         steps: int64, (T,).
         percentiles: float32, (T, 9), for pictured parameters; NaN before a parameter was first seen.
-        vectors: float32, (T, w ≤ 256), for pictured parameters of one dimension.
+        vectors: float32, (T, w ≤ 256), for pictured parameters of one dimension, and others of at most `FEW` values.
         statistics: float32, (T, S) at `OVERVIEW_STATISTICS`, for all parameters, at `statistics_key`, and for
             ``<target>/total``.
         start: `change_map` of the first snapshot, where it was asked to be kept.
@@ -122,9 +122,12 @@ class History:
         if self._keep_start:
             track.previous = change_map(picture).copy()
             track.start = track.previous if track.start is None else track.start
-        if measurement.parameter.layout == "vector":
-            track.vector.append((ordinal, pool_extreme(picture.extreme, 1, VECTOR_CELLS)[0]))
-        elif not track.frames or keeps_frame(ordinal, self._kept.frame_base):
+        is_vector = measurement.parameter.layout == "vector"
+        if is_vector or values.size == measurement.parameter.size <= FEW:
+            track.vector.append((ordinal, pool_extreme(values.reshape(1, -1), 1, VECTOR_CELLS)[0]))
+        if is_vector:
+            return
+        if not track.frames or keeps_frame(ordinal, self._kept.frame_base):
             track.frames.append(frame_of(snapshot, measurement, picture))
 
     def _thin(self) -> None:
