@@ -19,6 +19,7 @@ from lightning_weightviz.snapshot import ClassPairs, ClassRows
 from lightning_weightviz.views import Scene, view
 from lightning_weightviz.views.classes.cosine import draw_cosine
 from lightning_weightviz.views.classes.norms import draw_norms, norm_spread
+from lightning_weightviz.views.classes.over_time import over_time
 from lightning_weightviz.views.classes.templates import draw_templates
 from lightning_weightviz.views.support.collapsed import collapsed_classes, draw_collapsed
 from lightning_weightviz.views.support.words import cell_meaning, indexed, moment, one_line, plus_minus
@@ -79,7 +80,7 @@ def _images(
     if pairs is not None and (len(head.class_names) > 2 or head.multi_label):
         raster = draw_cosine(head, pairs, when, scene.style.colormap).raster
         yield Image(f"classes/cosine{suffix}", raster, f"cosines between the classes of {layer}, {when}")
-    raster = draw_norms(head, when, scene.style.colormap).raster
+    raster = draw_norms(head, when, scene.style.colormap, over_time(scene.memory, head)).raster
     yield Image(f"classes/norms{suffix}", raster, f"norms and biases of the classes of {layer}, {when}")
     if head.templates is not None and head.templates.size and not head.single:
         limit = scene.memory.ranges.get(templates_range) or range_for(head.templates) or 1.0
