@@ -2,7 +2,7 @@
 
 from lightning_weightviz.memory.color_range import ColorRange, range_for
 from lightning_weightviz.memory.curves import FEW, OVERVIEW_STATISTICS
-from lightning_weightviz.memory.film import FRAME_CELLS, Frame, filmed, frame_of
+from lightning_weightviz.memory.film import FRAME_CELLS, Frame, filmed, frame_of, worth_a_look
 from lightning_weightviz.memory.history import History, Memory
 from lightning_weightviz.memory.keys import extra_key, film_key, key_of, statistics_key, templates_key
 from lightning_weightviz.memory.maps import change_map, extra_maps
@@ -33,4 +33,5 @@ __all__ = [
     "range_for",
     "statistics_key",
     "templates_key",
+    "worth_a_look",
 ]

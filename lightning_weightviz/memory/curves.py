@@ -90,6 +90,12 @@ class Statistics:
         shaped = np.array(values, np.float64).reshape(len(self.keys), len(OVERVIEW_STATISTICS))
         self.rows.append((ordinal, narrow(shaped)))
 
+    def largest(self, key: str, name: str) -> float:
+        """The largest value of one statistic so far; 0 where there is none."""
+        place, column = self.keys.index(key) if key in self.keys else -1, OVERVIEW_STATISTICS.index(name)
+        found = [float(rows[place, column]) for _, rows in self.rows if 0 <= place < len(rows)]
+        return max((value for value in found if math.isfinite(value)), default=0.0)
+
     def over_time(self) -> dict[str, npt.NDArray[np.float32]]:
         """By key, float32, (T, S)."""
         values = np.full((len(self.rows), len(self.keys), len(OVERVIEW_STATISTICS)), np.nan, np.float32)

@@ -5,6 +5,7 @@ Memory is flat in the number of snapshots: the film keeps log-spaced frames, the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,6 +43,7 @@ class Memory:
         start: `change_map` of the first snapshot, where it was asked to be kept.
         previous: The same of the snapshot before this one; of none at the first.
         past: What rules see; of another program's state nothing.
+        around: Frames of the two snapshots between which a parameter changed most, where these are not the first two.
         metrics: float32, (T,), losses and accuracies that the module logs, by name; NaN where it logged none.
     """
 
@@ -56,6 +58,7 @@ class Memory:
     previous: Mapping[str, npt.NDArray[np.float32]]
     past: Past = field(default_factory=Past)
     metrics: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+    around: Mapping[str, tuple[Frame, ...]] = field(default_factory=dict)
 
 
 class History:
@@ -129,6 +132,20 @@ class History:
             return
         if not track.frames or keeps_frame(ordinal, self._kept.frame_base):
             track.frames.append(frame_of(snapshot, measurement, picture))
+        self._film_largest_change(key, track, measurement, Time(ordinal, snapshot.epoch, snapshot.step))
+
+    def _film_largest_change(self, key: str, track: Track, measurement: Measurement, time: Time) -> None:
+        """Keeps frames of the snapshots before and after the largest change so far, but for the very first."""
+        change = measurement.statistics.get("relative_change", math.nan)
+        if track.largest is None:
+            track.largest = self._kept.statistics.largest(key, "relative_change")
+        if change > track.largest:
+            track.largest = change
+            moments = [track.newest, (time, measurement)] if time.ordinal > 1 else []
+            track.around = [
+                frame_of(*one, one[1].picture) for one in moments if one is not None and one[1].picture is not None
+            ]
+        track.newest = time, measurement
 
     def _thin(self) -> None:
         """Drops what is not regular."""
@@ -156,6 +173,7 @@ class History:
             percentiles={key: aligned(t.percentiles, ordinals) for key, t in tracks.items() if t.percentiles},
             vectors={key: aligned(t.vector, ordinals) for key, t in tracks.items() if t.vector},
             statistics=kept.statistics.over_time(),
+            around={key: tuple(track.around) for key, track in tracks.items() if track.around},
             start={key: track.start for key, track in tracks.items() if track.start is not None},
             previous=previous,
             past=kept.record.past(),

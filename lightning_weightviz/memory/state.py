@@ -19,6 +19,7 @@ from lightning_weightviz.memory.curves import (
     VECTOR_CELLS,
     Curve,
     Statistics,
+    Time,
     Timeline,
     merged,
 )
@@ -28,7 +29,7 @@ from lightning_weightviz.memory.maps import EXTRA_MAPS
 from lightning_weightviz.memory.reading import array, ascending, listed, mapping, number, refuse, time_of, whole
 from lightning_weightviz.memory.record import Record
 from lightning_weightviz.memory.record_state import record_from_state, record_to_state
-from lightning_weightviz.snapshot import PERCENTILES
+from lightning_weightviz.snapshot import PERCENTILES, Measurement
 
 Floats = npt.NDArray[np.float32]
 
@@ -45,6 +46,9 @@ class Track:
         vector: Points float32, (w ≤ 256,), of a parameter of one dimension.
         start: `change_map` of its first snapshot.
         previous: The same of the newest; None where it has no picture there.
+        largest: The largest change from one snapshot to the next; None where that is not known yet.
+        around: Frames of the two snapshots of that change, where it was not the first of all.
+        newest: When it was last measured, and what was; of a resumed training None at first.
     """
 
     shape: tuple[int, ...]
@@ -54,6 +58,9 @@ class Track:
     vector: Curve = field(default_factory=list)
     start: Floats | None = None
     previous: Floats | None = None
+    largest: float | None = None
+    around: list[Frame] = field(default_factory=list)
+    newest: tuple[Time, Measurement] | None = None
 
 
 @dataclass
@@ -107,8 +114,17 @@ def to_state(kept: Kept) -> dict[str, Any]:
         },
         "start": {key: track.start for key, track in tracks.items() if track.start is not None},
         "previous": {key: track.previous for key, track in tracks.items() if track.previous is not None},
+        **({_AROUND: around} if (around := _around_to_state(tracks)) else {}),
         **({_RECORD: record_to_state(kept.record)} if kept.record.times else {}),
         **({_METRICS: {name: _to_points(curve) for name, curve in kept.metrics.items()}} if kept.metrics else {}),
+    }
+
+
+def _around_to_state(tracks: Mapping[str, Track]) -> dict[str, Any]:
+    return {
+        key: {"largest": track.largest, "frames": [vars(frame).copy() for frame in track.around]}
+        for key, track in tracks.items()
+        if track.largest is not None
     }
 
 
@@ -116,8 +132,8 @@ def _to_points(curve: Curve) -> dict[str, Any]:
     return {"ordinals": [point[0] for point in curve], "rows": np.stack([point[1] for point in curve])}
 
 
-_RECORD, _METRICS = "record", "metrics"
-_LATER = {_RECORD, _METRICS}
+_RECORD, _METRICS, _AROUND = "record", "metrics", "around"
+_LATER = {_RECORD, _METRICS, _AROUND}
 """What older versions did not keep."""
 _FIELDS = set(to_state(Kept()))
 _FRAME = {one.name for one in fields(Frame)}
@@ -149,6 +165,8 @@ def from_state(state: object) -> Kept:
         tracks[key].start = array(values, f"the start of {key}", np.float32, 2, 4)
     for key, values in _of_tracks(found["previous"], "previous", tracks):
         tracks[key].previous = array(values, f"the snapshot before of {key}", np.float32, 2, 4)
+    for key, value in _of_tracks(found.get(_AROUND, {}), "the largest changes", tracks):
+        tracks[key].largest, tracks[key].around = _around(value, key)
     if _RECORD in found:
         kept.record = record_from_state(found[_RECORD])
     for name, value in mapping(found.get(_METRICS, {}), "metrics").items():
@@ -210,6 +228,16 @@ def _points(value: object, what: str, timeline: Timeline) -> Curve:
     if not set(ordinals) <= set(timeline.ordinals):
         refuse(f"{what} has points at no time")
     return list(zip(ordinals, rows, strict=True))
+
+
+def _around(value: object, key: str) -> tuple[float, list[Frame]]:
+    what = f"the largest change of {key}"
+    found = mapping(value, what)
+    if found.keys() != {"largest", "frames"}:
+        refuse(f"{what} has {sorted(found)}")
+    frames = [_frame(frame, key) for frame in listed(found["frames"], what)]
+    ascending([frame.ordinal for frame in frames], what)
+    return number(found["largest"], what), frames
 
 
 def _frame(value: object, key: str) -> Frame:
