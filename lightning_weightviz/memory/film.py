@@ -43,8 +43,12 @@ class Frame:
     @property
     def values(self) -> npt.NDArray[np.float32]:
         """The cells in the weights' own unit."""
+        return self.of_rows(slice(None))
+
+    def of_rows(self, rows: slice | Sequence[int]) -> npt.NDArray[np.float32]:
+        """Some rows of the cells in the weights' own unit."""
         # Rounded up to float16, the largest float32 would be none any more.
-        return narrow(self.cells.astype(np.float64) * self.scale)
+        return narrow(self.cells[rows].astype(np.float64) * self.scale)
 
 
 def filmed(parameter: Parameter) -> int:
@@ -88,8 +92,14 @@ def worth_a_look(frames: Sequence[Frame], count: int) -> tuple[list[int], int]:
     rows = min(len(frame.cells) for frame in frames)
     if rows <= count:
         return list(range(rows)), 0
+    first, last = frames[0], frames[-1]
     with np.errstate(invalid="ignore", over="ignore"):
-        moved = np.linalg.norm(frames[-1].values[:rows].astype(np.float64) - frames[0].values[:rows], axis=1)
+        # In units of the larger scale, in which float32 holds all squares.
+        scale = max(first.scale, last.scale)
+        change = last.cells[:rows].astype(np.float32)
+        change *= np.float32(last.scale / scale)
+        change -= first.cells[:rows].astype(np.float32) * np.float32(first.scale / scale)
+        moved = np.einsum("ij,ij->i", change, change)
     # One that is broken has gone farthest.
     order = np.argsort(-np.nan_to_num(moved, nan=np.inf), kind="stable").tolist()
     least = max(1, count // 4)

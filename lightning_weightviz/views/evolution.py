@@ -117,7 +117,8 @@ def draw_frames(scene: Scene, target: Target, parameter: Parameter, frames: Sequ
         moved = f" · {_moved(frame)}" if _moved(frame) else ""
         page.header(parameter.name, describe(parameter, target), f"{title} · {plus_minus(limit)}{moved}")
         if filmed(parameter):
-            draw_tiles(page, _filters(parameter, frame), limit, scene.style.colormap, parameter.shape[0])
+            filters = frame.values.reshape(-1, *parameter.filters_shape[1:])
+            draw_tiles(page, filters, limit, scene.style.colormap, parameter.shape[0])
         else:
             draw_matrix(page, Matrix(frame.values, limit, scene.style.colormap, rows, columns))
         pages.append(page.raster().pixels)
@@ -140,13 +141,9 @@ def _which(parameter: Parameter, shown: Sequence[int], least: int, frames: int) 
 def _values(scene: Scene, parameter: Parameter, frame: Frame, shown: Sequence[int]) -> npt.NDArray[np.float32]:
     """What a tile shows of a frame: filters, or a map, half as fine on crowded scenes."""
     if filmed(parameter):
-        return _filters(parameter, frame)[shown]
+        return frame.of_rows(shown).reshape(-1, *parameter.filters_shape[1:])
     height, width = (length // 2 if scene.is_crowded else length for length in FRAME_CELLS)
     return pool_extreme(frame.values, height, width)
-
-
-def _filters(parameter: Parameter, frame: Frame) -> npt.NDArray[np.float32]:
-    return frame.values.reshape(-1, *parameter.filters_shape[1:])
 
 
 def frame_titles(frames: Sequence[Frame]) -> list[str]:
