@@ -97,7 +97,7 @@ def test_those_that_moved_most_come_first_and_some_that_moved_least_last() -> No
 
 def test_a_broken_one_has_moved_most_and_few_are_all_shown() -> None:
     start = np.zeros((30, 4))
-    end = np.where(np.arange(30)[:, None] == 17, np.nan, np.arange(30)[:, None] / 30)
+    end = start + np.where(np.arange(30)[:, None] == 17, np.nan, np.arange(30)[:, None] / 30)
     assert worth_a_look(frames(start, end), 8)[0][0] == 17
     assert worth_a_look(frames(start, end), 30) == (list(range(30)), 0)
     assert worth_a_look(frames(start[:5], end), 8) == (list(range(5)), 0)
