@@ -105,6 +105,7 @@ def draw_tiles(
     total: int,
     word: str = "filter",
     unmoved: npt.NDArray[np.bool_] | None = None,
+    which: str = "",
 ) -> TileLayout:
     """Puts filters on the page and moves `page.y` below them.
 
@@ -116,6 +117,7 @@ def draw_tiles(
         total: How many there are.
         word: What one of them is.
         unmoved: As of `paint_tiles`.
+        which: What to say of the filters where they are not the first ones.
     """
     channels, height, width = filters.shape[1:]
     count = len(filters)
@@ -133,8 +135,9 @@ def draw_tiles(
     page.y = box.bottom + 8
     if flat:
         draw_flat_color_bar(page, limit, colormap)
-    which = f"{word}s 0…{total - 1}" if layout.shown == total else f"first {layout.shown} of {total} {word}s"
-    words = f"{which if total > 1 else f'{word} 0'}, {height}×{width}, in rows from the top left"
+    first = f"{word}s 0…{total - 1}" if layout.shown == total else f"first {layout.shown} of {total} {word}s"
+    words = which or (first if total > 1 else f"{word} 0")
+    words += f", {height}×{width}, in rows from the top left"
     if in_color:
         words += f" · {rgb_legend(limit)}"
     page.paragraph(words, size=SMALL)

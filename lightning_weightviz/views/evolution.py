@@ -111,14 +111,16 @@ def draw_frames(scene: Scene, target: Target, parameter: Parameter, frames: Sequ
     """Draws each frame on a page of its own, all of one size."""
     limit = scene.memory.ranges[film_key(key_of(target, parameter.name), parameter)]
     rows, columns = axis_words(parameter)
+    shown, least = worth_a_look(frames, filmed(parameter)) if filmed(parameter) else ([], 0)
     pages = []
     for title, frame in zip(frame_titles(frames), frames, strict=True):
         page = Page()
         moved = f" · {_moved(frame)}" if _moved(frame) else ""
         page.header(parameter.name, describe(parameter, target), f"{title} · {plus_minus(limit)}{moved}")
         if filmed(parameter):
-            filters = frame.values.reshape(-1, *parameter.filters_shape[1:])
-            draw_tiles(page, filters, limit, scene.style.colormap, parameter.shape[0])
+            filters = frame.of_rows(shown).reshape(-1, *parameter.filters_shape[1:])
+            which = _which(parameter, shown, least, len(frames))
+            draw_tiles(page, filters, limit, scene.style.colormap, parameter.shape[0], which=which)
         else:
             draw_matrix(page, Matrix(frame.values, limit, scene.style.colormap, rows, columns))
         pages.append(page.raster().pixels)
@@ -133,7 +135,8 @@ def _which(parameter: Parameter, shown: Sequence[int], least: int, frames: int) 
         return f"all {word}s"
     if least == 0 or frames == 1:
         return f"first {len(shown)} of {total} {word}s"
-    most, rest = (", ".join(map(str, some)) for some in (shown[: MOST_LISTED - least], shown[-least:][:MOST_LISTED]))
+    first, last = shown[:-least][: MOST_LISTED - least], shown[-least:]
+    most, rest = (", ".join(map(str, some)) for some in (first, last))
     more = ", …" if len(shown) > MOST_LISTED else ""
     return f"{len(shown)} of {total} {word}s: moved most {most}{more}; least {rest}"
 

@@ -91,6 +91,10 @@ def test_filters_that_moved_most_are_shown_and_some_that_moved_least(monkeypatch
     result = drawn(sight, "w")
     words = " ".join(lines)
     assert "25 of 64 filters: moved most 0, 1, 2, 3, 4, 5, …; least 58, 59, 60, 61, 62, 63" in words
+    lines.clear()
+    few = {"w": normal(64, 1, 28, 28)}
+    drawn(scene({"w": few["w"] + speed}, before=[few]), "w")
+    assert "9 of 64 filters: moved most 0, 1, 2, 3, 4, 5, 6; least 62, 63" in " ".join(lines)
     sheet, tile = result.layout.sheet, result.layout.tiles[-1]
     for place, row in ((0, 0), (18, 18), (19, 58), (24, 63)):
         cell = sheet.cell(place, 2, 3)

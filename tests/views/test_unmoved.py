@@ -44,22 +44,44 @@ def test_those_that_have_not_turned_have_their_edge(channels: int, monkeypatch: 
     *before, now = moments(channels)
     found = edges(drawn(scene(now, before=before)), 8)
     assert found == [EDGE_COLOR, UNMOVED, UNMOVED, DEAD, *[EDGE_COLOR] * 4]
-    assert "not moved at the last 3 snapshots: 2" in lines and "zero filters: 1" in lines
+    assert "turned by less than 1° since the start: 2" in lines and "zero filters: 1" in lines
 
 
-def test_one_snapshot_tells_nothing_and_two_tell_of_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_snapshot_tells_nothing_and_two_tell_since_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = listening(monkeypatch)
     first, second, *_ = moments(1)
-    assert UNMOVED not in edges(drawn(scene(first)), 8) and not any("moved" in line for line in lines)
+    assert UNMOVED not in edges(drawn(scene(first)), 8) and not any("turned" in line for line in lines)
     assert edges(drawn(scene(second, before=[first])), 8)[1] == UNMOVED
-    assert "not moved since the snapshot before: 3" in lines
+    assert "turned by less than 1° since the start: 3" in lines
 
 
 def test_where_none_moves_no_edge_is_of_another_colour(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = listening(monkeypatch)
     still = {"conv.weight": normal(8, 1, 3, 3)}
     assert set(edges(drawn(scene(still, before=[still] * 4)), 8)) == {EDGE_COLOR}
-    assert "not moved at the last 3 snapshots: all" in lines
+    assert "no filter has turned since the start" in lines
+
+
+def test_one_that_has_moved_before_is_not_among_them() -> None:
+    first, then, *_ = moments(1)
+    assert edges(drawn(scene(then, before=[first, then, then, then])), 8).count(UNMOVED) == 3
+
+
+@pytest.mark.parametrize(("turn", "is_still"), [(0.3, True), (2.0, False)])
+def test_a_little_is_still_only_beside_what_others_turn_by(turn: float, is_still: bool) -> None:
+    first = normal(8, 1, 3, 3)
+    across = normal(8, 1, 3, 3, seed=1)
+    across -= first * ((across * first).sum((1, 2, 3)) / (first**2).sum((1, 2, 3)))[:, None, None, None]
+    across *= np.sqrt((first**2).sum((1, 2, 3)) / (across**2).sum((1, 2, 3)))[:, None, None, None]
+
+    def turned(degrees: np.ndarray) -> dict[str, np.ndarray]:
+        return {"conv.weight": first + np.tan(np.radians(degrees))[:, None, None, None] * across}
+
+    far, near = np.full(8, 30.0), np.full(8, 1.0)
+    far[5] = near[5] = turn
+    start = {"conv.weight": first}
+    assert (edges(drawn(scene(turned(far), before=[start])), 8)[5] == UNMOVED) == is_still
+    assert UNMOVED not in edges(drawn(scene(turned(near), before=[start])), 8)
 
 
 def test_what_is_remembered_of_another_moment_or_target_tells_nothing() -> None:

@@ -32,7 +32,8 @@ def draw_metrics(page: Page, layout: StripLayout, memory: Memory) -> bool:
         page.paste(Painted(painted.rows[None, places], painted.table), left, top, scale=(STRIP, 1), framed=True)
         now = "–" if np.isnan(values[-1]) else number(float(values[-1]))
         page.text(left, top - TO_BASELINE, now, size=SMALL, color=GREY, anchor="ls")
-        ends = f"dark {number(low)} to bright {number(high)}{', log' if by_factors else ''}" if high > low else ""
+        ends = f"dark {_apart(low, high)[0]} to bright {_apart(low, high)[1]}{', log' if by_factors else ''}"
+        ends = ends if high > low else ""
         page.text(WIDTH - MARGIN, top - TO_BASELINE, ends, size=SMALL, color=GREY, anchor="rs")
         page.y += TALL
     return bool(chosen)
@@ -58,6 +59,16 @@ def _shares(values: npt.NDArray[np.float64], low: float, high: float, *, by_fact
     if by_factors:
         values, low, high = np.log(values), float(np.log(low)), float(np.log(high))
     return np.asarray((values - low) / ((high - low) or 1.0))
+
+
+def _apart(low: float, high: float) -> tuple[str, str]:
+    """Both as texts, with as many digits as tell them apart.
+
+    >>> _apart(2.3021, 2.3027), _apart(0.5, 1.0)
+    (('2.302', '2.303'), ('0.5', '1'))
+    """
+    texts = ((number(low, digits=digits), number(high, digits=digits)) for digits in range(3, 9))
+    return next((both for both in texts if both[0] != both[1]), (number(low), number(high)))
 
 
 def _ends(values: npt.NDArray[np.float32]) -> tuple[float, float]:
