@@ -202,6 +202,13 @@ def test_names_begin_within_the_page_and_keep_their_numbers(count: int, monkeypa
         assert not any("…" in name for name in names)
 
 
+def test_equal_words_of_names_are_cut_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["attention_projection.output_dense_of_a_block.weight", "norm.weight"]
+    weights = {f"layer{index}.{index}.{word}": np.ones(1) for index in range(8) for word in words}
+    names = [text for _, text in texts_with_places(scene(weights), monkeypatch) if text.endswith(".weight")]
+    assert names == [f"l{i}.{i}.{word}" for i in range(8) for word in ("a.o.weight", "n.weight")]
+
+
 @pytest.mark.parametrize("count", [MAX_TALL, MAX_TALL + 1, MAX_MIDDLE])
 def test_each_row_has_its_numbers(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = [0.5 + index / 100 for index in range(count)]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from lightning_weightviz.draw.geometry import apart
 from lightning_weightviz.draw.page import GREY, MARGIN, WIDTH, Page
-from lightning_weightviz.draw.text import SMALL, fit, fit_name, text_width
+from lightning_weightviz.draw.text import SMALL, fit, fit_name, fit_names, text_width
 from lightning_weightviz.views.overview.layout import (
     LINE_TO_BLOCK,
     MAX_TALL,
@@ -23,22 +23,23 @@ def write_names(page: Page, rows: Sequence[Row], layout: StripLayout) -> None:
     """Names of the rows, or of their blocks, and the last row's below a line."""
     right, width = layout.names_right, layout.names_width
     page.line([(MARGIN, layout.tops[-1] - TEXT - 5), (WIDTH - MARGIN, layout.tops[-1] - TEXT - 5)])
-    _write_two(page, rows[-1], layout.tops[-1], width)
+    _write_two(page, rows[-1], rows[-1].name, layout.tops[-1], width)
     if layout.blocks:
         _write_blocks(page, layout)
         return
-    for row, top in zip(rows, layout.tops[:-1], strict=False):
-        if len(rows) <= MAX_TALL + 1:
-            _write_two(page, row, top, width)
+    has_two = len(rows) <= MAX_TALL + 1
+    room = width if has_two else width - max(text_width(row.only_line[1], SMALL) for row in rows)
+    names = fit_names([row.name for row in rows[:-1]], room, SMALL, has_two)
+    for row, name, top in zip(rows, names, layout.tops[:-1], strict=False):
+        if has_two:
+            _write_two(page, row, name, top, width)
         else:
-            name, behind = row.only_line
-            text = fit_name(name, width - text_width(behind, SMALL), SMALL) + behind
+            text = name + row.only_line[1]
             page.text(right, top + layout.size[1] - MIDDLE / 2 + 4, text, size=SMALL, anchor="rm")
 
 
-def _write_two(page: Page, row: Row, top: int, width: int) -> None:
+def _write_two(page: Page, row: Row, name: str, top: int, width: int) -> None:
     """The name beside the number, and what is below it beside the strip."""
-    name = fit_name(row.name, width, SMALL, bold=True)
     page.text(MARGIN, top - TO_BASELINE, name, size=SMALL, bold=True, anchor="ls")
     page.text(MARGIN, top + STRIP / 2, fit(row.second_line, width, SMALL), size=SMALL, color=GREY, anchor="lm")
 

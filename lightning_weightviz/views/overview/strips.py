@@ -69,7 +69,9 @@ def draw_strips(
     layout = plan(page.y + TEXT, rows, len(columns), broken.shape[1])
     scale_top = layout.tops[-1] + TO_SCALE
     for column, left in zip(columns, layout.lefts, strict=True):
-        page.text(left, page.y, fit(column.title, layout.size[0], SMALL), size=SMALL)
+        short, _, _ = column.title.partition(" (")
+        title = column.title if text_width(column.title, SMALL) <= layout.size[0] else short
+        page.text(left, page.y, fit(title, layout.size[0], SMALL), size=SMALL)
         _draw_column(page, layout, column, left, broken, colormap)
         # Thin rows have no room for their numbers.
         shown = slice(-1 if layout.blocks else 0, None)

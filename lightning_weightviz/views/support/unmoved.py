@@ -13,7 +13,7 @@ from lightning_weightviz.views.support.scene import Scene
 
 ROUNDING = 1e-6
 """Chord of the angle by which a row has turned: no more is rounding."""
-DEGREES, SHARE = 1.0, 0.1
+DEGREES, SHARE = 5.0, 0.1
 """Hardly turned: by less than so many degrees, and than this share of what the median row that moves has turned by."""
 
 
