@@ -59,7 +59,7 @@ def metrics_on_device(metrics: Mapping[str, Any]) -> dict[str, Tensor]:
     return {
         str(name): value.detach().clone()
         for name, value in metrics.items()
-        if isinstance(value, Tensor) and value.numel() == 1 and value.device.type not in ("cpu", "meta")
+        if type(value) is Tensor and value.numel() == 1 and value.device.type not in ("cpu", "meta")
     }
 
 
