@@ -69,8 +69,8 @@ TRAININGS = [
             "What never changes colour does not learn.",
             "weights.heatmap/network.0.weight": "The first layer sees pictures, so each unit is drawn as the picture "
             "that excites (red) and silences (blue) it. Most units that are still noise are fired by no image.",
-            "weights.evolution/network.0.weight": "Some units from the start on, all in one range of colours: when it "
-            "was learned, and that it has settled.",
+            "weights.evolution/network.0.weight": "The units that moved most, then some that moved least, from the "
+            "start on, all in one range of colours: when it was learned, and that it has settled.",
             "weights.drift/network.0.weight": "What was added to the start, and since the last snapshot. Mind the two "
             "ranges: at the end little moves.",
             "weights.heatmap/network.2.weight": "A hidden layer: a row a unit, a column an input. Short bars at the "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import warnings
 import weakref
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ from lightning_weightviz.run.errors import Tolerance, tolerant
 from lightning_weightviz.run.state_key import StateKey
 from lightning_weightviz.settings import DEFAULT_STATISTICS, DEFAULT_VIEWS, OnAlert, Settings
 from lightning_weightviz.training import PASSING, Training
-from lightning_weightviz.visualizer import WeightVisualizer
+from lightning_weightviz.visualizer import AskedTraining, WeightVisualizer
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback, LightningModule, Trainer
@@ -367,13 +368,15 @@ def _holding_all(trainer: Trainer, pl_module: LightningModule) -> nn.Module:
     return wrapper if isinstance(wrapper, nn.Module) and flat_shards.is_wrapper(wrapper) else pl_module
 
 
-def _training_of(trainer: weakref.ref[Trainer]) -> tuple[Sequence[Any], Mapping[str, Any], int | None]:
-    """The optimizers, the metrics, and how many epochs there are to be."""
+def _training_of(trainer: weakref.ref[Trainer]) -> AskedTraining:
+    """The optimizers, the metrics, and how many epochs there are to be and steps in each."""
     now = trainer()
     if now is None:
-        return (), {}, None
+        return (), {}, None, None
     last = now.max_epochs if now.max_epochs is not None and now.max_epochs > 0 else None
-    return now.optimizers, now.callback_metrics, last
+    batches = now.num_training_batches
+    steps = math.ceil(batches / now.accumulate_grad_batches) if math.isfinite(batches) and batches > 0 else None
+    return now.optimizers, now.callback_metrics, last, steps
 
 
 def _logger_step(trainer: Trainer) -> int:

@@ -22,7 +22,7 @@ from lightning_weightviz.memory import History
 from lightning_weightviz.model.evidence import Trace
 from lightning_weightviz.model.observer import Observer
 from lightning_weightviz.model.sharding import is_first
-from lightning_weightviz.model.training_facts import training_facts
+from lightning_weightviz.model.training_facts import metrics_on_device, training_facts, with_metrics
 from lightning_weightviz.run.checkpoint import to_arrays, to_tensors
 from lightning_weightviz.run.deferred import Deferred
 from lightning_weightviz.run.errors import ArgumentError, Tolerance
@@ -37,8 +37,8 @@ from lightning_weightviz.views.support.render import Rendered, render
 from lightning_weightviz.views.support.scene import with_spectra
 from lightning_weightviz.views.support.worth import Worth
 
-AskedTraining = tuple[Sequence[Any], Mapping[str, Any], int | None]
-"""Optimizers, metrics by name, and how many epochs there are to be, where that is known."""
+AskedTraining = tuple[Sequence[Any], Mapping[str, Any], int | None, int | None]
+"""Optimizers, metrics by name, and how many epochs there are to be and steps in each, where that is known."""
 FEW_CLASSES = 128
 """Up to so many classes are compared at each snapshot; of more, where a view asks for it."""
 SECONDS = "weightviz/seconds"
@@ -100,7 +100,8 @@ class WeightVisualizer:
 
     Attributes:
         settings: The user's.
-        ask_training: Asked at each snapshot for the optimizers, the metrics, and how many epochs there are to be.
+        ask_training: Asked at each snapshot for the optimizers, the metrics, how many epochs there are to be, and of
+            how many steps.
 
     Example:
         >>> import tempfile
@@ -212,18 +213,21 @@ class WeightVisualizer:
             drawn = self.writes and pictures > 0 and is_milestone(self._next_ordinal)
             measured = self._observer.take(spectra=drawn and self.settings.needs_spectra)
             if measured is not None:
-                moment = Moment(step, epoch, self._next_ordinal, initial, training=self._training_facts())
-                seen = self._measuring.submit(partial(self._see, measured, moment))
+                facts, waiting = self._training_facts()
+                moment = Moment(step, epoch, self._next_ordinal, initial, training=facts)
+                seen = self._measuring.submit(partial(self._see, measured, moment, waiting))
                 self._next_ordinal += 1
                 if self.writes:
                     self._drawing.submit(partial(self._draw, seen, pictures), self._bytes_of_pictures())
         self._blocked += time.perf_counter() - begun
         self.collect()
 
-    def _training_facts(self) -> TrainingFacts:
+    def _training_facts(self) -> tuple[TrainingFacts, Mapping[str, Tensor]]:
+        """What is known, and metrics that are still on a device."""
         with self._tolerance.of("reading the optimizers"):
-            return training_facts(self._observer.sites, *self.ask_training())
-        return TrainingFacts()
+            optimizers, metrics, *lengths = self.ask_training()
+            return training_facts(self._observer.sites, optimizers, metrics, *lengths), metrics_on_device(metrics)
+        return TrainingFacts(), {}
 
     def collect(self, *, wait: bool = False) -> None:
         """Writes what has been drawn since, without waiting for the rest; with `wait` for all of it.
@@ -308,9 +312,11 @@ class WeightVisualizer:
     def _new_history(self) -> History:
         return History(self.settings.color_range, keep_start=self.settings.needs_start)
 
-    def _see(self, measured: Deferred[dict[Target, Measured]], moment: Moment) -> _Seen:
+    def _see(self, measured: Deferred[dict[Target, Measured]], moment: Moment, waiting: Mapping[str, Tensor]) -> _Seen:
         """Remembers a snapshot and looks for what is wrong; on the thread that measures."""
         results = measured.result()
+        if waiting:
+            moment = replace(moment, training=with_metrics(moment.training, waiting))
         scene = scene_of(results, moment, self._history, self.settings)
         errors = {name: error for result in results.values() for name, error in result.errors.items()}
         judged = self._engine.judge(scene.snapshot, scene.memory.past, _compared(scene))
@@ -420,4 +426,4 @@ def _as_list(given: Any) -> list[Any]:
 
 
 def _known(optimizers: Sequence[Any]) -> AskedTraining:
-    return optimizers, {}, None
+    return optimizers, {}, None, None

@@ -133,7 +133,7 @@ def draw_value_bar(page: Page, scale: Scale, value: float, top: int, height: int
         page.rectangle((min(zero, end), top, max(zero, end) - 1, top + height - 1), color)
 
 
-def draw_profile(page: Page, box: Box, values: Values, *, signed: bool) -> Plot:
+def draw_profile(page: Page, box: Box, values: Values, *, signed: bool, start: Values | None = None) -> Plot:
     """Many values in falling order as one filled curve from 0, with three or four ticks at the left.
 
     Args:
@@ -141,13 +141,16 @@ def draw_profile(page: Page, box: Box, values: Values, *, signed: bool) -> Plot:
         box: Where.
         values: (n,), in any order; what is not finite is left out.
         signed: Whether the axis goes as far below 0 as above; else it starts at 0.
+        start: Further values, (n,), that are a line alone, in falling order too.
     """
-    ordered = np.sort(values[np.isfinite(values)])[::-1]
-    top = float(np.abs(ordered).max(initial=0.0)) * 1.05 or 1.0
+    ordered, before = (np.sort(one[np.isfinite(one)])[::-1] for one in (values, values[:0] if start is None else start))
+    top = float(np.abs(np.concatenate([ordered, before])).max(initial=0.0)) * 1.05 or 1.0
     plot = Plot(box, (0.0, max(ordered.size - 1.0, 1.0)), (-top if signed else 0.0, top))
     ranks = np.arange(ordered.size, dtype=np.float64)
     plot.band(ranks, np.zeros(ordered.size), ordered, PALE)
     plot.line(ranks, ordered, BLUE)
+    if before.size:
+        plot.line(np.linspace(0.0, plot.x.high, before.size), before, INK, 1.0)
     if signed:
         plot.level(0.0, NO_VALUE)
     plot.put(page)

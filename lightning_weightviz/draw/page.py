@@ -237,6 +237,12 @@ class Page:
 
     def line(self, points: list[tuple[float, float]], *, color: Rgb = LINE, width: int = 1) -> None:
         """A line through points."""
+        (x, y), (end_x, end_y) = points[0], points[-1]
+        whole = all(float(place).is_integer() for point in points for place in point)
+        if len(points) == 2 and width == 1 and whole and (x == end_x or y == end_y):
+            # Most are ticks, for which no image has to be made.
+            self.rectangle((min(x, end_x), min(y, end_y), max(x, end_x), max(y, end_y)), color)
+            return
         left, top = (int(min(places)) - width for places in zip(*points, strict=True))
         right, bottom = (int(max(places)) + width + 1 for places in zip(*points, strict=True))
         drawn = Image.new("L", (right - left, bottom - top))

@@ -53,7 +53,12 @@ class Palette:
         indices = self._indices(distinct)
         if indices is None:
             return None
-        return indices[np.searchsorted(np.array(distinct, np.uint32), _packed(colors))]
+        # Neighbours are mostly alike: of each run one is looked up. The bytes are blue, green, red and 0.
+        packed = np.frombuffer(picture.tobytes("raw", "BGRX"), "<u4")
+        begins = np.concatenate([[0], np.flatnonzero(packed[1:] != packed[:-1]) + 1])
+        found = indices[np.searchsorted(np.array(distinct, "<u4"), packed[begins])]
+        lengths = np.diff(begins, append=packed.size)
+        return np.repeat(found, lengths).reshape(colors.shape[:-1])
 
     def _indices(self, colors: list[int]) -> Indices | None:
         places = self._places

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,6 +20,9 @@ LONGEST = 1000
 
 NUMERIC = frozenset("0123456789.,−+±×%…:<>e–")
 """Signs of numbers: the font neither kerns nor joins them, so that each may be set by itself."""
+
+_NUMBER_AT_END = re.compile(r".*?(\d{0,4})$", re.DOTALL)
+"""Of a word of a name, the number that it ends with."""
 
 MOST_MARKS = 2
 """Accents and the like on one letter."""
@@ -105,16 +108,23 @@ def fit_name(name: str, width: float, size: int = BODY, bold: bool = False) -> s
 
     Numbers stay, as they tell the layers apart; what is still too wide is cut by `fit`.
 
-    >>> fit_name("encoder.layers.10.self_attn.weight", 200, 18)
-    'e.l.10.self_attn.weight'
+    >>> fit_name("encoder.layers.10.self_attn.weight", 200, 18), fit_name("backbone.layer2.1.conv1.weight", 200, 18)
+    ('e.l.10.self_attn.weight', 'b.l2.1.conv1.weight')
     """
-    words = _within_reach(name).split(".")
-    for index in range(len(words) - 1):
-        if text_width(".".join(words), size, bold) <= width:
+    (fitted,) = fit_names((name,), width, size, bold)
+    return fitted
+
+
+def fit_names(names: Sequence[str], width: float, size: int = BODY, bold: bool = False) -> list[str]:
+    """`fit_name` of several, of all of which as many words are cut, so that equal words stay equal."""
+    all_words = [_within_reach(name).split(".") for name in names]
+    for index in range(max(len(words) for words in all_words) - 1):
+        if all(text_width(".".join(words), size, bold) <= width for words in all_words):
             break
-        if not words[index].isdigit():
-            words[index] = words[index][:1]
-    return fit(".".join(words), width, size, bold)
+        for words in all_words:
+            if index < len(words) - 1 and not words[index].isdigit():
+                words[index] = words[index][:1] + _NUMBER_AT_END.sub(r"\1", words[index][1:])
+    return [fit(".".join(words), width, size, bold) for words in all_words]
 
 
 @lru_cache(maxsize=512)

@@ -25,6 +25,8 @@ SMALLEST_PICTURE = 40
 EDGE = 3
 """Pixels of grey around a tile."""
 EDGE_COLOR: Rgb = (158, 160, 164)
+UNMOVED: Rgb = (0, 158, 115)
+"""Around what has not moved; told apart from `DEAD` by colour-blind readers too."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,14 @@ def plan_sheet(count: int, kernel: tuple[int, int], width: int, tallest: int) ->
 
 
 def draw_tiles(
-    page: Page, filters: npt.NDArray[np.float32], limit: float, colormap: str, total: int, word: str = "filter"
+    page: Page,
+    filters: npt.NDArray[np.float32],
+    limit: float,
+    colormap: str,
+    total: int,
+    word: str = "filter",
+    unmoved: npt.NDArray[np.bool_] | None = None,
+    which: str = "",
 ) -> TileLayout:
     """Puts filters on the page and moves `page.y` below them.
 
@@ -107,6 +116,8 @@ def draw_tiles(
         colormap: For filters of one channel.
         total: How many there are.
         word: What one of them is.
+        unmoved: As of `paint_tiles`.
+        which: What to say of the filters where they are not the first ones.
     """
     channels, height, width = filters.shape[1:]
     count = len(filters)
@@ -116,7 +127,7 @@ def draw_tiles(
     beside = 0 if in_color or flat else color_bar_width(limit) + 3 * NEAR
     layout = plan_tiles(count, (height, width), MARGIN, page.y, CONTENT - beside)
     box = layout.box
-    page.paste(paint_tiles(filters, limit, colormap, layout), box.left, box.top)
+    page.paste(paint_tiles(filters, limit, colormap, layout, unmoved), box.left, box.top)
     if not in_color and not flat:
         draw_color_bar(
             page, Box(box.right + 3 * NEAR, box.top, box.right + 3 * NEAR + BAR, box.bottom), limit, colormap
@@ -124,8 +135,9 @@ def draw_tiles(
     page.y = box.bottom + 8
     if flat:
         draw_flat_color_bar(page, limit, colormap)
-    which = f"{word}s 0…{total - 1}" if layout.shown == total else f"first {layout.shown} of {total} {word}s"
-    words = f"{which if total > 1 else f'{word} 0'}, {height}×{width}, in rows from the top left"
+    first = f"{word}s 0…{total - 1}" if layout.shown == total else f"first {layout.shown} of {total} {word}s"
+    words = which or (first if total > 1 else f"{word} 0")
+    words += f", {height}×{width}, in rows from the top left"
     if in_color:
         words += f" · {rgb_legend(limit)}"
     page.paragraph(words, size=SMALL)
@@ -137,7 +149,13 @@ def rgb_legend(limit: float) -> str:
     return f"in each colour {number(-limit)} is dark, 0 is middle grey, {number(limit, signed=True)} is bright"
 
 
-def paint_tiles(filters: npt.NDArray[np.float32], limit: float, colormap: str, layout: TileLayout) -> Painted | Pixels:
+def paint_tiles(
+    filters: npt.NDArray[np.float32],
+    limit: float,
+    colormap: str,
+    layout: TileLayout,
+    unmoved: npt.NDArray[np.bool_] | None = None,
+) -> Painted | Pixels:
     """The grid, of the size of ``layout.box``.
 
     Args:
@@ -145,13 +163,18 @@ def paint_tiles(filters: npt.NDArray[np.float32], limit: float, colormap: str, l
         limit: R, one for all filters.
         colormap: For filters of one channel.
         layout: From `plan_tiles`.
+        unmoved: bool, (n,): those that get an edge of their own, unless they are dead.
     """
-    tiles, dead = paint_tile(filters[: layout.shown], limit, colormap), dead_filters(filters)
+    tiles = paint_tile(filters[: layout.shown], limit, colormap)
+    edges = dead_filters(filters).astype(np.intp)
+    if unmoved is not None:
+        edges[unmoved & (edges == 0)] = 2
+    colors = np.array([EDGE_COLOR, DEAD, UNMOVED], np.uint8)
     if not isinstance(tiles, Painted):
-        return _grid(tiles, PAPER, np.where(dead[:, None], DEAD, EDGE_COLOR), layout)
+        return _grid(tiles, PAPER, colors[edges], layout)
     count = len(tiles.table)
-    table = np.concatenate([tiles.table, np.array([PAPER, EDGE_COLOR, DEAD], np.uint8)])
-    return Painted(_grid(tiles.rows, count, np.where(dead, count + 2, count + 1), layout), table)
+    table = np.concatenate([tiles.table, np.array([PAPER], np.uint8), colors])
+    return Painted(_grid(tiles.rows, count, count + 1 + edges, layout), table)
 
 
 def _grid(

@@ -14,6 +14,8 @@ from lightning_weightviz.memory.narrow import narrow
 
 MAX_POINTS = 64
 VECTOR_CELLS = 256
+FEW = 10
+"""Up to so many values of a parameter are known one by one."""
 OVERVIEW_STATISTICS = ("rms", "absmax", "relative_change", "rotation", "zero_fraction", "nan_count", "inf_count")
 """What the overview follows over time for every parameter."""
 
@@ -87,6 +89,12 @@ class Statistics:
         values = [[found.get(key, absent).get(name, math.nan) for name in OVERVIEW_STATISTICS] for key in self.keys]
         shaped = np.array(values, np.float64).reshape(len(self.keys), len(OVERVIEW_STATISTICS))
         self.rows.append((ordinal, narrow(shaped)))
+
+    def largest(self, key: str, name: str) -> float:
+        """The largest value of one statistic so far; 0 where there is none."""
+        place, column = self.keys.index(key) if key in self.keys else -1, OVERVIEW_STATISTICS.index(name)
+        found = [float(rows[place, column]) for _, rows in self.rows if 0 <= place < len(rows)]
+        return max((value for value in found if math.isfinite(value)), default=0.0)
 
     def over_time(self) -> dict[str, npt.NDArray[np.float32]]:
         """By key, float32, (T, S)."""

@@ -5,6 +5,7 @@ Memory is flat in the number of snapshots: the film keeps log-spaced frames, the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_weightviz.memory.color_range import ColorRange, widened
-from lightning_weightviz.memory.curves import VECTOR_CELLS, Time, aligned
+from lightning_weightviz.memory.curves import FEW, VECTOR_CELLS, Time, aligned
 from lightning_weightviz.memory.film import MAX_FRAMES, Frame, frame_of, keeps_frame, thinned
 from lightning_weightviz.memory.keys import extra_key, key_of, statistics_key, templates_key
 from lightning_weightviz.memory.maps import change_map, extra_maps
+from lightning_weightviz.memory.metrics import add_metrics
 from lightning_weightviz.memory.narrow import narrow
 from lightning_weightviz.memory.record import Past
 from lightning_weightviz.memory.spectra import SpectralPoint, point_of, with_newest
@@ -36,7 +38,7 @@ class Memory:
         epochs: int64, (T,), epoch of each point of the curves; T ≤ `MAX_POINTS` + 1.
         steps: int64, (T,).
         percentiles: float32, (T, 9), for pictured parameters; NaN before a parameter was first seen.
-        vectors: float32, (T, w ≤ 256), for pictured parameters of one dimension.
+        vectors: float32, (T, w ≤ 256), for pictured parameters of one dimension, and others of at most `FEW` values.
         statistics: float32, (T, S) at `OVERVIEW_STATISTICS`, for all parameters, at `statistics_key`, and for
             ``<target>/total``.
         start: `change_map` of the first snapshot, where it was asked to be kept.
@@ -44,6 +46,8 @@ class Memory:
         spectra: The largest singular values at milestones and at the newest snapshot that measured them, the oldest
             first.
         past: What rules see; of another program's state nothing.
+        around: Frames of the two snapshots between which a parameter changed most, where these are not the first two.
+        metrics: float32, (T,), losses and accuracies that the module logs, by name; NaN where it logged none.
     """
 
     ranges: Mapping[str, float]
@@ -57,6 +61,8 @@ class Memory:
     previous: Mapping[str, npt.NDArray[np.float32]]
     spectra: Mapping[str, tuple[SpectralPoint, ...]] = field(default_factory=dict)
     past: Past = field(default_factory=Past)
+    metrics: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+    around: Mapping[str, tuple[Frame, ...]] = field(default_factory=dict)
 
 
 class History:
@@ -102,6 +108,7 @@ class History:
             self._remember_one(key, tracks[key], measurement, snapshot)
         kept.statistics.add(snapshot.ordinal, _statistics(snapshot))
         kept.record.add(snapshot)
+        add_metrics(kept.metrics, snapshot.ordinal, snapshot.training.metrics)
         for index, head in enumerate(snapshot.heads):
             if head.templates is not None:
                 _widen(kept.templates, templates_key(index, head), head.templates, self._color_range)
@@ -124,15 +131,36 @@ class History:
         if self._keep_start:
             track.previous = change_map(picture).copy()
             track.start = track.previous if track.start is None else track.start
-        if measurement.parameter.layout == "vector":
-            track.vector.append((ordinal, pool_extreme(picture.extreme, 1, VECTOR_CELLS)[0]))
-        elif not track.frames or keeps_frame(ordinal, self._kept.frame_base):
+        is_vector = measurement.parameter.layout == "vector"
+        if is_vector or values.size == measurement.parameter.size <= FEW:
+            track.vector.append((ordinal, pool_extreme(values.reshape(1, -1), 1, VECTOR_CELLS)[0]))
+        if is_vector:
+            return
+        if not track.frames or keeps_frame(ordinal, self._kept.frame_base):
             track.frames.append(frame_of(snapshot, measurement, picture))
+        self._film_largest_change(key, track, measurement, Time(ordinal, snapshot.epoch, snapshot.step))
+
+    def _film_largest_change(self, key: str, track: Track, measurement: Measurement, time: Time) -> None:
+        """Keeps frames of the snapshots before and after the largest change so far, but for the very first."""
+        change = measurement.statistics.get("relative_change", math.nan)
+        if track.largest is None:
+            track.largest = self._kept.statistics.largest(key, "relative_change")
+        if change > track.largest:
+            track.largest = change
+            moments = [track.newest, (time, measurement)] if time.ordinal > 1 else []
+            track.around = [
+                frame_of(*one, one[1].picture) for one in moments if one is not None and one[1].picture is not None
+            ]
+        track.newest = time, measurement
 
     def _thin(self) -> None:
         """Drops what is not regular."""
         kept = self._kept
         kept.statistics.rows = kept.timeline.thinned(kept.statistics.rows)
+        for name, curve in list(kept.metrics.items()):
+            kept.metrics[name] = kept.timeline.thinned(curve)
+            if not kept.metrics[name]:
+                del kept.metrics[name]
         for track in kept.tracks.values():
             track.percentiles = kept.timeline.thinned(track.percentiles)
             track.vector = kept.timeline.thinned(track.vector)
@@ -151,10 +179,12 @@ class History:
             percentiles={key: aligned(t.percentiles, ordinals) for key, t in tracks.items() if t.percentiles},
             vectors={key: aligned(t.vector, ordinals) for key, t in tracks.items() if t.vector},
             statistics=kept.statistics.over_time(),
+            around={key: tuple(track.around) for key, track in tracks.items() if track.around},
             start={key: track.start for key, track in tracks.items() if track.start is not None},
             previous=previous,
             spectra={key: tuple(track.spectra) for key, track in tracks.items() if track.spectra},
             past=kept.record.past(),
+            metrics={name: aligned(curve, ordinals)[:, 0] for name, curve in kept.metrics.items()},
         )
 
     def state_dict(self) -> dict[str, Any]:

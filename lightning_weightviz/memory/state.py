@@ -19,6 +19,7 @@ from lightning_weightviz.memory.curves import (
     VECTOR_CELLS,
     Curve,
     Statistics,
+    Time,
     Timeline,
     merged,
 )
@@ -29,7 +30,7 @@ from lightning_weightviz.memory.reading import array, ascending, listed, mapping
 from lightning_weightviz.memory.record import Record
 from lightning_weightviz.memory.record_state import record_from_state, record_to_state
 from lightning_weightviz.memory.spectra import LARGEST, SpectralPoint
-from lightning_weightviz.snapshot import PERCENTILES
+from lightning_weightviz.snapshot import PERCENTILES, Measurement
 
 Floats = npt.NDArray[np.float32]
 
@@ -47,6 +48,9 @@ class Track:
         start: `change_map` of its first snapshot.
         spectra: Points of the largest singular values.
         previous: The same of the newest; None where it has no picture there.
+        largest: The largest change from one snapshot to the next; None where that is not known yet.
+        around: Frames of the two snapshots of that change, where it was not the first of all.
+        newest: When it was last measured, and what was; of a resumed training None at first.
     """
 
     shape: tuple[int, ...]
@@ -57,6 +61,9 @@ class Track:
     start: Floats | None = None
     previous: Floats | None = None
     spectra: list[SpectralPoint] = field(default_factory=list)
+    largest: float | None = None
+    around: list[Frame] = field(default_factory=list)
+    newest: tuple[Time, Measurement] | None = None
 
 
 @dataclass
@@ -70,6 +77,7 @@ class Kept:
         tracks: By `key_of`.
         templates: R of templates, by `templates_key`.
         record: What findings are told from; version 0.1 kept none.
+        metrics: By name, points float32, (1,), of losses and accuracies.
     """
 
     timeline: Timeline = field(default_factory=Timeline)
@@ -78,6 +86,7 @@ class Kept:
     tracks: dict[str, Track] = field(default_factory=dict)
     templates: dict[str, float] = field(default_factory=dict)
     record: Record = field(default_factory=Record)
+    metrics: dict[str, Curve] = field(default_factory=dict)
 
     @property
     def ranges(self) -> dict[str, float]:
@@ -103,22 +112,34 @@ def to_state(kept: Kept) -> dict[str, Any]:
         "times": [list(time) for time in kept.timeline.times],
         "keys": list(kept.statistics.keys),
         "statistics": [rows for _, rows in kept.statistics.rows],
-        "curves": {
-            name: {"ordinals": [point[0] for point in curve], "rows": np.stack([point[1] for point in curve])}
-            for name, curve in curves.items()
-        },
+        "curves": {name: _to_points(curve) for name, curve in curves.items()},
         "frames": {
             key: [vars(frame).copy() for frame in track.frames] for key, track in tracks.items() if track.frames
         },
         "start": {key: track.start for key, track in tracks.items() if track.start is not None},
         "previous": {key: track.previous for key, track in tracks.items() if track.previous is not None},
         **({_SPECTRA: spectra} if spectra else {}),
+        **({_AROUND: around} if (around := _around_to_state(tracks)) else {}),
         **({_RECORD: record_to_state(kept.record)} if kept.record.times else {}),
+        **({_METRICS: {name: _to_points(curve) for name, curve in kept.metrics.items()}} if kept.metrics else {}),
     }
 
 
-_RECORD, _SPECTRA = "record", "spectra"
-"""What is there where something was kept."""
+def _around_to_state(tracks: Mapping[str, Track]) -> dict[str, Any]:
+    return {
+        key: {"largest": track.largest, "frames": [vars(frame).copy() for frame in track.around]}
+        for key, track in tracks.items()
+        if track.largest is not None
+    }
+
+
+def _to_points(curve: Curve) -> dict[str, Any]:
+    return {"ordinals": [point[0] for point in curve], "rows": np.stack([point[1] for point in curve])}
+
+
+_RECORD, _METRICS, _AROUND, _SPECTRA = "record", "metrics", "around", "spectra"
+_LATER = {_RECORD, _METRICS, _AROUND, _SPECTRA}
+"""What older versions did not keep."""
 _FIELDS = set(to_state(Kept()))
 _FRAME = {one.name for one in fields(Frame)}
 _POINT = {one.name for one in fields(SpectralPoint)}
@@ -131,8 +152,8 @@ def from_state(state: object) -> Kept:
         ValueError: Something is missing, is not known, or is of the wrong type or shape.
     """
     found = mapping(state, "the state")
-    if (names := found.keys() - {_RECORD, _SPECTRA}) != _FIELDS:
-        refuse(f"missing {sorted(_FIELDS - names)}, not known {sorted(names - _FIELDS)}")
+    if found.keys() - _LATER != _FIELDS:
+        refuse(f"missing {sorted(_FIELDS - found.keys())}, not known {sorted(found.keys() - _FIELDS - _LATER)}")
     times = [time_of(time) for time in listed(found["times"], "times")]
     timeline = Timeline(times, whole(found["stride"], "stride", 1))
     ascending(timeline.ordinals, "times")
@@ -153,8 +174,14 @@ def from_state(state: object) -> Kept:
     for key, points in _of_tracks(found.get(_SPECTRA, {}), _SPECTRA, tracks):
         tracks[key].spectra = [_point(one, key) for one in listed(points, f"the spectra of {key}")]
         ascending([one.ordinal for one in tracks[key].spectra], f"the spectra of {key}")
+    for key, value in _of_tracks(found.get(_AROUND, {}), "the largest changes", tracks):
+        tracks[key].largest, tracks[key].around = _around(value, key)
     if _RECORD in found:
         kept.record = record_from_state(found[_RECORD])
+    for name, value in mapping(found.get(_METRICS, {}), "metrics").items():
+        kept.metrics[name] = _points(value, f"the metric {name}", timeline)
+        if any(row.shape != (1,) for _, row in kept.metrics[name]):
+            refuse(f"the metric {name} has rows of several values")
     return kept
 
 
@@ -188,22 +215,38 @@ def _read_curves(found: object, kept: Kept) -> None:
         kind, _, key = name.partition(":")
         if kind not in ("percentiles", "vectors") or key not in kept.tracks:
             refuse(f"a curve that is not known: {name}")
-        curve = mapping(value, f"the curve {name}")
-        if curve.keys() != {"ordinals", "rows"}:
-            refuse(f"the curve {name} has {sorted(curve)}")
-        ordinals = [whole(ordinal, f"the curve {name}") for ordinal in listed(curve["ordinals"], f"the curve {name}")]
-        rows = array(curve["rows"], f"the curve {name}", np.float32, 2)
-        width = rows.shape[1]
-        if len(rows) != len(ordinals) or (width != len(PERCENTILES) if kind == "percentiles" else width > VECTOR_CELLS):
-            refuse(f"the curve {name} has rows of shape {rows.shape} at {len(ordinals)} ordinals")
-        ascending(ordinals, f"the curve {name}")
-        if not set(ordinals) <= set(kept.timeline.ordinals):
-            refuse(f"the curve {name} has points at no time")
-        points = list(zip(ordinals, rows, strict=True))
+        points = _points(value, f"the curve {name}", kept.timeline)
+        width = len(points[0][1]) if points else 0
+        if width != len(PERCENTILES) if kind == "percentiles" else width > VECTOR_CELLS:
+            refuse(f"the curve {name} has rows of {width} values")
         if kind == "percentiles":
             kept.tracks[key].percentiles = points
         else:
             kept.tracks[key].vector = points
+
+
+def _points(value: object, what: str, timeline: Timeline) -> Curve:
+    curve = mapping(value, what)
+    if curve.keys() != {"ordinals", "rows"}:
+        refuse(f"{what} has {sorted(curve)}")
+    ordinals = [whole(ordinal, what) for ordinal in listed(curve["ordinals"], what)]
+    rows = array(curve["rows"], what, np.float32, 2)
+    if len(rows) != len(ordinals) or not ordinals:
+        refuse(f"{what} has rows of shape {rows.shape} at {len(ordinals)} ordinals")
+    ascending(ordinals, what)
+    if not set(ordinals) <= set(timeline.ordinals):
+        refuse(f"{what} has points at no time")
+    return list(zip(ordinals, rows, strict=True))
+
+
+def _around(value: object, key: str) -> tuple[float, list[Frame]]:
+    what = f"the largest change of {key}"
+    found = mapping(value, what)
+    if found.keys() != {"largest", "frames"}:
+        refuse(f"{what} has {sorted(found)}")
+    frames = [_frame(frame, key) for frame in listed(found["frames"], what)]
+    ascending([frame.ordinal for frame in frames], what)
+    return number(found["largest"], what), frames
 
 
 def _frame(value: object, key: str) -> Frame:

@@ -5,14 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
+
+from torch import Tensor
 
 from lightning_weightviz.model.sites import Site
 from lightning_weightviz.snapshot import OptimizerFacts, TrainingFacts
 
 
 def training_facts(
-    sites: Sequence[Site], optimizers: Sequence[Any], metrics: Mapping[str, Any], last_epoch: int | None = None
+    sites: Sequence[Site],
+    optimizers: Sequence[Any],
+    metrics: Mapping[str, Any],
+    last_epoch: int | None = None,
+    steps_per_epoch: int | None = None,
 ) -> TrainingFacts:
     """What is known at this moment; nothing of the training is changed.
 
@@ -21,17 +28,18 @@ def training_facts(
         optimizers: All of the training.
         metrics: By name; those that are no single number are left out.
         last_epoch: As of `TrainingFacts`.
+        steps_per_epoch: As of `TrainingFacts`.
     """
     groups: dict[int, OptimizerFacts] = {}
     for optimizer in optimizers:
         if not isinstance(found := getattr(optimizer, "param_groups", None), list):
             # What stands in for an optimizer and shows no groups may train anything.
-            return TrainingFacts(None, _numbers(metrics), last_epoch)
+            return TrainingFacts(None, _numbers(metrics), last_epoch, steps_per_epoch)
         for group in found:
             facts = _facts(optimizer, group)
             groups.update((id(parameter), facts) for parameter in group.get("params", ()))
     known = {site.parameter.name: groups[id(site.tensor)] for site in sites if id(site.tensor) in groups}
-    return TrainingFacts(known or None, _numbers(metrics), last_epoch)
+    return TrainingFacts(known or None, _numbers(metrics), last_epoch, steps_per_epoch)
 
 
 def _facts(optimizer: Any, group: Mapping[str, Any]) -> OptimizerFacts:
@@ -44,6 +52,20 @@ def _facts(optimizer: Any, group: Mapping[str, Any]) -> OptimizerFacts:
         momentum=_number(first),
         second_beta=_number(second),
     )
+
+
+def metrics_on_device(metrics: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Metrics of one value that lie on a device with a stream: copies there, to be read where nobody waits."""
+    return {
+        str(name): value.detach().clone()
+        for name, value in metrics.items()
+        if type(value) is Tensor and value.numel() == 1 and value.device.type not in ("cpu", "meta")
+    }
+
+
+def with_metrics(facts: TrainingFacts, waiting: Mapping[str, Tensor]) -> TrainingFacts:
+    """The same with these metrics; waits for their device."""
+    return replace(facts, metrics={**facts.metrics, **_numbers({name: value.cpu() for name, value in waiting.items()})})
 
 
 def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:

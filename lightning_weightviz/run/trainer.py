@@ -23,11 +23,13 @@ def callbacks_with(callback: Any) -> Sequence[Any]:
     return [callback]
 
 
-def facts(optimizers: Sequence[Any], state: Any) -> tuple[Sequence[Any], Mapping[str, Any], int | None]:
-    """The optimizers, the metrics that were logged last, and how many epochs there are to be."""
+def facts(optimizers: Sequence[Any], state: Any) -> tuple[Sequence[Any], Mapping[str, Any], int | None, int | None]:
+    """The optimizers, the metrics that were logged last, and how many epochs there are to be and steps in each."""
     logged = state.log_history[-1] if state.log_history else {}
     epochs = math.ceil(state.num_train_epochs) if state.num_train_epochs else None
-    return optimizers, logged, epochs
+    # Of an epoch that is cut short, or a training of less than one, no more is known.
+    whole = epochs and state.max_steps % epochs == 0 and state.num_train_epochs == epochs
+    return optimizers, logged, epochs, state.max_steps // epochs if whole and state.max_steps > 0 else None
 
 
 def resumed_checkpoint() -> Path | None:

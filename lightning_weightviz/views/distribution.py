@@ -15,9 +15,10 @@ from lightning_weightviz.draw.geometry import Box, apart
 from lightning_weightviz.draw.number import number
 from lightning_weightviz.draw.page import GREY, INK, LINE, MARGIN, WIDTH, Page
 from lightning_weightviz.draw.text import SMALL, text_width
-from lightning_weightviz.memory import OVERVIEW_STATISTICS, key_of, statistics_key
-from lightning_weightviz.snapshot import Measurement, Target
+from lightning_weightviz.memory import FEW, OVERVIEW_STATISTICS, key_of, statistics_key
+from lightning_weightviz.snapshot import Measurement, Parameter, Target
 from lightning_weightviz.views import Scene, view
+from lightning_weightviz.views.support.lines import draw_lines
 from lightning_weightviz.views.support.time_axis import time_axis
 from lightning_weightviz.views.support.words import describe, moment, one_line, value_facts
 
@@ -66,8 +67,10 @@ def distribution(scene: Scene) -> Iterator[Artifact]:
 
 
 def draw_distribution(scene: Scene, target: Target, measurement: Measurement) -> Distribution:
-    """Draws the fan of a pictured parameter."""
+    """Draws the fan of a pictured parameter, or of a few values a line each."""
     memory, parameter = scene.memory, measurement.parameter
+    if parameter.size <= FEW and key_of(target, parameter.name) in memory.vectors:
+        return _draw_few(scene, target, measurement)
     key = key_of(target, parameter.name)
     percentiles = memory.percentiles[key].astype(np.float64)
     axis, times = time_axis(memory)
@@ -96,6 +99,33 @@ def draw_distribution(scene: Scene, target: Target, measurement: Measurement) ->
     page.facts(_facts(measurement))
     caption = f"{one_line(parameter.name)}, {what}, {when}, distribution over time"
     return Distribution(page.raster(), plot, caption)
+
+
+def _draw_few(scene: Scene, target: Target, measurement: Measurement) -> Distribution:
+    """A few values, whose percentiles would be between them: a line each, by name."""
+    memory, parameter = scene.memory, measurement.parameter
+    values = memory.vectors[key_of(target, parameter.name)].astype(np.float64)
+    axis, times = time_axis(memory)
+    what, when = describe(parameter, target), moment(scene.snapshot)
+    page = Page()
+    each = f"each of the {parameter.size} values" if parameter.size > 1 else "its value"
+    page.header(parameter.name, what, f"{when} · {each} over time")
+    plot = draw_lines(page, (axis, times), values, _names_of_few(scene, parameter))
+    _mark_broken(page, plot, memory.statistics.get(statistics_key(target, parameter.name)), times)
+    page.facts(value_facts(measurement.statistics, None, 1.0))
+    return Distribution(page.raster(), plot, f"{one_line(parameter.name)}, {what}, {when}, each value over time")
+
+
+def _names_of_few(scene: Scene, parameter: Parameter) -> list[str]:
+    """Classes of a head's bias, else indices as the user counts them."""
+    for head in scene.snapshot.heads:
+        is_bias = parameter.name == head.name.removesuffix("weight").removesuffix("kernel") + "bias"
+        if is_bias and len(head.class_names) == parameter.size:
+            return [one_line(name) or str(index) for index, name in enumerate(head.class_names)]
+    if len(parameter.shape) < 2:
+        return [str(index) for index in range(parameter.size)]
+    order = -1 if parameter.is_transposed else 1
+    return [", ".join(map(str, index[::order])) for index in np.ndindex(parameter.shape)]
 
 
 def value_range(percentiles: npt.NDArray[np.float64]) -> tuple[float, float]:

@@ -18,6 +18,8 @@ from lightning_weightviz.draw.tiles import TileLayout, paint_tiles, plan_sheet
 from lightning_weightviz.memory import change_map, key_of, range_for
 from lightning_weightviz.snapshot import Measurement, Parameter, Target
 from lightning_weightviz.views import Scene, view
+from lightning_weightviz.views.support.angle import degree_text, degrees
+from lightning_weightviz.views.support.collapsed import collapsed
 from lightning_weightviz.views.support.time_axis import is_start
 from lightning_weightviz.views.support.words import axis_words, block_text, describe, moment, one_line, row_word, way
 
@@ -78,7 +80,8 @@ def changes(scene: Scene, target: Target, measurement: Measurement) -> tuple[Cha
         return ()
     now, start, previous = change_map(measurement.picture), memory.start.get(key), memory.previous.get(key)
     moments = [("the start" if is_start(memory.epochs[0], memory.steps[0]) else f"epoch {memory.epochs[0]}", start)]
-    if previous is not start:
+    # What weights change by that have collapsed is rounding; that they have is seen from the start.
+    if previous is not start and not collapsed(scene, target, measurement):
         moments.append(("the snapshot before", previous))
     found = []
     for since, then in moments:
@@ -142,6 +145,9 @@ def _facts(measurement: Measurement, found: tuple[Change, ...]) -> list[Fact]:
     facts: list[Fact] = []
     if not np.isnan(measurement.moved):
         facts.append((f"moved {way(measurement.moved)} of its length at the start", None))
+    rotation = measurement.statistics["rotation"]
+    if not np.isnan(rotation):
+        facts.append((f"turned by {degree_text(float(degrees(rotation)))}", None))
     relative = measurement.statistics["relative_change"]
     if len(found) > 1 and not np.isnan(relative):
         facts.append((f"{percent(relative)} since the snapshot before", None))

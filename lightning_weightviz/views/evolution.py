@@ -14,7 +14,7 @@ from lightning_weightviz.draw.film import FilmLayout, Tile, draw_film
 from lightning_weightviz.draw.matrix import Matrix, draw_matrix
 from lightning_weightviz.draw.page import Page
 from lightning_weightviz.draw.tiles import draw_tiles, rgb_legend
-from lightning_weightviz.memory import FRAME_CELLS, Frame, film_key, filmed, frame_of, key_of
+from lightning_weightviz.memory import FRAME_CELLS, Frame, film_key, filmed, frame_of, key_of, worth_a_look
 from lightning_weightviz.snapshot import Measurement, Parameter, Target, pool_extreme
 from lightning_weightviz.views import Scene, view
 from lightning_weightviz.views.support.time_axis import counts_epochs, is_start
@@ -27,6 +27,9 @@ from lightning_weightviz.views.support.words import (
     row_word,
     way,
 )
+
+MOST_LISTED = 12
+"""Filters whose numbers are told."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +68,14 @@ def evolution(scene: Scene) -> Iterator[Artifact]:
 
 def film_of(scene: Scene, target: Target, measurement: Measurement) -> tuple[Frame, ...]:
     """What is remembered of a parameter, and the present as the last frame; empty where it has no film."""
-    frames = scene.memory.frames.get(key_of(target, measurement.parameter.name), ())
-    if frames and measurement.picture is not None and frames[-1].ordinal != scene.snapshot.ordinal:
-        return (*frames, frame_of(scene.snapshot, measurement, measurement.picture))
-    return frames if measurement.picture is not None else ()
+    key = key_of(target, measurement.parameter.name)
+    frames = scene.memory.frames.get(key, ())
+    if not frames or measurement.picture is None:
+        return ()
+    known = {frame.ordinal: frame for frame in (*scene.memory.around.get(key, ()), *frames)}
+    if scene.snapshot.ordinal not in known:
+        known[scene.snapshot.ordinal] = frame_of(scene.snapshot, measurement, measurement.picture)
+    return tuple(known[ordinal] for ordinal in sorted(known))
 
 
 def draw_evolution(scene: Scene, target: Target, parameter: Parameter, frames: Sequence[Frame]) -> Evolution:
@@ -79,18 +86,21 @@ def draw_evolution(scene: Scene, target: Target, parameter: Parameter, frames: S
     span = titles[0] if len(titles) == 1 else f"{titles[0]} to {titles[-1]}"
     page = Page()
     page.header(parameter.name, what, f"{span} · one range {plus_minus(limit)} for all")
+    shown, least = worth_a_look(frames, filmed(parameter)) if filmed(parameter) else ([], 0)
     tiles = [
-        Tile(title, "" if index == 0 else _moved(frame), _values(scene, parameter, frame))
+        Tile(title, "" if index == 0 else _moved(frame), _values(scene, parameter, frame, shown))
         for index, (title, frame) in enumerate(zip(titles, frames, strict=True))
     ]
-    if count := filmed(parameter):
-        word = row_word(parameter)
-        words = [f"first {count} of {parameter.shape[0]} {word}s" if count < parameter.shape[0] else f"all {word}s"]
+    if filmed(parameter):
+        words = [_which(parameter, shown, least, len(frames))]
         if parameter.filters_shape[1] == 3:
             words.append(rgb_legend(limit))
     else:
         rows, columns = tiles[-1].values.shape
         words = [cell_meaning(parameter.map_shape, (rows, columns), target, parameter.kernel)]
+    if around := scene.memory.around.get(key_of(target, parameter.name)):
+        by_ordinal = dict(zip((frame.ordinal for frame in frames), titles, strict=True))
+        words.append(f"largest change: {' to '.join(by_ordinal[frame.ordinal] for frame in around)}")
     if any(tile.note for tile in tiles):
         words.append("moved: length of the change, relative to the length at the start")
     layout = draw_film(page, tiles, limit, scene.style.colormap, words)
@@ -101,13 +111,16 @@ def draw_frames(scene: Scene, target: Target, parameter: Parameter, frames: Sequ
     """Draws each frame on a page of its own, all of one size."""
     limit = scene.memory.ranges[film_key(key_of(target, parameter.name), parameter)]
     rows, columns = axis_words(parameter)
+    shown, least = worth_a_look(frames, filmed(parameter)) if filmed(parameter) else ([], 0)
     pages = []
     for title, frame in zip(frame_titles(frames), frames, strict=True):
         page = Page()
         moved = f" · {_moved(frame)}" if _moved(frame) else ""
         page.header(parameter.name, describe(parameter, target), f"{title} · {plus_minus(limit)}{moved}")
         if filmed(parameter):
-            draw_tiles(page, _filters(parameter, frame), limit, scene.style.colormap, parameter.shape[0])
+            filters = frame.of_rows(shown).reshape(-1, *parameter.filters_shape[1:])
+            which = _which(parameter, shown, least, len(frames))
+            draw_tiles(page, filters, limit, scene.style.colormap, parameter.shape[0], which=which)
         else:
             draw_matrix(page, Matrix(frame.values, limit, scene.style.colormap, rows, columns))
         pages.append(page.raster().pixels)
@@ -115,16 +128,25 @@ def draw_frames(scene: Scene, target: Target, parameter: Parameter, frames: Sequ
     return tuple(np.pad(pixels, ((0, height - len(pixels)), (0, 0), (0, 0)), constant_values=255) for pixels in pages)
 
 
-def _values(scene: Scene, parameter: Parameter, frame: Frame) -> npt.NDArray[np.float32]:
+def _which(parameter: Parameter, shown: Sequence[int], least: int, frames: int) -> str:
+    """Which filters are shown."""
+    word, total = row_word(parameter), parameter.shape[0]
+    if len(shown) == total:
+        return f"all {word}s"
+    if least == 0 or frames == 1:
+        return f"first {len(shown)} of {total} {word}s"
+    first, last = shown[:-least][: MOST_LISTED - least], shown[-least:]
+    most, rest = (", ".join(map(str, some)) for some in (first, last))
+    more = ", …" if len(shown) > MOST_LISTED else ""
+    return f"{len(shown)} of {total} {word}s: moved most {most}{more}; least {rest}"
+
+
+def _values(scene: Scene, parameter: Parameter, frame: Frame, shown: Sequence[int]) -> npt.NDArray[np.float32]:
     """What a tile shows of a frame: filters, or a map, half as fine on crowded scenes."""
     if filmed(parameter):
-        return _filters(parameter, frame)
+        return frame.of_rows(shown).reshape(-1, *parameter.filters_shape[1:])
     height, width = (length // 2 if scene.is_crowded else length for length in FRAME_CELLS)
     return pool_extreme(frame.values, height, width)
-
-
-def _filters(parameter: Parameter, frame: Frame) -> npt.NDArray[np.float32]:
-    return frame.values.reshape(-1, *parameter.filters_shape[1:])
 
 
 def frame_titles(frames: Sequence[Frame]) -> list[str]:

@@ -69,8 +69,9 @@ def test_every_example_is_tested() -> None:
 def test_digits_heatmap_of_the_start_is_not_that_of_the_end(demo: Demo) -> None:
     events = read(demo.run)
     first, *_, last = (decode(event.encoded_image_string) for event in events.Images("weights.heatmap/fc1.weight"))
-    assert first.shape == last.shape
-    assert np.mean(np.any(first != last, axis=-1)) > 0.1
+    # Only the numbers below the picture may take another line, and so what is above does not move on a slider.
+    assert 0 <= len(last) - len(first) < 30
+    assert np.mean(np.any(first != last[: len(first)], axis=-1)) > 0.1
 
 
 def test_digits_article_recipe_barely_moves_the_weights(run_here: Callable[..., str], tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 from lightning_weightviz.draw.color import NO_VALUE, paint_magnitude, paint_signed
 from lightning_weightviz.draw.page import _SPARE, GREY, INK, MARGIN, WIDTH, Page
@@ -165,3 +166,15 @@ def test_what_lies_outside_is_cut_off() -> None:
     assert (pixels[:6, :5] == 7).all() and (pixels[6, :9] == 255).all() and (pixels[:9, 5] == 255).all()
     assert (pixels[50:60, -3:] == 7).all()
     assert (pixels[80:105, -20:] != 255).any() and (pixels[110:140, :20] != 255).any()
+
+
+@pytest.mark.parametrize(
+    "points", [[(40, 30), (40, 60)], [(40, 60), (40, 30)], [(30, 40), (90, 40)], [(30, 40), (30, 40)]]
+)
+def test_a_line_along_an_axis_is_what_pillow_draws(points: list[tuple[float, float]]) -> None:
+    page, expected = Page(), Image.new("L", (720, 80))
+    page.line(points, color=INK)
+    page.y = 72
+    ImageDraw.Draw(expected).line(points, fill=1)
+    found = (page.raster().pixels == INK).all(axis=2)
+    assert np.array_equal(found, np.asarray(expected)[: len(found)] > 0)

@@ -15,7 +15,7 @@ from lightning_weightviz.findings.support.evidence import Evidence
 from lightning_weightviz.findings.support.explaining import explained
 from lightning_weightviz.memory import past_of
 from lightning_weightviz.model.selection import Choice, select
-from lightning_weightviz.model.training_facts import training_facts
+from lightning_weightviz.model.training_facts import metrics_on_device, training_facts, with_metrics
 from lightning_weightviz.snapshot import OptimizerFacts, TrainingFacts
 from tests.findings.runs import Made, picture
 
@@ -53,12 +53,19 @@ def test_the_settings_are_those_of_the_parameters_group() -> None:
     slow: dict[str, Any] = {"params": model[0].parameters(), "lr": 1e-4, "betas": (0.8, 0.99)}
     optimizer = torch.optim.AdamW([slow, {"params": [model[1].weight]}], lr=0.01, weight_decay=0.2)
     metrics: dict[str, Any] = {"loss": torch.tensor(2.5), "many": torch.ones(3), "name": "x", "nan": math.nan}
-    facts = training_facts(select(model, Choice()).sites, [optimizer], metrics, 7)
+    facts = training_facts(select(model, Choice()).sites, [optimizer], metrics, 7, 45)
     assert facts.optimizers is not None
     assert facts.optimizers.keys() == {"0.weight", "0.bias", "1.weight"}
     assert facts.optimizers["0.bias"] == OptimizerFacts("AdamW", 1e-4, 0.2, 0.8, 0.99)
     assert facts.optimizers["1.weight"] == OptimizerFacts("AdamW", 0.01, 0.2, 0.9, 0.999)
-    assert facts.metrics == {"loss": 2.5} and facts.last_epoch == 7
+    assert facts.metrics == {"loss": 2.5} and (facts.last_epoch, facts.steps_per_epoch) == (7, 45)
+
+
+def test_metrics_on_the_host_wait_for_nothing_and_others_are_read_later() -> None:
+    metrics = {"loss": torch.tensor(1.0), "meta": torch.empty(1, device="meta"), "many": torch.ones(3), "name": "x"}
+    assert metrics_on_device(metrics) == {}
+    later = with_metrics(TrainingFacts(metrics={"loss": 1.0, "acc": 0.5}), {"acc": torch.tensor([0.75])})
+    assert later.metrics == {"loss": 1.0, "acc": 0.75}
 
 
 class Other:

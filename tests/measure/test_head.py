@@ -147,8 +147,19 @@ def test_rows_that_are_zero_or_broken_do_not_hide_the_others() -> None:
     weight = torch.randn(4, 3)
     weight[0, 0] = torch.nan
     broken = measured(source(weight))
-    assert np.isfinite(broken.norms).all()
+    assert np.isfinite(broken.norms).tolist() == [False, True, True, True]
     assert np.isnan(broken.picture.extreme[0, 0])
+
+
+def test_a_class_of_nan_is_not_one_of_zeros() -> None:
+    weight = torch.randn(4, 3)
+    weight[2] = torch.nan
+    assert np.isnan(measured(source(weight)).norms).tolist() == [False, False, True, False]
+    pairs = compared(source(weight))
+    known = np.isfinite(pairs.cosine)
+    assert not known[2].any() and not known[:, 2].any() and known.sum() == 6
+    assert len(pairs.closest) == 3 and not any(2 in pair[:2] for pair in pairs.closest)
+    assert np.isnan(pairs.cosine_spread) and np.isnan(pairs.simplex_distance)
 
 
 def test_pairs_are_compared_when_they_are_asked_for() -> None:

@@ -120,6 +120,16 @@ BROKEN: dict[str, Callable[[Any], None]] = {
     "frames of no parameter": put("frames", "weights/other", []),
     "a start as a list": put("start", FC1, [[0.0]]),
     "a start of one dimension": put("start", FC1, np.zeros(4, np.float32)),
+    "largest changes as a list": put("around", []),
+    "a largest change of no parameter": put("around", {"weights/other": {"largest": 1.0, "frames": []}}),
+    "a largest change without frames": put("around", {FC1: {"largest": 1.0}}),
+    "a largest change of words": put("around", {FC1: {"largest": "much", "frames": []}}),
+    "a largest change of broken frames": put("around", {FC1: {"largest": 1.0, "frames": [{}]}}),
+    "metrics as a list": put("metrics", []),
+    "a metric without rows": put("metrics", {"loss": {"ordinals": [0]}}),
+    "a metric of no time": put("metrics", {"loss": {"ordinals": [17], "rows": np.zeros((1, 1), np.float32)}}),
+    "a metric of two values": put("metrics", {"loss": {"ordinals": [0], "rows": np.zeros((1, 2), np.float32)}}),
+    "a metric without points": put("metrics", {"loss": {"ordinals": [], "rows": np.zeros((0, 1), np.float32)}}),
     "a snapshot before of no parameter": put("previous", "weights/other", np.zeros((1, 1), np.float32)),
 }
 

@@ -14,6 +14,7 @@ from lightning_weightviz.views import Scene
 from lightning_weightviz.views.drift import Drift, changes, draw_drift, drift
 from tests.support.pixels import MAGENTA, centres, color_at, decoded, values_of
 from tests.support.scenes import scene
+from tests.support.written import listening
 
 Array = np.ndarray[Any, Any]
 
@@ -131,3 +132,12 @@ def test_shapes(shape: tuple[int, ...], epochs: int) -> None:
 def test_nothing_at_the_first_snapshot_or_without_a_start() -> None:
     assert list(drift(scene({"w": normal(3, 3)}))) == []
     assert list(drift(scene({"w": normal(3, 3)}, epochs=2, keep_start=False))) == []
+
+
+def test_the_turn_is_told_in_degrees(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = listening(monkeypatch)
+    drawn(scene({"w": np.array([[1.0, 1.0]])}, before=[{"w": np.array([[1.0, 0.0]])}]))
+    assert "turned by 45°" in lines
+    lines.clear()
+    drawn(scene({"w": np.array([[1.0, 1.0]])}, before=[{"w": np.zeros((1, 2))}]))
+    assert not any("turned" in line for line in lines)

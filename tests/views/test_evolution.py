@@ -9,12 +9,14 @@ import pytest
 from PIL import Image as PillowImage
 
 from lightning_weightviz.artifacts import Animation, Image
+from lightning_weightviz.draw.geometry import Box
 from lightning_weightviz.draw.page import WIDTH
 from lightning_weightviz.memory import Frame
 from lightning_weightviz.views import VIEWS, Scene
 from lightning_weightviz.views.evolution import draw_evolution, evolution, film_of, frame_titles
 from tests.support.pixels import MAGENTA, color_at, decoded, values_of
 from tests.support.scenes import scene
+from tests.support.written import listening
 
 Array = np.ndarray[Any, Any]
 
@@ -78,6 +80,39 @@ def test_shapes(shape: tuple[int, ...]) -> None:
     assert (image.pixels[:, -8:] == 255).all()
     assert np.array_equal(decoded(image), image.pixels)
     assert len(image.pixels) < 1100
+
+
+def test_filters_that_moved_most_are_shown_and_some_that_moved_least(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = listening(monkeypatch)
+    start = normal(64, 1, 5, 5)
+    speed = np.arange(64)[::-1].reshape(64, 1, 1, 1) / 64
+    moments = [{"w": start + time * speed} for time in range(5)]
+    sight = scene(moments[-1], before=moments[:-1], color_range=8.0)
+    result = drawn(sight, "w")
+    words = " ".join(lines)
+    assert "25 of 64 filters: moved most 0, 1, 2, 3, 4, 5, …; least 58, 59, 60, 61, 62, 63" in words
+    lines.clear()
+    few = {"w": normal(64, 1, 28, 28)}
+    drawn(scene({"w": few["w"] + speed}, before=[few]), "w")
+    assert "9 of 64 filters: moved most 0, 1, 2, 3, 4, 5, 6; least 62, 63" in " ".join(lines)
+    sheet, tile = result.layout.sheet, result.layout.tiles[-1]
+    for place, row in ((0, 0), (18, 18), (19, 58), (24, 63)):
+        cell = sheet.cell(place, 2, 3)
+        box = Box(tile.left + cell.left, tile.top + cell.top, tile.left + cell.right, tile.top + cell.bottom)
+        read = values_of(np.array([[color_at(result.raster.pixels, box)]], np.uint8), 8.0)
+        assert read[0] == pytest.approx(moments[-1]["w"][row, 0, 2, 3], abs=0.09)
+
+
+def test_the_snapshots_around_the_largest_change_are_in_the_film(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines, values = listening(monkeypatch), normal(6, 8)
+    moments = [{"w": values + 0.01 * epoch + (5.0 if epoch >= 6 else 0.0)} for epoch in range(12)]
+    sight = scene(moments[-1], before=moments[:-1])
+    assert [frame.epoch for frame in film(sight, "w")] == [0, 1, 2, 4, 5, 6, 8, 11]
+    drawn(sight, "w")
+    assert "largest change: epoch 5 to epoch 6" in " ".join(lines)
+    lines.clear()
+    drawn(scene(moments[4], before=moments[:4]), "w")
+    assert not any("largest change" in line for line in lines)
 
 
 def test_the_present_is_the_last_frame() -> None:

@@ -13,10 +13,14 @@ from matplotlib import colormaps
 
 from lightning_weightviz.artifacts import Image
 from lightning_weightviz.draw.color import NO_VALUE, STEPS
-from lightning_weightviz.draw.page import Page
+from lightning_weightviz.draw.page import LINE, Page
+from lightning_weightviz.draw.text import BODY, SMALL, text_width
+from lightning_weightviz.snapshot import TrainingFacts
 from lightning_weightviz.views import VIEWS, Scene
-from lightning_weightviz.views.overview.strips import MAX_MIDDLE, MAX_TALL
-from lightning_weightviz.views.overview.view import Overview, decades, degrees, draw_overview, growth, overview
+from lightning_weightviz.views.overview.columns import decades, growth, growth_factors
+from lightning_weightviz.views.overview.layout import MAX_MIDDLE, MAX_TALL
+from lightning_weightviz.views.overview.view import Overview, draw_overview, overview
+from lightning_weightviz.views.support.angle import degrees
 from tests.support.pixels import BLACK, MAGENTA, Pixels, color_at, decoded, values_of
 from tests.support.scenes import scene
 
@@ -69,6 +73,20 @@ def test_zeros_have_their_share_of_the_colours_at_their_row(count: int) -> None:
     assert color_of(pixels, drawn, "zeros", -1, 0) == magnitude(0.5 / count)
 
 
+@pytest.mark.parametrize("count", [2, MAX_TALL + 1, MAX_MIDDLE + 1, 900])
+def test_no_change_at_all_is_white_and_the_least_change_is_not(count: int) -> None:
+    first = layers(count)
+    now = first | {f"layers.{count // 2}.weight": first[f"layers.{count // 2}.weight"] * (1 + 1e-9)}
+    pixels, drawn = picture_of(scene(now, before=[first, first], unpictured=list(first)))
+    row = count // 2 // drawn.layout.per_line * drawn.layout.per_line
+    colors = [color_of(pixels, drawn, "change", row, time) for time in range(3)]
+    assert colors[1:] == [(255, 255, 255), magnitude(0.0)]
+    assert color_of(pixels, drawn, "change", 0, 2) == (255, 255, 255)
+    if count <= MAX_MIDDLE:
+        cell = drawn.layout.cell(0, drawn.titles.index("change"), 2)
+        assert (pixels[cell.bottom, cell.left : cell.right] == LINE).all()
+
+
 def test_growth_is_white_at_the_start_and_red_at_four_times() -> None:
     values = normal(6, 6)
     moments = [{"w": factor * values} for factor in (1.0, 2.0, 0.5, 16.0)]
@@ -114,8 +132,24 @@ def test_a_broken_layer_is_found_at_its_row_from_its_time_on(count: int) -> None
 def test_what_is_not_defined_is_grey() -> None:
     pixels, drawn = picture_of(scene({"b": np.ones(4)}, before=[{"b": np.zeros(4)}] * 2))
     assert color_of(pixels, drawn, "size (rms)", 0, 1) == NO_VALUE
-    assert color_of(pixels, drawn, "size (rms)", 0, 2) != NO_VALUE
     assert color_of(pixels, drawn, "turned", 0, 2) == NO_VALUE
+
+
+def test_weights_that_start_at_0_have_no_growth_and_what_comes_later_has() -> None:
+    zero, tiny, late = np.zeros((2, 2)), np.full((2, 2), 1e-9), np.full((2, 2), math.nan)
+    moments = [{"a": zero, "b": zero + 1, "c": late}, {"a": tiny, "b": tiny, "c": zero + 1}]
+    pixels, drawn = picture_of(scene({"a": zero + 1, "b": zero + 4, "c": zero + 4}, before=moments))
+    assert {color_of(pixels, drawn, "size (rms)", 0, time) for time in range(3)} == {NO_VALUE}
+    red = color_of(pixels, drawn, "size (rms)", 1, 2)
+    assert red == color_of(pixels, drawn, "size (rms)", 2, 2) != NO_VALUE
+
+
+def test_gradients_that_start_at_0_grow_from_the_first_that_is_not() -> None:
+    ones = np.ones((2, 2))
+    pixels, drawn = picture_of(scene({"a": 4 * ones}, before=[{"a": 0 * ones}, {"a": ones}], target="gradients"))
+    assert color_of(pixels, drawn, "growth", 0, 0) == NO_VALUE
+    found = np.array([color_of(pixels, drawn, "growth", 0, time) for time in (1, 2)], np.uint8)
+    assert values_of(found, 1.0) == pytest.approx([0.0, 1.0], abs=1 / STEPS)
 
 
 def test_gradients_share_one_scale_of_sizes() -> None:
@@ -128,8 +162,12 @@ def test_scales_by_hand() -> None:
     assert degrees(np.array([0.0, 1.0, 2.0, 0.5, 2.1])).tolist() == pytest.approx([0, 90, 180, 60, 180])
     shares = decades(np.array([1.0, 0.1, 1e-3, 0.0, 5.0, math.nan]), 1.0, 3)
     assert shares.tolist() == pytest.approx([1, 2 / 3, 0, 0, 1, math.nan], nan_ok=True)
-    found = growth(np.array([[0.0, 2.0, 4.0, 0.0, math.nan]]))[0]
-    assert found.tolist() == pytest.approx([math.nan, 0, 0.5, -1, math.nan], nan_ok=True)
+    sizes = np.array([[0.0, 2.0, 4.0, 0.0, math.nan], [math.nan, 2.0, 8.0, 0.0, math.nan]])
+    neutral, grown = growth(growth_factors(sizes)).tolist()
+    assert all(math.isnan(share) for share in neutral)
+    assert grown == pytest.approx([math.nan, 0, 1, -1, math.nan], nan_ok=True)
+    from_zero = growth(growth_factors(sizes, from_zero=True))[0]
+    assert from_zero.tolist() == pytest.approx([math.nan, 0, 0.5, -1, math.nan], nan_ok=True)
 
 
 def test_times_fill_the_strip_without_a_gap() -> None:
@@ -147,8 +185,93 @@ def test_nothing_leaves_the_page_and_nothing_is_too_tall(count: int) -> None:
     name = "model.encoder.layers.11.self_attention.output_projection_with_a_long_name"
     weights = {f"{name}.{index}.weight": np.ones(1) for index in range(count)}
     pixels, _ = picture_of(scene(weights, epochs=1, unpictured=list(weights)))
-    assert 250 < pixels.shape[0] < 1250
+    assert 250 < pixels.shape[0] < 1400
     assert (pixels[:, :8] == 255).all() and (pixels[:, 714:] == 255).all() and (pixels[-6:] == 255).all()
+
+
+@pytest.mark.parametrize("count", [MAX_TALL, MAX_TALL + 1, MAX_MIDDLE, MAX_MIDDLE + 1])
+def test_names_begin_within_the_page_and_keep_their_numbers(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = "backbone.layer{0}.{0}.attention_projection.output_dense_{0}.weight"
+    sight = scene({words.format(index): np.ones(1) for index in range(count)})
+    written = texts_with_places(sight, monkeypatch)
+    assert min(left for left, _ in written) >= 16 - 2
+    if count <= MAX_MIDDLE:
+        # All names begin with "backbone.", which is said once.
+        names = [text for _, text in written if text.endswith("weight")]
+        assert [name.split(".")[0].lstrip("layer") for name in names] == [str(index) for index in range(count)]
+        assert not any("…" in name for name in names)
+
+
+def test_equal_words_of_names_are_cut_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["attention_projection.output_dense_of_a_block.weight", "norm.weight"]
+    weights = {f"layer{index}.{index}.{word}": np.ones(1) for index in range(8) for word in words}
+    names = [text for _, text in texts_with_places(scene(weights), monkeypatch) if text.endswith(".weight")]
+    assert names == [f"l{i}.{i}.{word}" for i in range(8) for word in ("a.o.weight", "n.weight")]
+
+
+@pytest.mark.parametrize("count", [MAX_TALL, MAX_TALL + 1, MAX_MIDDLE])
+def test_each_row_has_its_numbers(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = [0.5 + index / 100 for index in range(count)]
+    written = texts_with_places(scene({f"l{i}.w": np.full(1, size) for i, size in enumerate(sizes)}), monkeypatch)
+    assert {f"{size:g}" for size in sizes} <= {text for _, text in written}
+
+
+def texts_with_places(sight: Scene, monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, str]]:
+    """All texts of an overview, each with its left end."""
+    written: list[tuple[float, str]] = []
+    text = Page.text
+
+    def listen(page: Page, x: float, y: float, words: str, **options: Any) -> None:
+        width = text_width(words, options.get("size", BODY), options.get("bold", False))
+        written.append((x - {"l": 0.0, "m": 0.5, "r": 1.0}[options.get("anchor", "la")[0]] * width, words))
+        text(page, x, y, words, **options)
+
+    monkeypatch.setattr(Page, "text", listen)
+    draw_overview(sight, "weights")
+    return written
+
+
+@pytest.mark.parametrize("epochs", [0, 1, 20, 64, 200])
+@pytest.mark.parametrize("count", [3, 60])
+def test_epochs_stand_below_their_cells(epochs: int, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = layers(count)
+    sight = scene(weights, before=[weights] * epochs, unpictured=list(weights))
+    written = texts_with_places(sight, monkeypatch)
+    below = written[[text for _, text in written].index("epoch") - 1 :: -1]
+    labels = list(itertools.takewhile(lambda one: one[1].isdigit(), below))[::-1]
+    drawn = draw_overview(sight, "weights")
+    per_column = len(labels) // len(drawn.titles)
+    assert per_column >= min(2, epochs + 1) and len(labels) == per_column * len(drawn.titles)
+    for column in range(len(drawn.titles)):
+        for left, text in labels[column * per_column : (column + 1) * per_column]:
+            cell = drawn.layout.cell(-1, column, sight.memory.epochs.tolist().index(int(text)))
+            assert left <= (cell.left + cell.right) / 2 <= left + text_width(text, SMALL) + 1
+    assert {"0", str(epochs)} <= {text for _, text in labels}
+
+
+def test_steps_are_told_where_an_epoch_has_several_snapshots(monkeypatch: pytest.MonkeyPatch) -> None:
+    sight = scene({"w": normal(3, 3)}, epochs=3)
+    memory = replace(sight.memory, epochs=np.array([0, 0, 1, 1]), steps=np.array([0, 500, 12_345, 20_000]))
+    texts = [text for _, text in texts_with_places(replace(sight, memory=memory), monkeypatch)]
+    assert "step" in texts and texts.count("20k") == 4 and "epoch" not in texts
+
+
+def test_a_size_beyond_its_colours_bears_its_factor(monkeypatch: pytest.MonkeyPatch) -> None:
+    ones = np.ones((2, 2))
+    factors = {"far": 50.0, "near": 3.9, "small": 0.02, "gone": 0.0}
+    now = {name: factor * ones for name, factor in factors.items()}
+    texts = {text for _, text in texts_with_places(scene(now, before=[dict.fromkeys(now, ones)]), monkeypatch)}
+    assert {"×50", "×0.02"} <= texts
+    assert not {"×3.9", "×0", "×1"} & texts
+
+
+def test_of_thin_rows_the_farthest_beyond_their_colours_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = layers(MAX_MIDDLE + 1)
+    now = {name: {7: 50.0, 9: 1e-3, 20: 5.0}.get(row, 1.0) * one for row, (name, one) in enumerate(first.items())}
+    written = texts_of(scene(now, before=[first]), "weights", monkeypatch)
+    assert "size beyond the colours: 9.weight ×0.001, 7.weight ×50 and 1 more" in written
+    few = texts_of(scene({"a": 50 * np.ones(2)}, before=[{"a": np.ones(2)}]), "weights", monkeypatch)
+    assert not any("beyond" in text for text in few)
 
 
 @pytest.mark.parametrize("epochs", [0, 2])
@@ -185,6 +308,20 @@ def test_the_headline_is_the_gravest_finding_and_else_the_motion(monkeypatch: py
     written = texts_of(several, "weights", monkeypatch)
     assert "a.weight has grown · and 2 more" in written
     assert not any(text.startswith("The weights have ") for text in written)
+
+
+def test_zeros_and_nan_are_not_all_zeros(monkeypatch: pytest.MonkeyPatch) -> None:
+    zeros = np.zeros((3, 3))
+    written = texts_of(scene({"a": zeros, "b": np.where(np.eye(3) > 0, np.nan, zeros)}), "weights", monkeypatch)
+    assert "all zeros: a" in written
+
+
+@pytest.mark.parametrize(("steps", "told"), [(45, " · 45 steps an epoch"), (1, " · 1 step an epoch"), (None, "")])
+def test_steps_of_an_epoch_are_in_the_header(steps: int | None, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    quiet = scene({"fc.weight": normal(3, 4)}, epochs=3)
+    training = TrainingFacts(steps_per_epoch=steps)
+    sight = replace(quiet, snapshot=replace(quiet.snapshot, training=training))
+    assert f"epoch 3 · step 134{told}" in texts_of(sight, "weights", monkeypatch)
 
 
 def test_gradients_have_no_headline(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 from lightning_weightviz.measure.enqueued import EnqueuedHead
 from lightning_weightviz.measure.host.weight_map import picture_of
@@ -34,7 +35,7 @@ def classes_of(
         picture = pictures[enqueued.place]
 
     def pairs() -> ClassPairs | None:
-        return pairs_of(source, mine if enqueued.compare is None else mine | enqueued.compare())
+        return pairs_of(source, mine if enqueued.compare is None else mine | enqueued.compare(), picture)
 
     return rows_of(source, mine, picture), Deferred(pairs)
 
@@ -47,7 +48,7 @@ def rows_of(source: HeadSource, arrays: Arrays, picture: Picture) -> ClassRows:
         class_names=source.class_names,
         width=width,
         picture=picture,
-        norms=arrays["norms"].astype(np.float64),
+        norms=np.where(broken_rows(picture, count), np.nan, arrays["norms"].astype(np.float64)),
         bias=arrays["bias"].astype(np.float64) if "bias" in arrays else None,
         templates=arrays["templates"].astype(np.float32) if "templates" in arrays else None,
         template_path=tuple(name for name, _ in source.chain) if "templates" in arrays else (),
@@ -58,19 +59,30 @@ def rows_of(source: HeadSource, arrays: Arrays, picture: Picture) -> ClassRows:
     )
 
 
-def pairs_of(source: HeadSource, arrays: Arrays) -> ClassPairs | None:
-    """The classes compared; None where they were not."""
+def broken_rows(picture: Picture, count: int) -> npt.NDArray[np.bool_]:
+    """Which classes hold a NaN or an infinity, (C,); where a cell holds several classes, all in it must, to be told."""
+    cells = np.asarray(np.isnan(picture.row_norms).all(axis=1))
+    return np.asarray(cells[np.arange(count) * len(cells) // count])
+
+
+def pairs_of(source: HeadSource, arrays: Arrays, picture: Picture) -> ClassPairs | None:
+    """The classes compared; None where they were not. Of one that is not finite nothing is known."""
     if "pairs" not in arrays:
         return None
     count, width = source.weight.shape
+    broken = broken_rows(picture, count)
     closest = tuple(
         (int(pair) // count, int(pair) % count, float(value))
         for pair, value in zip(arrays["pairs"], arrays["closest"], strict=True)
+        if not broken[[int(pair) // count, int(pair) % count]].any()
     )
-    has_frame = width >= count - 1 and not source.multi_label
+    has_frame = width >= count - 1 and not source.multi_label and not broken.any()
+    cosine = arrays["cosine"].astype(np.float32)
+    if len(cosine) == count:
+        cosine[broken], cosine[:, broken] = np.nan, np.nan
     return ClassPairs(
-        cosine=arrays["cosine"].astype(np.float32),
+        cosine=cosine,
         closest=closest,
-        cosine_spread=float(arrays["spread"]),
+        cosine_spread=float("nan") if broken.any() else float(arrays["spread"]),
         simplex_distance=float(arrays["simplex"]) if has_frame else float("nan"),
     )

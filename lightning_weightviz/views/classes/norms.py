@@ -12,9 +12,10 @@ from lightning_weightviz.draw.color import NAN, paint_signed
 from lightning_weightviz.draw.geometry import Box, Scale
 from lightning_weightviz.draw.matrix import round_up
 from lightning_weightviz.draw.number import number, percent, shape_text
-from lightning_weightviz.draw.page import GREY, LINE, MARGIN, WIDTH, Fact, Page
+from lightning_weightviz.draw.page import GREY, INK, LINE, MARGIN, WIDTH, Fact, Page
 from lightning_weightviz.draw.text import SMALL, fit, text_width
 from lightning_weightviz.snapshot import ClassRows
+from lightning_weightviz.views.classes.over_time import Over, draw_over_time
 from lightning_weightviz.views.support.words import plus_minus
 
 MAX_BARS = 30
@@ -42,8 +43,15 @@ class NormBars:
     top: float = 0.0
 
 
-def draw_norms(head: ClassRows, when: str, colormap: str) -> NormBars:
-    """Draws the norm of each centred row and, signed, each bias: named bars, or sorted curves for many classes."""
+def draw_norms(head: ClassRows, when: str, colormap: str, over: Over | None = None) -> NormBars:
+    """Draws the norm of each centred row and, signed, each bias: named bars, or sorted curves for many classes.
+
+    Args:
+        head: The classes.
+        when: The moment.
+        colormap: Of biases.
+        over: What they were at the start, which is marked, and since; None where that is not known.
+    """
     count = len(head.class_names)
     page = Page()
     centred = "as they are: multi-label" if head.multi_label else "centred over the classes"
@@ -52,12 +60,12 @@ def draw_norms(head: ClassRows, when: str, colormap: str) -> NormBars:
     if head.single:
         page.paragraph("one output: positive = second class", size=SMALL)
     if count <= MAX_BARS:
-        bars, top = _named_bars(page, head, colormap)
+        bars, top = _named_bars(page, head, colormap, over)
     else:
         bars, top = (), 0.0
-        _profiles(page, head)
+        _profiles(page, head, over)
     mean = float(head.norms.mean())
-    facts: list[Fact] = []
+    facts: list[Fact] = [("at the start", INK)] if over is not None else []
     if count > 2 and mean > 0 and np.isfinite(mean):
         facts.append((f"norm: mean {number(mean)}, spread {percent(norm_spread(head))} of it", None))
     if not head.single:
@@ -65,6 +73,11 @@ def draw_norms(head: ClassRows, when: str, colormap: str) -> NormBars:
         facts.append((f"a longer {head.line} or a higher bias: the class {answer} more easily", None))
     if facts:
         page.facts(facts)
+    if over is not None and count <= MAX_BARS:
+        page.y += 8
+        draw_over_time(page, over, head.class_names)
+        if len(over.norms) > 2:
+            page.paragraph(f"over time: the start and the newest {len(over.norms) - 1} snapshots", size=SMALL)
     return NormBars(page.raster(), bars, top)
 
 
@@ -75,14 +88,16 @@ def norm_spread(head: ClassRows) -> float:
     return float((head.norms / mean).std()) if 0 < mean < np.inf else float("nan")
 
 
-def _named_bars(page: Page, head: ClassRows, colormap: str) -> tuple[tuple[Box, ...], float]:
+def _named_bars(page: Page, head: ClassRows, colormap: str, over: Over | None) -> tuple[tuple[Box, ...], float]:
     """One row per class: name, bar and number of the norm, and of the bias where there is one."""
     names = [fit(name, NAME, SMALL) for name in head.class_names]
     left = MARGIN + round(max(text_width(name, SMALL) for name in names)) + 10
     half = (WIDTH - MARGIN - left - 24) // 2
-    columns = [(head.norms, "norm", left, half if head.bias is not None else 2 * half)]
+    width = half if head.bias is not None else 2 * half
+    columns = [(head.norms, "norm", left, width, None if over is None else over.norms[0])]
     if head.bias is not None:
-        columns.append((head.bias, "bias", left + half + 24, half))
+        start = None if over is None or over.biases is None else over.biases[0]
+        columns.append((head.bias, "bias", left + half + 24, half, start))
     height = max(ROW, min(34, 340 // len(names)))
     top = page.y + ROW + 6
     for row, name in enumerate(names):
@@ -90,9 +105,9 @@ def _named_bars(page: Page, head: ClassRows, colormap: str) -> tuple[tuple[Box, 
     bottom = top + height * len(names)
     low_color, high_color = paint_signed(np.array([-0.75, 0.75]), 1.0, colormap).pixels.tolist()
     scales = []
-    for values, word, start, width in columns:
-        known = np.abs(values[np.isfinite(values)])
-        limit = round_up(float(known.max(initial=0.0)))
+    for values, word, start, width, before in columns:
+        shown = values if before is None else np.concatenate([values, before])
+        limit = round_up(float(np.abs(shown[np.isfinite(shown)]).max(initial=0.0)))
         texts = [number(float(value), signed=word == "bias") for value in values]
         number_width = round(max(text_width(text, SMALL) for text in texts))
         scale = Scale(-limit if word == "bias" else 0.0, limit, start, start + width - number_width - 8)
@@ -104,6 +119,9 @@ def _named_bars(page: Page, head: ClassRows, colormap: str) -> tuple[tuple[Box, 
             color = BLUE if word == "norm" else tuple(high_color if value > 0 else low_color)
             draw_value_bar(page, scale, float(value), top + row * height + 3, height - 6, color)
             middle = top + (row + 0.5) * height
+            if before is not None and np.isfinite(before[row]):
+                mark = round(scale.at(float(before[row])))
+                page.rectangle((mark - 1, top + row * height + 1, mark, top + (row + 1) * height - 2), INK)
             page.text(start + width, middle, texts[row], size=SMALL, color=GREY, anchor="rm")
         page.line([(scale.at(0.0), top - 2), (scale.at(0.0), bottom + 1)], color=LINE)
     page.y = bottom + 8
@@ -112,16 +130,17 @@ def _named_bars(page: Page, head: ClassRows, colormap: str) -> tuple[tuple[Box, 
     return bars, scales[0].high
 
 
-def _profiles(page: Page, head: ClassRows) -> None:
-    """The norms in falling order, then the biases, each with the names at its ends."""
-    for values, word in ((head.norms, "norm"), (head.bias, "bias")):
+def _profiles(page: Page, head: ClassRows, over: Over | None) -> None:
+    """The norms in falling order, then the biases, each with the names at its ends; those of the start are a line."""
+    starts = (None, None) if over is None else (over.norms[0], None if over.biases is None else over.biases[0])
+    for values, word, start in ((head.norms, "norm", starts[0]), (head.bias, "bias", starts[1])):
         if values is None:
             continue
         known = np.flatnonzero(np.isfinite(values))
         page.text(MARGIN, page.y, f"{word} of {known.size} classes, sorted", size=SMALL)
         page.y += ROW + 4
         box = Box(MARGIN + 76, page.y, WIDTH - MARGIN, page.y + 150)
-        draw_profile(page, box, np.asarray(values), signed=word == "bias")
+        draw_profile(page, box, np.asarray(values), signed=word == "bias", start=start)
         page.y = box.bottom + 8
         order = known[np.argsort(-values[known], kind="stable")]
         for words, ends in (("highest", order[:3]), ("lowest", order[::-1][:3])):

@@ -19,7 +19,9 @@ from lightning_weightviz.snapshot import ClassPairs, ClassRows
 from lightning_weightviz.views import Scene, view
 from lightning_weightviz.views.classes.cosine import draw_cosine
 from lightning_weightviz.views.classes.norms import draw_norms, norm_spread
+from lightning_weightviz.views.classes.over_time import over_time
 from lightning_weightviz.views.classes.templates import draw_templates
+from lightning_weightviz.views.support.collapsed import collapsed_classes, draw_collapsed
 from lightning_weightviz.views.support.words import cell_meaning, indexed, moment, one_line, plus_minus
 
 MAX_SCALAR_CLASSES = 32
@@ -62,24 +64,38 @@ def _of_head(
     head = replace(head, class_names=_all_written(head.class_names))
     if scene.draws and scene.renews(templates_range):
         yield from _images(scene, head, pairs, templates_range, suffix)
-    yield from _scalars(head, pairs, suffix)
+    # What is compared of rows that are the same is their rounding.
+    yield from _scalars(head, None if collapsed_classes(scene, head) else pairs, suffix)
 
 
 def _images(
     scene: Scene, head: ClassRows, pairs: ClassPairs | None, templates_range: str, suffix: str
 ) -> Iterator[Image]:
     layer, when = one_line(head.name), moment(scene.snapshot)
+    gone = collapsed_classes(scene, head)
+    if gone:
+        yield from _collapsed_images(head, pairs, when, suffix, gone)
+        return
     yield Image(f"classes/weights{suffix}", draw_weights(scene, head)[0], f"{layer} by class, {when}")
     if pairs is not None and (len(head.class_names) > 2 or head.multi_label):
         raster = draw_cosine(head, pairs, when, scene.style.colormap).raster
         yield Image(f"classes/cosine{suffix}", raster, f"cosines between the classes of {layer}, {when}")
-    raster = draw_norms(head, when, scene.style.colormap).raster
+    raster = draw_norms(head, when, scene.style.colormap, over_time(scene.memory, head)).raster
     yield Image(f"classes/norms{suffix}", raster, f"norms and biases of the classes of {layer}, {when}")
     if head.templates is not None and head.templates.size and not head.single:
         limit = scene.memory.ranges.get(templates_range) or range_for(head.templates) or 1.0
         raster = draw_templates(head, when, limit, scene.style.colormap).raster
         path = one_line(" → ".join(head.template_path))
         yield Image(f"classes/templates{suffix}", raster, f"class templates {path}, {when}")
+
+
+def _collapsed_images(head: ClassRows, pairs: ClassPairs | None, when: str, suffix: str, gone: str) -> Iterator[Image]:
+    """The same pictures, so that no older one stays in sight, each of which says that there is nothing to be seen."""
+    names = ["weights", *(["cosine"] if pairs is not None and len(head.class_names) > 2 else []), "norms"]
+    names += ["templates"] if head.templates is not None and head.templates.size and not head.single else []
+    for name in names:
+        raster = draw_collapsed(f"class {name}", f"{head.name} {shape_text(head.own_shape)}", when, gone)
+        yield Image(f"classes/{name}{suffix}", raster, f"classes of {one_line(head.name)}, {when}, collapsed")
 
 
 def draw_weights(scene: Scene, head: ClassRows) -> tuple[Raster, MatrixLayout]:

@@ -7,11 +7,13 @@ import numpy.typing as npt
 
 from lightning_weightviz.draw.dead import DEAD, dead_filters
 from lightning_weightviz.draw.number import shape_text
-from lightning_weightviz.draw.page import Page
-from lightning_weightviz.draw.tiles import TileLayout, draw_tiles
+from lightning_weightviz.draw.page import Fact, Page
+from lightning_weightviz.draw.tiles import UNMOVED, TileLayout, draw_tiles
 from lightning_weightviz.memory import key_of
 from lightning_weightviz.snapshot import Measurement, Target
+from lightning_weightviz.views.support.angle import degree_text
 from lightning_weightviz.views.support.scene import Scene
+from lightning_weightviz.views.support.unmoved import unmoved_rows
 from lightning_weightviz.views.support.words import (
     describe,
     moment,
@@ -19,6 +21,9 @@ from lightning_weightviz.views.support.words import (
     row_word,
     value_facts,
 )
+
+LEAST_TOLD = 0.01
+"""Degrees that are written."""
 
 
 def draw_filters(
@@ -35,9 +40,23 @@ def draw_filters(
     page.header(
         parameter.name, describe(parameter, target), f"{moment(scene.snapshot)} · {plus_minus(limit)} · {meaning}"
     )
-    layout = draw_tiles(page, filters, limit, scene.style.colormap, parameter.shape[0], word)
+    unmoved, angle = unmoved_rows(scene, target, parameter.name, len(filters))
+    # Where all stand still, it is the layer that does.
+    framed = None if unmoved.all() else unmoved
+    layout = draw_tiles(page, filters, limit, scene.style.colormap, parameter.shape[0], word, framed)
     facts = value_facts(measurement.statistics, filters, limit)
-    if dead := int(dead_filters(filters)[: layout.shown].sum()):
-        facts.append((f"zero {word}s: {dead}", DEAD))
+    dead = dead_filters(filters)
+    if count := int(dead[: layout.shown].sum()):
+        facts.append((f"zero {word}s: {count}", DEAD))
+    if still := int((unmoved & ~dead)[: layout.shown].sum()):
+        facts.append(_of_unmoved(still, angle, word, all_of_them=bool(unmoved.all())))
     page.facts(facts)
     return layout
+
+
+def _of_unmoved(count: int, angle: float, word: str, *, all_of_them: bool) -> Fact:
+    """How many have hardly turned, behind the colour of their edge."""
+    if all_of_them:
+        return f"no {word} has turned since the start", None
+    little = f"turned by less than {degree_text(angle)}" if angle >= LEAST_TOLD else "not turned"
+    return f"{little} since the start: {count}", UNMOVED

@@ -20,6 +20,7 @@ from lightning_weightviz.views.heatmap.filters import draw_filters
 from lightning_weightviz.views.heatmap.kernels import draw_kernels
 from lightning_weightviz.views.heatmap.matrix import draw_parameter
 from lightning_weightviz.views.heatmap.vector import over_time
+from lightning_weightviz.views.support.collapsed import collapsed, draw_collapsed
 from lightning_weightviz.views.support.words import (
     cell_meaning,
     describe,
@@ -59,8 +60,13 @@ def heatmap(scene: Scene) -> Iterator[Artifact]:
         for name, measurement in measurements.items():
             shown = measurement.picture is not None and measurement.parameter.size > 0
             if shown and scene.renews(key_of(target, name)):
+                tag = f"{target}.heatmap/{name}"
+                if gone := collapsed(scene, target, measurement):
+                    what, when = describe(measurement.parameter, target), moment(scene.snapshot)
+                    yield Image(tag, draw_collapsed(name, what, when, gone), f"{one_line(name)}, {when}, collapsed")
+                    continue
                 drawn = draw_heatmap(scene, target, measurement)
-                yield Image(f"{target}.heatmap/{name}", drawn.raster, drawn.caption)
+                yield Image(tag, drawn.raster, drawn.caption)
 
 
 def draw_heatmap(scene: Scene, target: Target, measurement: Measurement) -> Heatmap:

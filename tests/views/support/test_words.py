@@ -11,7 +11,7 @@ from lightning_weightviz.draw.color import NAN
 from lightning_weightviz.draw.dead import DEAD
 from lightning_weightviz.snapshot import Parameter
 from lightning_weightviz.views import VIEWS, Scene
-from lightning_weightviz.views.overview.strips import MAX_MIDDLE
+from lightning_weightviz.views.overview.layout import MAX_MIDDLE
 from lightning_weightviz.views.support.words import axis_words, describe, unused_words
 from tests.support.pixels import MAGENTA, normal, picture_of
 from tests.support.scenes import scene

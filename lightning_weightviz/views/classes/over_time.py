@@ -1,0 +1,75 @@
+"""Norms and biases of the classes from the start on, below those of now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lightning_weightviz.draw.page import CONTENT, MARGIN, Page
+from lightning_weightviz.draw.text import SMALL
+from lightning_weightviz.memory import Memory
+from lightning_weightviz.snapshot import ClassRows
+from lightning_weightviz.views.support.lines import draw_lines
+from lightning_weightviz.views.support.time_axis import counts_epochs
+
+BETWEEN = 20
+HEIGHT = 220
+MOST_NAMED = 10
+"""Of more lines those at the top and at the bottom are named."""
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Over:
+    """The classes of a head over time.
+
+    Attributes:
+        axis: What time is counted in, and the times, (t ≥ 2,).
+        norms: float64, (t, C), of centred rows; the first is the start, the others are the newest snapshots.
+        biases: float64, (t, C); None where the head has none.
+    """
+
+    axis: tuple[str, Floats]
+    norms: Floats
+    biases: Floats | None
+
+
+def over_time(memory: Memory, head: ClassRows) -> Over | None:
+    """What is kept of a head; None where that is one moment, or of another one of its name."""
+    ordinals, values = memory.past.classes.get(head.name, (np.zeros(0, np.int64), np.zeros((0, 2, 0), np.float32)))
+    times = {time.ordinal: time for time in memory.past.times}
+    kept = [place for place, ordinal in enumerate(ordinals.tolist()) if ordinal in times]
+    if len(kept) < 2 or values.shape[2] != len(head.norms):
+        return None
+    moments, known = [times[int(ordinals[place])] for place in kept], values[kept].astype(np.float64)
+    by_epoch = counts_epochs(moment.epoch for moment in moments)
+    axis = np.array([moment.epoch if by_epoch else moment.step for moment in moments], np.float64)
+    biases = None if head.bias is None else known[:, 1]
+    return Over(("epoch" if by_epoch else "step", axis), known[:, 0], biases)
+
+
+def draw_over_time(page: Page, over: Over, names: Sequence[str]) -> None:
+    """The norms and, beside them, the biases, a line a class, and moves `page.y` below them."""
+    charts = [("norm over time", over.norms)]
+    if over.biases is not None:
+        charts.append(("bias over time", over.biases))
+    width = (CONTENT - BETWEEN * (len(charts) - 1)) // len(charts)
+    top = page.y + round(1.4 * SMALL)
+    for place, (title, values) in enumerate(charts):
+        left = MARGIN + place * (width + BETWEEN)
+        page.text(left, top - round(1.4 * SMALL), title, size=SMALL)
+        page.y = top
+        draw_lines(page, over.axis, values, _named(values[-1], names), place=(left, width), height=HEIGHT)
+
+
+def _named(newest: Floats, names: Sequence[str]) -> list[str]:
+    """All names, or of many lines those that end at the top and at the bottom."""
+    if len(names) <= MOST_NAMED:
+        return list(names)
+    order = [place for place in np.argsort(newest, kind="stable").tolist() if np.isfinite(newest[place])]
+    ends = {*order[: MOST_NAMED // 2], *order[-(MOST_NAMED // 2) :]}
+    return [name if place in ends else "" for place, name in enumerate(names)]

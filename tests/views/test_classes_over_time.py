@@ -1,0 +1,103 @@
+"""Norms and biases of classes over time, and the mark of the start at their bars."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lightning_weightviz.draw.page import INK, LINE
+from lightning_weightviz.memory import RECENT
+from lightning_weightviz.views import Scene
+from lightning_weightviz.views.classes.norms import MAX_BARS, draw_norms
+from lightning_weightviz.views.classes.over_time import Over, over_time
+from tests.support.pixels import normal
+from tests.support.scenes import scene
+from tests.support.written import listening
+
+HEAD = "fc.weight"
+
+
+def moments(count: int, classes: int = 4, *, bias: bool = True) -> list[dict[str, np.ndarray]]:
+    found = []
+    for time in range(count):
+        weights = {HEAD: (1 + time) * normal(classes, 6)}
+        found.append({**weights, "fc.bias": (time - 1.0) * np.arange(1.0, classes + 1)} if bias else weights)
+    return found
+
+
+def known(count: int, classes: int = 4, *, bias: bool = True) -> tuple[Scene, Over | None]:
+    *before, now = moments(count, classes, bias=bias)
+    sight = scene(now, before=before, head=HEAD)
+    return sight, over_time(sight.memory, sight.snapshot.heads[0])
+
+
+def test_the_start_and_the_newest_snapshots_are_known() -> None:
+    _, over = known(RECENT + 6)
+    assert over is not None and over.biases is not None
+    kept = [0, *range(6, RECENT + 6)]
+    assert over.axis[0] == "epoch" and over.axis[1].tolist() == kept
+    rows = normal(4, 6)
+    norms = np.linalg.norm(rows - rows.mean(axis=0), axis=1)
+    np.testing.assert_allclose(over.norms, np.outer(np.array(kept) + 1, norms), rtol=1e-6)
+    np.testing.assert_allclose(over.biases, np.outer(np.array(kept) - 1.0, [1, 2, 3, 4]))
+
+
+def test_one_moment_or_another_head_of_the_name_is_nothing_over_time() -> None:
+    assert known(1)[1] is None
+    sight, _ = known(3)
+    (head,) = sight.snapshot.heads
+    assert over_time(sight.memory, replace(head, norms=head.norms[:2])) is None
+    assert over_time(sight.memory, replace(head, name="other")) is None
+
+
+def test_the_start_is_marked_at_each_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    sight, over = known(3)
+    (head,) = sight.snapshot.heads
+    lines = listening(monkeypatch)
+    drawn = draw_norms(head, "now", "RdBu_r", over)
+    assert {"at the start", "norm over time", "bias over time"} <= set(lines)
+    assert over is not None
+    for bar, norm in zip(drawn.bars, over.norms[0], strict=True):
+        row = drawn.raster.pixels[(bar.top + bar.bottom) // 2, bar.left + 1 : bar.right + 1]
+        marks = np.flatnonzero((row == INK).all(axis=1)) + 1
+        assert marks.mean() == pytest.approx(norm / drawn.top * bar.width, abs=1.5)
+    lines.clear()
+    draw_norms(head, "now", "RdBu_r")
+    assert not {"at the start", "norm over time"} & set(lines)
+
+
+@pytest.mark.parametrize("classes", [1, 2, 10, 11, MAX_BARS, MAX_BARS + 1, 300])
+@pytest.mark.parametrize("bias", [True, False])
+def test_any_number_of_classes_stays_within_the_page(classes: int, bias: bool) -> None:
+    sight, over = known(4, classes, bias=bias)
+    pixels = draw_norms(sight.snapshot.heads[0], "now", "RdBu_r", over).raster.pixels
+    assert (pixels[:, :8] == 255).all() and (pixels[:, 714:] == 255).all()
+    assert pixels.shape[0] < 1200
+
+
+def test_of_many_classes_the_start_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    sight, over = known(3, MAX_BARS + 10)
+    lines = listening(monkeypatch)
+    head = sight.snapshot.heads[0]
+    pixels = draw_norms(head, "now", "RdBu_r", over).raster.pixels
+    assert "at the start" in lines and "norm over time" not in lines
+    # The norms' chart, within its frame: the highest norms of now are three times those of the start.
+    plain = draw_norms(head, "now", "RdBu_r").raster.pixels
+    rows, columns = np.nonzero((pixels[:250, 110:690] != plain[:250, 110:690]).any(axis=2))
+    assert len(np.unique(columns)) == 580
+    highest = rows[columns < 2].mean()
+    axis = np.flatnonzero((plain[:290, 400] == LINE).all(axis=1))
+    assert (axis.max() - highest) / (axis.max() - axis.min()) == pytest.approx(1 / 3 / 1.05, abs=0.03)
+
+
+def test_a_class_that_was_broken_at_the_start_has_no_mark() -> None:
+    *before, now = moments(3)
+    before[0][HEAD] = before[0][HEAD] * np.where(np.arange(4) == 1, np.nan, 1.0)[:, None]
+    with np.errstate(invalid="ignore"):
+        sight = scene(now, before=before, head=HEAD)
+    raster = draw_norms(
+        sight.snapshot.heads[0], "now", "RdBu_r", over_time(sight.memory, sight.snapshot.heads[0])
+    ).raster
+    assert raster.pixels.shape[1] == 720
