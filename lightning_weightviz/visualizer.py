@@ -13,16 +13,18 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from lightning_weightviz.artifacts import Animation, Artifact, Image, Scalar, Text
+from lightning_weightviz.artifacts import Animation, Artifact, Image, Page, Scalar, Text
 from lightning_weightviz.findings import Finding, WeightAlert
 from lightning_weightviz.findings.support.engine import Engine, Judged, scalars
 from lightning_weightviz.findings.support.telling import summary, tell, text
 from lightning_weightviz.measure import Measured
 from lightning_weightviz.memory import History
 from lightning_weightviz.model.evidence import Trace
+from lightning_weightviz.model.names import title_of
 from lightning_weightviz.model.observer import Observer
 from lightning_weightviz.model.sharding import is_first
 from lightning_weightviz.model.training_facts import training_facts
+from lightning_weightviz.report import Report, Seen
 from lightning_weightviz.run.checkpoint import to_arrays, to_tensors
 from lightning_weightviz.run.deferred import Deferred
 from lightning_weightviz.run.errors import ArgumentError, Tolerance
@@ -30,6 +32,7 @@ from lightning_weightviz.run.threads import Spent
 from lightning_weightviz.run.worker import Worker
 from lightning_weightviz.settings import Settings
 from lightning_weightviz.sinks.support.delivery import Delivery
+from lightning_weightviz.sinks.support.folder import place_of
 from lightning_weightviz.snapshot import ClassPairs, Snapshot, Target, TrainingFacts
 from lightning_weightviz.views import VIEWS, Scene
 from lightning_weightviz.views.statistics import MOST_MATRICES, leaves_out
@@ -41,6 +44,9 @@ FEW_CLASSES = 128
 """Up to so many classes are compared at each snapshot; of more, where a view asks for it."""
 SECONDS = "weightviz/seconds"
 """What snapshots have taken so far: for how long training waited, and the processor time of the threads that draw."""
+
+PAGE = "report/weights"
+"""Where loggers put the page of the run."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +68,14 @@ class _Seen:
     Attributes:
         scene: What views draw.
         judged: What is wrong with it.
+        shown: What the page shows of it.
         text: All that was found so far, in words.
         errors: What each statistic that failed raised, by its name.
     """
 
     scene: Scene
     judged: Judged
+    shown: Seen
     text: Text
     errors: dict[str, Exception]
 
@@ -98,6 +106,7 @@ class WeightVisualizer:
 
     Attributes:
         settings: The user's.
+        report: The run's page.
         ask_training: Asked at each snapshot for the optimizers, the metrics, and how many epochs there are to be.
 
     Example:
@@ -143,9 +152,9 @@ class WeightVisualizer:
             _as_list(loggers),
             folder,
             self.settings.sinks,
-            report=self.settings.report,
             tolerance=self._tolerance,
         )
+        self.report = Report(title_of(model), place_of(folder) if self.settings.report else None)
         self._next_ordinal = 0
         self._last: _Seen | None = None
         self._engine = Engine(self.settings.alerts)
@@ -182,6 +191,16 @@ class WeightVisualizer:
     def findings(self) -> tuple[Finding, ...]:
         """What was found to be wrong so far, in the order in which it began; of a resumed run all."""
         return self._engine.found
+
+    @property
+    def page(self) -> bytes:
+        """The page of the run up to its newest snapshot, as HTML; waits until that is measured and drawn.
+
+        With ``report=True`` it has up to twelve snapshots in full; else the newest one, and small maps of those before.
+        """
+        self._measuring.wait()
+        self._drawing.wait()
+        return self.report.html()
 
     @property
     def summary(self) -> str:
@@ -302,7 +321,10 @@ class WeightVisualizer:
         errors = {name: error for result in results.values() for name, error in result.errors.items()}
         judged = self._engine.judge(scene.snapshot, scene.memory.past, _compared(scene))
         scene = replace(scene, findings=tuple(one.headline for one in judged.open if one.severity != "note"))
-        return _Seen(scene, judged, text(judged, self._engine.found), errors)
+        found = self._engine.found
+        shown = Seen(scene, found, judged.open)
+        self.report.note(shown)
+        return _Seen(scene, judged, shown, text(judged, found), errors)
 
     def _draw(self, future: Future[_Seen], pictures: bool) -> Rendered | None:
         """Draws a snapshot, on the thread that draws; None where it could not be measured, reported elsewhere."""
@@ -316,9 +338,14 @@ class WeightVisualizer:
         extra: list[Artifact] = [*scalars(seen.judged), Scalar(SECONDS, self._blocked + self.spent.seconds)]
         if seen.judged.begun or seen.judged.ended:
             extra.append(seen.text)
-        return render(
+        rendered = render(
             replace(seen.scene, draws=pictures), views, prefix=self.settings.prefix, extra=extra, spent=self.spent
         )
+        if self.report.is_kept:
+            self.report.add(seen.shown)
+            if all_views and pictures:
+                self.report.write()
+        return rendered
 
     def _judge(self, futures: Iterator[Future[_Seen]]) -> list[Finding]:
         """Tells what begins and ends at snapshots that are measured; returns the errors among what holds now."""
@@ -345,7 +372,7 @@ class WeightVisualizer:
             drawn = _is_milestone(seen.scene.snapshot)
         # The numbers are logged already.
         kinds = Animation if drawn else (Image, Animation)
-        job = partial(
+        draw = partial(
             render,
             replace(seen.scene, last=True),
             views,
@@ -354,7 +381,16 @@ class WeightVisualizer:
             extra=[seen.text],
             keep=lambda artifact: isinstance(artifact, kinds),
         )
-        self._drawing.submit(job, 0)
+        self._drawing.submit(partial(self._with_page, draw), 0)
+
+    def _with_page(self, draw: Callable[[], Rendered]) -> Rendered:
+        """What is drawn at the end, and the page of the run with it."""
+        rendered = draw()
+        page = self.report.write() if self.report.is_kept else None
+        if page is None:
+            return rendered
+        artifacts = [*rendered.batch.artifacts, Page(f"{self.settings.prefix}{PAGE}", page)]
+        return replace(rendered, batch=replace(rendered.batch, artifacts=artifacts))
 
     def _write(self, futures: Iterator[Future[Rendered | None]]) -> None:
         for future in futures:
@@ -365,6 +401,8 @@ class WeightVisualizer:
                 for view, error in rendered.errors.items():
                     self._tolerance.report(f"the view {view!r}", error)
                 self._delivery.write(rendered.batch)
+        for what, error in self.report.failures():
+            self._tolerance.report(what, error)
 
     def _bytes_of_pictures(self) -> int:
         """What a snapshot that waits to be drawn keeps in memory: two arrays of float32 per picture."""

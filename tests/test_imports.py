@@ -45,6 +45,7 @@ DOORS = {
     "environment",
     "visualizer",
     "figure",
+    "report",
     "settings",
     "__main__",
 }
@@ -73,6 +74,8 @@ ALLOWED = {
         "measure",
         "memory",
         "model",
+        "page",
+        "report",
         "settings",
         "sinks",
         "snapshot",
@@ -91,6 +94,7 @@ IMPORTERS = {
     "keras_training": {"keras"},
     "trainer_training": {"transformers"},
     "training": {"callback", "host", *STARTS},
+    "report": {"callback", "command", "figure", "host", "visualizer"},
     "visualizer": {"callback", "command", "training", *STARTS, "environment", "figure", "__init__"},
 }
 

@@ -45,8 +45,8 @@ def run(
         one = scenes.scene(values(ordinal), before=[], **named)
         now, measured = values(ordinal), {}
         for name, measurement in one.snapshot.targets["weights"].items():
-            start = values(0)[name] if values(0)[name].shape == now[name].shape else now[name]
-            measured[name] = scenes.measure(measurement.parameter, now[name], start, start, 256)
+            before = values(0)[name] if values(0)[name].shape == now[name].shape else now[name]
+            measured[name] = scenes.measure(measurement.parameter, now[name], before, before, 256)
         rms = np.sqrt(np.mean(np.concatenate([v.ravel() for v in now.values()]) ** 2))
         snapshot = Snapshot(
             step=10 * ordinal,

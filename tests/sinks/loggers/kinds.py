@@ -37,6 +37,10 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
+def _bytes(file: Path) -> bytes | None:
+    return file.read_bytes() if file.is_file() else None
+
+
 def _text(file: Path) -> str | None:
     return file.read_text(encoding="utf-8") if file.is_file() else None
 
@@ -185,6 +189,9 @@ class Wandb(Plain):
                         book.images[key, step] = decode((files / value["path"]).read_bytes())
                     case {"_type": "video-file"}:
                         book.animations[key, step] = (files / value["path"]).read_bytes()
+                    case {"_type": "html-file"}:
+                        assert key.endswith("report/weights")
+                        book.page = (files / value["path"]).read_bytes()
                     case {"_type": "histogram"}:
                         book.histograms[key, step] = (value["bins"], value["values"])
                     case float() | int():
@@ -238,6 +245,7 @@ class MLFlow(Plain):
             book.scalars.update({(key, metric.step): metric.value for metric in history})
         root = Path(client.download_artifacts(run.info.run_id, ""))
         book.text = _text(root / "weightviz" / "findings.md")
+        book.page = _bytes(root / "weightviz" / "report.html")
         for file in (root / "images").glob("*.png"):
             key, _, step, *_ = file.name.split("+")
             book.images[key.replace("~", "/"), int(step)] = decode(file.read_bytes())
@@ -296,7 +304,9 @@ class SwanLab(Plain):
                     book.animations[place] = content
                 else:
                     book.images[place] = decode(content)
-        # The board's table of keys leaves charts out.
+        # The board's table of keys leaves charts and pages out.
+        for page in sorted((run / "media" / "html").glob("*.html"), key=lambda file: int(file.name.partition("-")[0])):
+            book.page = page.read_bytes()
         for file in (run / "media" / "echarts").glob("*.json"):
             chart = json.loads(file.read_text(encoding="utf-8"))
             record = chart["weightviz"]
@@ -333,6 +343,7 @@ class DvcLive(Plain):
                 else:
                     book.images[place] = decode(file.read_bytes())
         book.text = _text(live / "weightviz" / "findings.md")
+        book.page = _bytes(live / "weightviz" / "report.html")
         for file in (live / "weightviz").rglob("histogram.jsonl"):
             tag = file.parent.relative_to(live / "weightviz").as_posix()
             book.histograms.update({(tag, record["step"]): _edges_and_counts(record) for record in _lines(file)})
@@ -395,6 +406,9 @@ class Comet(Plain):
             case "visualization":
                 assert about["extension"] == "png"
                 book.images[about["figName"].removesuffix(".png"), about["step"]] = decode(content)
+            case "asset":
+                assert about["fileName"] == "weightviz/report.html"
+                book.page = content
             case "text-sample":
                 book.text = content.decode()
             case "video":

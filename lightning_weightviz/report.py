@@ -1,0 +1,100 @@
+"""The page of a run: what it shows is kept while the run goes on, and it is written again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from lightning_weightviz.findings import Finding
+from lightning_weightviz.page.data import PageData
+from lightning_weightviz.page.document import document
+from lightning_weightviz.page.store import PageStore
+from lightning_weightviz.sinks.support.folder import SUBFOLDER, Place, inside, open_folder
+from lightning_weightviz.views import Scene
+
+REPORT_FILE = "report.html"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a page shows of a snapshot.
+
+    Attributes:
+        scene: It, and what came before.
+        found: All findings so far.
+        holding: Those that hold now.
+    """
+
+    scene: Scene
+    found: Sequence[Finding] = ()
+    holding: Sequence[Finding] = ()
+
+
+class Report:
+    """The page of a run, with what it shows.
+
+    Args:
+        title: One line.
+        folder: Where ``weightviz/report.html`` is written; None: only the newest snapshot is kept, and nothing written.
+    """
+
+    def __init__(self, title: str, folder: Place | None) -> None:
+        self._title = title
+        self._folder = folder
+        self._newest: Seen | None = None
+        self._store = PageStore()
+        self._last_kept: Seen | None = None
+        self._failures: list[tuple[str, Exception]] = []
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether snapshots are kept and the page is written."""
+        return self._folder is not None
+
+    def note(self, seen: Seen) -> None:
+        """Remembers the newest snapshot; on the thread that measures."""
+        self._newest = seen
+
+    def add(self, seen: Seen) -> None:
+        """Keeps a snapshot; this and `write` on the thread that draws."""
+        with self._noting("keeping the report"):
+            self._store.add(seen.scene)
+            self._last_kept = seen
+
+    def write(self) -> bytes | None:
+        """Makes the page and puts it into its file, in one step; gives it, or None where it cannot be made."""
+        content: bytes | None = None
+        with self._noting("making the report"):
+            content = self.html()
+        if content is not None and self._folder is not None:
+            with self._noting("writing the report"):
+                open_folder(inside(self._folder, SUBFOLDER)).write({REPORT_FILE: content})
+        return content
+
+    def html(self) -> bytes:
+        """The page as it is now, also where no snapshot was taken yet; while no thread adds to it."""
+        if self._last_kept is not None:
+            return document(self._store.data(self._title, self._last_kept.found, self._last_kept.holding))
+        if self._newest is not None:
+            return document(data_of(self._title, self._newest))
+        return document(PageData(self._title, (), (), ()))
+
+    def failures(self) -> list[tuple[str, Exception]]:
+        """What has failed since this was last asked, and with what: for the training thread to report."""
+        failures, self._failures = self._failures, []
+        return failures
+
+    @contextmanager
+    def _noting(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            self._failures.append((what, error))
+
+
+def data_of(title: str, seen: Seen) -> PageData:
+    """What the page shows of one snapshot, and of what memory holds of those before."""
+    store = PageStore()
+    store.add(seen.scene)
+    return store.data(title, seen.found, seen.holding)
