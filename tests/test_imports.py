@@ -75,7 +75,6 @@ ALLOWED = {
         "memory",
         "model",
         "page",
-        "report",
         "settings",
         "sinks",
         "snapshot",
@@ -94,7 +93,7 @@ IMPORTERS = {
     "keras_training": {"keras"},
     "trainer_training": {"transformers"},
     "training": {"callback", "host", *STARTS},
-    "report": {"callback", "command", "figure", "host", "visualizer"},
+    "report": {"callback", "figure", "host", "visualizer"},
     "visualizer": {"callback", "command", "training", *STARTS, "environment", "figure", "__init__"},
 }
 
