@@ -23,6 +23,7 @@ OPTIONAL_LOGGERS = {"aim", "comet_ml", "dvclive", "litlogger", "mlflow", "neptun
 # Which packages a room may never import, at its top or inside a function.
 FORBIDDEN = {
     "views": {"torch", *LIGHTNING},
+    "page": {"matplotlib", "PIL", "torch", *LIGHTNING},
     "draw": {"torch", *LIGHTNING},
     "snapshot": {"torch", *LIGHTNING},
     "memory": {"torch", *LIGHTNING},
@@ -59,6 +60,7 @@ ALLOWED = {
     "memory": {"snapshot"},
     "draw": {"artifacts"},
     "views": {"draw", "snapshot", "memory", "artifacts", "registry", "run"},
+    "page": {"findings", "memory", "registry", "run", "snapshot", "views", "artifacts"},
     # Draws histograms for loggers that have none.
     "sinks": {"artifacts", "draw", "registry", "run"},
     "measure": {"snapshot", "registry", "run"},

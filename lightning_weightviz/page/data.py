@@ -34,14 +34,16 @@ class Map:
     """Cells of a parameter over time, in one range.
 
     Attributes:
-        name: ``values``; of convolutions ``norms`` and ``sums``, one cell a kernel; ``filters``, rows that are pictures.
+        name: ``values``; of convolutions ``norms`` and ``sums``, a cell a kernel; ``filters``, rows that are pictures.
         frames: Which of the page's frames it has, ascending: int64, (F,).
-        cells: float32, (F, h, w); of ``filters`` (F, n, channels, height, width). NaN and ±Inf where they are. A cell of
-            more than one value holds the one farthest from 0.
+        cells: float32, (F, h, w); of ``filters`` (F, n, channels, height, width). NaN and ±Inf where they are. A cell
+            of more than one value holds the one farthest from 0.
         shape: Rows and columns of the finest map: its (r, c) is in cell ``(r * h // rows, c * w // columns)``.
         limit: R: drawn from −R to +R, or from 0 where `signed` is False.
         rms: float32, (F, h, w): root mean square of each cell's values; None where a cell is one value.
         signed: Whether there is a middle.
+        kept: int64, (F, 2): rows and columns of the cells in which each frame was kept, where some were coarser than
+            (h, w), as those before a resume are; they are spread over (h, w). None: all were kept in (h, w).
     """
 
     name: str
@@ -51,6 +53,7 @@ class Map:
     limit: float
     rms: Floats | None = None
     signed: bool = True
+    kept: npt.NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -154,6 +157,7 @@ class PageData:
         findings: In the order in which they began.
         open: Of these, by their place, those that still hold.
         snapshots: How many were looked at.
+        timeless: Whether it is of a file that tells no time.
     """
 
     title: str
@@ -165,6 +169,7 @@ class PageData:
     findings: tuple[Finding, ...] = ()
     open: frozenset[int] = frozenset()
     snapshots: int = 0
+    timeless: bool = False
 
 
 MAX_FRAMES = 12
