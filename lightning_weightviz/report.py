@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lightning_weightviz.findings import Finding
 from lightning_weightviz.page.data import PageData
 from lightning_weightviz.page.document import document
 from lightning_weightviz.page.store import PageStore
+from lightning_weightviz.run.errors import LaterTolerance
 from lightning_weightviz.sinks.support.folder import SUBFOLDER, Place, inside, open_folder
 from lightning_weightviz.views import Scene
 
@@ -37,6 +37,9 @@ class Report:
     Args:
         title: One line.
         folder: Where ``weightviz/report.html`` is written; None: only the newest snapshot is kept, and nothing written.
+
+    Attributes:
+        tolerance: Of what fails on the thread that draws.
     """
 
     def __init__(self, title: str, folder: Place | None) -> None:
@@ -45,7 +48,7 @@ class Report:
         self._newest: Seen | None = None
         self._store = PageStore()
         self._last_kept: Seen | None = None
-        self._failures: list[tuple[str, Exception]] = []
+        self.tolerance = LaterTolerance()
 
     @property
     def is_kept(self) -> bool:
@@ -58,17 +61,17 @@ class Report:
 
     def add(self, seen: Seen) -> None:
         """Keeps a snapshot; this and `write` on the thread that draws."""
-        with self._noting("keeping the report"):
+        with self.tolerance.of("keeping the report"):
             self._store.add(seen.scene)
             self._last_kept = seen
 
     def write(self) -> bytes | None:
         """Makes the page and puts it into its file, in one step; gives it, or None where it cannot be made."""
         content: bytes | None = None
-        with self._noting("making the report"):
+        with self.tolerance.of("making the report"):
             content = self.html()
         if content is not None and self._folder is not None:
-            with self._noting("writing the report"):
+            with self.tolerance.of("writing the report"):
                 open_folder(inside(self._folder, SUBFOLDER)).write({REPORT_FILE: content})
         return content
 
@@ -79,18 +82,6 @@ class Report:
         if self._newest is not None:
             return document(data_of(self._title, self._newest))
         return document(PageData(self._title, (), (), ()))
-
-    def failures(self) -> list[tuple[str, Exception]]:
-        """What has failed since this was last asked, and with what: for the training thread to report."""
-        failures, self._failures = self._failures, []
-        return failures
-
-    @contextmanager
-    def _noting(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            self._failures.append((what, error))
 
 
 def data_of(title: str, seen: Seen) -> PageData:

@@ -401,8 +401,7 @@ class WeightVisualizer:
                 for view, error in rendered.errors.items():
                     self._tolerance.report(f"the view {view!r}", error)
                 self._delivery.write(rendered.batch)
-        for what, error in self.report.failures():
-            self._tolerance.report(what, error)
+        self.report.tolerance.report_to(self._tolerance)
 
     def _bytes_of_pictures(self) -> int:
         """What a snapshot that waits to be drawn keeps in memory: two arrays of float32 per picture."""

@@ -1,0 +1,436 @@
+// The table of layers: a tree that folds, or a list sorted by any column; each row small curves over time.
+
+import { readNumbers } from "./decode.js";
+import { make, named, part } from "./dom.js";
+import { gravest } from "./findings.js";
+import { matcher, treeOf } from "./names.js";
+import { amount, number } from "./number.js";
+import { runs } from "./runs.js";
+import { listen, look, view } from "./state.js";
+import { COLUMNS, drawStrip, Scales, stripsOf, together } from "./strips.js";
+
+/** @typedef {import("./names.js").Branch} Branch */
+/** @typedef {import("./strips.js").Strips} Strips */
+/** @typedef {import("./strips.js").Column} Column */
+/** @typedef {{element: HTMLElement, one: Branch, numbers: Map<Column, HTMLElement>, strips: Map<Column, HTMLCanvasElement>}} Row */
+
+const HEADINGS = /** @type {const} */ ([
+  ["name", "layer", "In the model's order, or by name"],
+  ["size", "size", "How many values"],
+  ["rms", "rms", "Root mean square of the values"],
+  ["change", "change", "Since the snapshot before, as a share of the length; of groups the mean by size"],
+  ["turned", "turned", "Degrees between the values now and at the start; of groups the mean by size"],
+]);
+/** Rows that are open at first, at most. */
+const OPEN_ROWS = 60;
+
+class Tree {
+  /** @param {Float32Array} values Of the strips. */
+  constructor(values) {
+    const { layers, moments } = runs.first.facts;
+    this.length = moments.step.length;
+    this.root = treeOf(layers);
+    this.layerStrips = stripsOf(values, layers.length, this.length);
+    this.scales = new Scales(this.layerStrips);
+    this.findings = gravest();
+    /** @type {Map<string, Strips>} */
+    this.groupStrips = new Map();
+    /** @type {Map<string, Row>} */
+    this.rows = new Map();
+    /** @type {Row[]} */
+    this.shown = [];
+    /** @type {Set<string>} */
+    this.open = new Set();
+    this.sorted = { column: "name", down: false, on: false };
+    this.asked = "";
+    /** @type {Set<Row>} */
+    this.seen = new Set();
+    this.watch = new IntersectionObserver((entries) => this.see(entries), { rootMargin: "200px" });
+    this.body = make("div", { role: "rowgroup", class: "rows" });
+    this.openFirst();
+  }
+
+  /** Opens the tree as far as all rows are a page or so, and to what is wrong. */
+  openFirst() {
+    let level = [this.root];
+    let rows = 0;
+    while (level.length) {
+      const next = level.flatMap((one) => one.children);
+      if (rows + next.length > OPEN_ROWS && rows) break;
+      rows += next.length;
+      for (const one of level) this.open.add(one.path);
+      level = next.filter((one) => one.children.length);
+    }
+  }
+
+  /** @param {string} name */
+  reveal(name) {
+    /** @param {Branch} one @returns {Branch | null} */
+    const find = (one) => {
+      if (one.layer) return one.layer.name === name ? one : null;
+      for (const child of one.children) {
+        const found = find(child);
+        if (found) return found;
+      }
+      return null;
+    };
+    for (let above = find(this.root)?.parent; above; above = above.parent) this.open.add(above.path);
+  }
+
+  /**
+   * @param {Branch} one
+   * @returns {Strips}
+   */
+  strips(one) {
+    if (one.layer) return this.layerStrips[one.order];
+    let strips = this.groupStrips.get(one.path);
+    if (!strips) {
+      const { layers } = runs.first.facts;
+      const parts = one.layers.map((order) => ({ size: layers[order].size, strips: this.layerStrips[order] }));
+      strips = together(parts, this.length);
+      this.groupStrips.set(one.path, strips);
+    }
+    return strips;
+  }
+
+  get moment() {
+    return Math.max(runs.first.momentOf(view.frame), 0);
+  }
+
+  /**
+   * Which rows there are, in order.
+   * @returns {Branch[]}
+   */
+  branches() {
+    const means = matcher(this.asked);
+    /** @type {Branch[]} */
+    const found = [];
+    let count = 0;
+    /** @param {Branch} one @returns {boolean} */
+    const walk = (one) => {
+      if (one.layer) {
+        if (!means(one.layer.name)) return false;
+        count++;
+        found.push(one);
+        return true;
+      }
+      const at = found.length;
+      if (one !== this.root) found.push(one);
+      let any = false;
+      if (this.asked || this.sorted.on || this.open.has(one.path)) {
+        for (const child of one.children) any = walk(child) || any;
+      } else {
+        const matching = one.layers.length;
+        count += matching;
+        any = matching > 0;
+      }
+      if (!any) found.length = at;
+      return any;
+    };
+    walk(this.root);
+    this.count = count;
+    if (!this.sorted.on) return found;
+    const moment = this.moment;
+    const { column, down } = this.sorted;
+    /** @param {Branch} one @returns {number | string} */
+    const key = (one) => {
+      if (column === "name") return one.path;
+      if (column === "size") return one.size;
+      return this.strips(one)[/** @type {Column} */ (column)][moment];
+    };
+    return found
+      .filter((one) => one.layer)
+      .map((one) => ({ one, by: key(one) }))
+      .sort((a, b) => compared(a.by, b.by, down))
+      .map(({ one }) => one);
+  }
+
+  /** Puts the rows on the page. */
+  render() {
+    const focused = this.shown.find((row) => row.element === document.activeElement);
+    this.shown = this.branches().map((one) => this.row(one));
+    this.seen.clear();
+    this.watch.disconnect();
+    this.body.replaceChildren(...this.shown.map((row) => row.element));
+    for (const row of this.shown) this.watch.observe(row.element);
+    const total = runs.first.facts.layers.length;
+    part("count").textContent = this.asked ? `${this.count} of ${total}` : `${total} parameters`;
+    if (!this.shown.length) this.body.append(make("p", { class: "empty" }, "No layer has such a name."));
+    for (const row of this.shown) this.fill(row);
+    if (focused && this.shown.includes(focused)) focused.element.focus();
+    this.rove();
+  }
+
+  /**
+   * @param {Branch} one
+   * @returns {Row}
+   */
+  row(one) {
+    const key = `${one.layer ? "layer" : "group"} ${one.path}`;
+    let row = this.rows.get(key);
+    if (!row) {
+      row = this.build(one);
+      this.rows.set(key, row);
+    }
+    const { element } = row;
+    const flat = this.sorted.on;
+    element.setAttribute("aria-level", String(flat ? 1 : one.depth + 1));
+    element.style.setProperty("--depth", String(flat ? 0 : one.depth));
+    const name = element.querySelector("bdi");
+    if (name) name.textContent = flat ? one.path : one.label;
+    if (one.children.length)
+      element.setAttribute("aria-expanded", String(Boolean(this.asked) || this.open.has(one.path)));
+    return row;
+  }
+
+  /**
+   * @param {Branch} one
+   * @returns {Row}
+   */
+  build(one) {
+    const finding = this.worst(one);
+    const mark =
+      finding &&
+      make("span", {
+        class: `dot ${finding.severity}${finding.open ? "" : " over"}`,
+        role: "img",
+        "aria-label": finding.severity,
+        title: finding.message,
+      });
+    const first = make(
+      "div",
+      { role: "gridcell", class: "name" },
+      make("span", { class: "fold", "aria-hidden": "true" }),
+      named(one.label),
+      mark,
+    );
+    const element = make(
+      "div",
+      { role: "row", tabindex: -1, title: one.path, class: one.layer ? "leaf" : "group" },
+      first,
+    );
+    if (one.layer) element.dataset.parameter = one.layer.name;
+    element.append(make("div", { role: "gridcell", class: "size" }, amount(one.size)));
+    /** @type {Row} */
+    const row = { element, one, numbers: new Map(), strips: new Map() };
+    for (const column of COLUMNS) {
+      const [strip, text] = [make("canvas", { "aria-hidden": "true" }), make("span")];
+      row.strips.set(column, strip);
+      row.numbers.set(column, text);
+      element.append(make("div", { role: "gridcell", class: `over-time ${column}` }, strip, text));
+    }
+    element.addEventListener("click", () => this.choose(row));
+    element.addEventListener("focus", () => this.rove(row));
+    return row;
+  }
+
+  /** @param {Branch} one */
+  worst(one) {
+    if (one.layer) return this.findings.get(one.layer.name) ?? null;
+    const { layers } = runs.first.facts;
+    for (const [name, finding] of this.findings) {
+      if (one.layers.some((order) => layers[order].name === name)) return finding;
+    }
+    return null;
+  }
+
+  /** @param {Row} row */
+  choose(row) {
+    const { one } = row;
+    if (one.layer) look({ layer: one.layer.name, target: "", map: "" });
+    else this.fold(one, !this.open.has(one.path));
+  }
+
+  /**
+   * @param {Branch} one
+   * @param {boolean} open
+   */
+  fold(one, open) {
+    if (open) this.open.add(one.path);
+    else this.open.delete(one.path);
+    this.render();
+  }
+
+  /**
+   * Numbers at the moment that is looked at, and whether it is the chosen layer.
+   * @param {Row} row
+   */
+  fill(row) {
+    const moment = this.moment;
+    const strips = this.strips(row.one);
+    for (const [column, element] of row.numbers) {
+      const value = strips[column][moment];
+      const digits = column === "turned" ? 2 : 3;
+      element.textContent =
+        Number.isNaN(value) || value === undefined ? "–" : number(value, digits) + (column === "turned" ? "°" : "");
+    }
+    const chosen = row.one.layer?.name === view.layer;
+    row.element.setAttribute("aria-selected", String(chosen));
+    row.element.classList.toggle("chosen", chosen);
+    if (this.seen.has(row)) this.drawStrips(row);
+  }
+
+  /** @param {Row} row */
+  drawStrips(row) {
+    const strips = this.strips(row.one);
+    for (const [column, canvas] of row.strips) {
+      if (canvas.clientWidth) drawStrip(canvas, this.scales, column, strips[column], this.moment);
+    }
+  }
+
+  /** @param {IntersectionObserverEntry[]} entries */
+  see(entries) {
+    const rows = new Map(this.shown.map((row) => [/** @type {Element} */ (row.element), row]));
+    for (const entry of entries) {
+      const row = rows.get(entry.target);
+      if (!row) continue;
+      if (!entry.isIntersecting) this.seen.delete(row);
+      else if (!this.seen.has(row)) {
+        this.seen.add(row);
+        this.drawStrips(row);
+      }
+    }
+  }
+
+  /**
+   * One row alone is reached by Tab: the focused, else the chosen, else the first.
+   * @param {Row} [row]
+   */
+  rove(row) {
+    const at =
+      row ??
+      this.shown.find((one) => one.element === document.activeElement) ??
+      this.shown.find((one) => one.one.layer?.name === view.layer) ??
+      this.shown[0];
+    for (const one of this.shown) one.element.tabIndex = one === at ? 0 : -1;
+  }
+
+  /** @param {KeyboardEvent} event */
+  key(event) {
+    const place = this.shown.findIndex((row) => row.element === document.activeElement);
+    if (place < 0) return;
+    const row = this.shown[place];
+    const { one } = row;
+    const folds = one.children.length > 0 && !this.asked;
+    /** @type {number | null} */
+    let next = null;
+    if (event.key === "ArrowDown") next = place + 1;
+    else if (event.key === "ArrowUp") next = place - 1;
+    else if (event.key === "Home") next = 0;
+    else if (event.key === "End") next = this.shown.length - 1;
+    else if (event.key === "Enter") this.choose(row);
+    else if (event.key === "ArrowRight") {
+      if (folds && !this.open.has(one.path)) this.fold(one, true);
+      else next = place + 1;
+    } else if (event.key === "ArrowLeft") {
+      if (folds && this.open.has(one.path)) this.fold(one, false);
+      else next = this.shown.findIndex((other) => other.one === one.parent);
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (next !== null) this.shown[next]?.element.focus();
+  }
+
+  /** @param {string} column */
+  sort(column) {
+    const same = this.sorted.on && this.sorted.column === column;
+    const first = column !== "name";
+    if (!same) this.sorted = { column, down: first, on: true };
+    else if (this.sorted.down === first) this.sorted = { column, down: !first, on: true };
+    else this.sorted = { column: "name", down: false, on: false };
+    this.head();
+    this.render();
+  }
+
+  /** The headings, which sort. */
+  head() {
+    const cells = HEADINGS.map(([column, word, title]) => {
+      const by = this.sorted.on && this.sorted.column === column;
+      const way = this.sorted.down ? "descending" : "ascending";
+      const arrow = by ? (this.sorted.down ? " ↓" : " ↑") : "";
+      const button = make(
+        "button",
+        { type: "button", title: `${title}. Sorts.`, "data-column": column, click: () => this.sort(column) },
+        word + arrow,
+      );
+      return make("div", { role: "columnheader", class: column, "aria-sort": by ? way : "none" }, button);
+    });
+    const focused = document.activeElement?.getAttribute("data-column");
+    const head = make("div", { role: "row", class: "head" }, ...cells);
+    part("layers").querySelector(".head")?.replaceWith(head);
+    if (focused) /** @type {HTMLElement | null} */ (head.querySelector(`[data-column="${focused}"]`))?.focus();
+    return head;
+  }
+}
+
+/**
+ * @param {number | string} a
+ * @param {number | string} b
+ * @param {boolean} down
+ */
+function compared(a, b, down) {
+  if (typeof a === "string" || typeof b === "string") {
+    return (down ? -1 : 1) * String(a).localeCompare(String(b), undefined, { numeric: true });
+  }
+  // What has no number stands last, whichever way.
+  if (Number.isNaN(a) || Number.isNaN(b)) return Number(Number.isNaN(a)) - Number(Number.isNaN(b));
+  return down ? b - a : a - b;
+}
+
+/** Puts the table of layers on the page. */
+export async function showTree() {
+  const { strips } = runs.first.facts;
+  const tree = new Tree(readNumbers(await runs.first.block(0), strips));
+  tree.reveal(view.layer);
+  part("layers").replaceChildren(tree.head(), tree.body);
+  part("legend").textContent = tree.scales.words;
+  tree.body.addEventListener("keydown", (event) => tree.key(event));
+  const search = /** @type {HTMLInputElement} */ (part("search"));
+  search.addEventListener("input", () => {
+    tree.asked = search.value.trim();
+    tree.render();
+  });
+  search.addEventListener("keydown", (event) => {
+    if (event.key === "ArrowDown" || event.key === "Enter") {
+      const row = tree.shown.find((one) => one.one.layer) ?? tree.shown[0];
+      if (event.key === "Enter" && row) tree.choose(row);
+      row?.element.focus();
+      event.preventDefault();
+    } else if (event.key === "Escape" && search.value) {
+      search.value = tree.asked = "";
+      tree.render();
+    }
+  });
+  tree.render();
+  let chosen = view.layer;
+  listen((changed) => {
+    if (changed.has("layer") && view.layer !== chosen) {
+      chosen = view.layer;
+      if (!tree.shown.some((row) => row.one.layer?.name === chosen)) {
+        tree.reveal(chosen);
+        tree.render();
+      }
+      const row = tree.shown.find((one) => one.one.layer?.name === chosen);
+      const inside = part("layers");
+      // Only the table scrolls, not the page.
+      if (row && inside.scrollHeight > inside.clientHeight) keepSeen(inside, row.element);
+    }
+    if (changed.has("frame") && tree.sorted.on) tree.render();
+    else if (changed.has("frame") || changed.has("layer")) for (const row of tree.shown) tree.fill(row);
+  });
+  window.addEventListener("resize", () => tree.seen.forEach((row) => tree.drawStrips(row)));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () =>
+    tree.seen.forEach((row) => tree.drawStrips(row)),
+  );
+  return tree;
+}
+
+/**
+ * @param {HTMLElement} inside
+ * @param {HTMLElement} element
+ */
+function keepSeen(inside, element) {
+  const [outer, inner] = [inside.getBoundingClientRect(), element.getBoundingClientRect()];
+  if (inner.top < outer.top + 30) inside.scrollTop += inner.top - outer.top - 60;
+  else if (inner.bottom > outer.bottom) inside.scrollTop += inner.bottom - outer.bottom + 60;
+}
