@@ -19,7 +19,18 @@ ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / PACKAGE).rglob("*.py"))
 
 LIGHTNING = {"lightning", "pytorch_lightning", "lightning_fabric"}
-OPTIONAL_LOGGERS = {"aim", "comet_ml", "dvclive", "litlogger", "mlflow", "neptune", "swanlab", "tensorboardX", "wandb"}
+OPTIONAL_LOGGERS = {
+    "aim",
+    "comet_ml",
+    "dvclive",
+    "litlogger",
+    "mlflow",
+    "neptune",
+    "swanlab",
+    "tensorboardX",
+    "trackio",
+    "wandb",
+}
 # Which packages a room may never import, at its top or inside a function.
 FORBIDDEN = {
     "views": {"torch", *LIGHTNING},

@@ -14,7 +14,7 @@ from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Pa
 from lightning_weightviz.sinks.support.names import tracker_key
 from tests.support.samples import frame_count
 
-PAGED = {"WandbLogger", "MLFlowLogger", "CometLogger", "DVCLiveLogger", "SwanLabLogger", "LitLogger"}
+PAGED = {"WandbLogger", "MLFlowLogger", "CometLogger", "DVCLiveLogger", "SwanLabLogger", "LitLogger", "TrackioLogger"}
 """Those that get the page of a run."""
 
 Place = tuple[str, int]

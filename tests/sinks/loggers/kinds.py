@@ -9,6 +9,7 @@ import math
 import os
 import sqlite3
 import struct
+import sys
 import time
 import zipfile
 from bisect import bisect_right
@@ -489,9 +490,95 @@ class Aim(Plain):
         return [low, high], np.diff(below).tolist()
 
 
+class Trackio(Plain):
+    """Trackio's SQLite and files, under a logger of the name and form that users write."""
+
+    name = "TrackioLogger"
+
+    def make(self, folder: Path, prefix: str = "") -> Any:
+        trackio = need("trackio")
+        from lightning.fabric.loggers.logger import rank_zero_experiment
+        from lightning.pytorch.loggers import Logger
+        from lightning.pytorch.utilities import rank_zero_only
+
+        class TrackioLogger(Logger):
+            """As proposed for Lightning."""
+
+            name, version = "weightviz", "run"
+            _run: Any = None
+
+            @property
+            @rank_zero_experiment
+            def experiment(self) -> Any:
+                if self._run is None:
+                    quiet = {"embed": False, "auto_log_gpu": False, "auto_log_cpu": False}
+                    self._run = trackio.init(project="weightviz", name="run", **quiet)
+                return self._run
+
+            @rank_zero_only
+            def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+                self.experiment.log(metrics, step=step)
+
+            @rank_zero_only
+            def log_hyperparams(self, params: Any, *args: Any, **named: Any) -> None:
+                self.experiment.config.update(dict(params))
+
+            def finalize(self, status: str) -> None:
+                if self._run is not None:
+                    self._run.finish()
+
+        _keep_trackio_in(folder / "trackio")
+        return TrackioLogger()
+
+    def read(self, logger: Any, folder: Path) -> Book:
+        book, home = Book(), folder / "trackio"
+        base = sqlite3.connect(home / "weightviz.db")
+        try:
+            rows = base.execute("select step, metrics from metrics order by id").fetchall()
+        finally:
+            base.close()
+        for step, metrics in rows:
+            for key, value in json.loads(metrics).items():
+                if not isinstance(value, dict):
+                    book.scalars[key, step] = value
+                elif value["_type"] == "trackio.histogram":
+                    book.histograms[key, step] = (value["bins"], value["values"])
+                elif value["_type"] == "trackio.markdown":
+                    book.text = value["_value"]
+                else:
+                    content = (home / "media" / value["file_path"]).read_bytes()
+                    if value["_type"] == "trackio.html":
+                        book.page = content
+                    elif value["_type"] == "trackio.video":
+                        book.animations[key, step] = content
+                    else:
+                        book.images[key, step] = decode(content)
+        return book
+
+    def alerts(self, folder: Path) -> list[tuple[str, str, str, int]]:
+        """Title, text, level and step of each."""
+        base = sqlite3.connect(folder / "trackio" / "weightviz.db")
+        try:
+            return base.execute("select title, text, level, step from alerts order by id").fetchall()
+        finally:
+            base.close()
+
+
+def _keep_trackio_in(folder: Path) -> None:
+    """Trackio settles where it writes when it is imported, in several modules."""
+    from trackio import utils
+
+    moved = {utils.TRACKIO_DIR: folder, utils.MEDIA_DIR: folder / "media"}
+    for module in [module for name, module in sys.modules.items() if name.partition(".")[0] == "trackio"]:
+        for name, value in list(vars(module).items()):
+            if isinstance(value, Path) and value in moved:
+                setattr(module, name, moved[value])
+
+
 DRAWN = {"CSVLogger", "MLFlowLogger", "DVCLiveLogger", "SwanLabLogger", "LitLogger"}
 """Those that get histograms as pictures."""
 
 KINDS: dict[str, Kind] = {
-    kind.name: kind for kind in (TensorBoard(), Csv(), Wandb(), MLFlow(), SwanLab(), DvcLive(), Comet(), Aim(), Lit())
+    kind.name: kind
+    for kind in (TensorBoard(), Csv(), Wandb(), MLFlow(), SwanLab(), DvcLive(), Comet(), Aim(), Lit(), Trackio())
 }
