@@ -230,9 +230,7 @@ class Chosen {
     if (!frames) return;
     const kept = frames.facts.frames[frames.pair(view.frame, "").now];
     const late = kept === view.frame ? "" : ` · kept at ${runs.first.frameWords(kept)}`;
-    const words = runs.other
-      ? [named(runs.first.facts.title), ` · ${runs.first.frameWords(view.frame)}`]
-      : [];
+    const words = runs.other ? [named(runs.first.facts.title), ` · ${runs.first.frameWords(view.frame)}`] : [];
     part("map-words").replaceChildren(...words, late);
     this.side.canvas.setAttribute(
       "aria-label",
@@ -245,10 +243,7 @@ class Chosen {
       : runs.other.layers.has(view.layer)
         ? " · has no map of it"
         : " · has no such layer";
-    part("map-other-words").replaceChildren(
-      named(runs.other.facts.title),
-      ` · ${runs.other.frameWords(at)}${missing}`,
-    );
+    part("map-other-words").replaceChildren(named(runs.other.facts.title), ` · ${runs.other.frameWords(at)}${missing}`);
     this.other.canvas.hidden = !this.other.frames;
   }
 

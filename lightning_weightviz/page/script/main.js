@@ -1,12 +1,17 @@
 // Where the page begins.
 
+import { showClasses } from "./classes.js";
+import { listenToDrops } from "./compare.js";
+import { showCurves } from "./curves.js";
 import { make, part } from "./dom.js";
 import { ranked, showFindings } from "./findings.js";
+import { showHistograms } from "./histograms.js";
 import { listenToKeys } from "./keyboard.js";
 import { showLayer } from "./layer.js";
 import { amount } from "./number.js";
 import { momentWords } from "./run.js";
 import { runs } from "./runs.js";
+import { showSpectrum } from "./spectrum.js";
 import { addressed, look, view } from "./state.js";
 import { showTime } from "./time.js";
 import { showTree } from "./tree.js";
@@ -40,6 +45,7 @@ async function begin() {
   showFindings();
   showTime();
   listenToKeys();
+  listenToDrops();
   window.addEventListener("hashchange", () => {
     const asked = addressed();
     if (asked.layer !== undefined && !runs.first.layers.has(asked.layer)) delete asked.layer;
@@ -48,6 +54,7 @@ async function begin() {
     look({ target: "", map: "", from: "", ...asked });
   });
   await Promise.all([showTree(), showLayer()]);
+  await Promise.all([showHistograms(), showSpectrum(), showClasses(), showCurves()]);
   document.documentElement.dataset.ready = "true";
 }
 

@@ -8,6 +8,8 @@ import { degrees } from "./number.js";
  * @typedef {{rms: number[], change: number[], turned: number[]}} Strips Numbers over time.
  */
 
+const [WIDTH, HEIGHT] = [42, 17];
+
 /** @type {Column[]} */
 export const COLUMNS = ["rms", "change", "turned"];
 
@@ -105,7 +107,7 @@ export function firstOf(values) {
  * @param {number} moment
  */
 export function drawStrip(canvas, scales, column, values, moment) {
-  const [width, height] = [canvas.clientWidth || 44, canvas.clientHeight || 16];
+  const [width, height] = [WIDTH, HEIGHT];
   const context = sized(canvas, width, height);
   const start = firstOf(values);
   const last = Math.max(values.length - 1, 1);

@@ -156,7 +156,7 @@ class Tree {
     const total = runs.first.facts.layers.length;
     part("count").textContent = this.asked ? `${this.count} of ${total}` : `${total} parameters`;
     if (!this.shown.length) this.body.append(make("p", { class: "empty" }, "No layer has such a name."));
-    for (const row of this.shown) this.fill(row);
+    this.fill();
     if (focused && this.shown.includes(focused)) focused.element.focus();
     this.rove();
   }
@@ -251,11 +251,15 @@ class Tree {
     this.render();
   }
 
-  /**
-   * Numbers at the moment that is looked at, and whether it is the chosen layer.
-   * @param {Row} row
-   */
-  fill(row) {
+  /** Numbers at the moment that is looked at. */
+  fill() {
+    // All that is written comes before what is drawn, which asks for sizes.
+    for (const row of this.shown) this.write(row);
+    for (const row of this.seen) this.drawStrips(row);
+  }
+
+  /** @param {Row} row */
+  write(row) {
     const moment = this.moment;
     const strips = this.strips(row.one);
     for (const [column, element] of row.numbers) {
@@ -264,17 +268,22 @@ class Tree {
       element.textContent =
         Number.isNaN(value) || value === undefined ? "–" : number(value, digits) + (column === "turned" ? "°" : "");
     }
+    this.choosing(row);
+  }
+
+  /** @param {Row} row */
+  choosing(row) {
     const chosen = row.one.layer?.name === view.layer;
+    if (row.element.classList.contains("chosen") === chosen && row.element.hasAttribute("aria-selected")) return;
     row.element.setAttribute("aria-selected", String(chosen));
     row.element.classList.toggle("chosen", chosen);
-    if (this.seen.has(row)) this.drawStrips(row);
   }
 
   /** @param {Row} row */
   drawStrips(row) {
     const strips = this.strips(row.one);
     for (const [column, canvas] of row.strips) {
-      if (canvas.clientWidth) drawStrip(canvas, this.scales, column, strips[column], this.moment);
+      drawStrip(canvas, this.scales, column, strips[column], this.moment);
     }
   }
 
@@ -416,7 +425,8 @@ export async function showTree() {
       if (row && inside.scrollHeight > inside.clientHeight) keepSeen(inside, row.element);
     }
     if (changed.has("frame") && tree.sorted.on) tree.render();
-    else if (changed.has("frame") || changed.has("layer")) for (const row of tree.shown) tree.fill(row);
+    else if (changed.has("frame")) tree.fill();
+    else if (changed.has("layer")) for (const row of tree.shown) tree.choosing(row);
   });
   window.addEventListener("resize", () => tree.seen.forEach((row) => tree.drawStrips(row)));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () =>
