@@ -65,7 +65,7 @@ def trajectory(rng: np.random.Generator, shape: tuple[int, ...], frames: int, fa
 def limit_of(values: Array) -> float:
     """R, as the pictures choose it: all but the outermost half percent are inside."""
     finite = np.abs(values[np.isfinite(values)])
-    return float(np.quantile(finite, 0.995)) or 1.0
+    return (float(np.quantile(finite, 0.995)) if finite.size else 0.0) or 1.0
 
 
 def curves(rng: np.random.Generator, times: Sequence[When], size: float, speed: float) -> dict[str, Array]:

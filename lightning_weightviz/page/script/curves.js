@@ -3,10 +3,10 @@
 import { Chart, merged, wantsLog } from "./chart.js";
 import { readNumbers } from "./decode.js";
 import { make, part } from "./dom.js";
-import { targetOf } from "./layer.js";
 import { number } from "./number.js";
 import { runs } from "./runs.js";
-import { listen, view } from "./state.js";
+import { targetOf } from "./side.js";
+import { listen, view, WHOLE } from "./state.js";
 import { shownValues, statisticWords } from "./statistics.js";
 
 /** @typedef {import("./run.js").Run} Run */
@@ -26,9 +26,10 @@ let shownCurves = new Map();
  */
 async function curvesOf(run, name) {
   const layer = run.layers.get(name);
-  const curves = layer?.targets[targetOf(layer)]?.curves;
-  if (!layer || !curves?.values) return new Map();
-  const values = readNumbers(await run.block(layer.block), curves.values);
+  const whole = name === WHOLE ? Object.values(run.facts.totals)[0] : undefined;
+  const curves = layer ? layer.targets[targetOf(layer)]?.curves : whole;
+  if (!curves?.values) return new Map();
+  const values = readNumbers(await run.block(layer?.block ?? 0), curves.values);
   const length = curves.values.shape[1];
   return new Map(
     curves.names.map((one, place) => [one, shownValues(one, values.subarray(place * length, (place + 1) * length))]),

@@ -3,7 +3,7 @@
 import { make, named, naming, part } from "./dom.js";
 import { momentWords } from "./run.js";
 import { runs } from "./runs.js";
-import { look } from "./state.js";
+import { look, WHOLE } from "./state.js";
 
 /** @typedef {import("./run.js").FindingFacts} FindingFacts */
 /** @typedef {import("./run.js").Run} Run */
@@ -43,7 +43,7 @@ export function go(finding) {
   const frame = runs.first.frameAt(finding.step);
   if (runs.first.layers.has(finding.parameter))
     look({ layer: finding.parameter, frame, target: "", map: "", from: "" });
-  else look({ frame });
+  else look({ layer: WHOLE, frame });
 }
 
 /** @param {FindingFacts} finding */

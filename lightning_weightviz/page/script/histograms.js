@@ -2,10 +2,10 @@
 
 import { readNumbers } from "./decode.js";
 import { FONT, make, part, sized, tint } from "./dom.js";
-import { targetOf } from "./layer.js";
 import { number } from "./number.js";
 import { nearest } from "./run.js";
 import { runs } from "./runs.js";
+import { targetOf } from "./side.js";
 import { listen, look, view } from "./state.js";
 
 /** @typedef {{frames: number[], edges: Float32Array, counts: Float32Array, bins: number, low: number, high: number, most: number}} Read */
