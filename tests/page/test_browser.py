@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lightning_weightviz.page.data import PageData
 from lightning_weightviz.page.document import document
 from tests.page import samples
 from tests.page.reading import Reader, silent_reader
@@ -96,11 +97,26 @@ def test_value_of_query_key_and_value(reader: Reader, network: tuple[bytes, dict
         reading = reader.point(*place)
         words = reading.where.split(" · ")
         block, head, row = words[0], int(indices(words[1])[0]), int(re.findall(r"\d+", words[2])[0])
-        whole = {"q query": 0, "k key": 96, "v value": 192}[block] + head * 24 + row
+        whole = {"q query": 0, "k key": 64, "v value": 128}[block] + head * 16 + row
         assert f"({whole})" in words[2]
         agree(reading.values[0], float(weights[-1, whole, indices(words[3])[0]]))
         found.add(block)
     assert found == {"q query", "k key", "v value"}
+
+
+def test_value_of_pooled_gates(reader: Reader) -> None:
+    """No cell is of two gates, and all the rows of a cell are named."""
+    rng, times = np.random.default_rng(0), samples.moments(3)
+    gates = ("i input", "f forget", "g cell", "o output")
+    layer, values = samples.matrix_layer(rng, "w", (600, 70), times, kind="recurrent", blocks=gates)
+    reader.open(document(PageData("p", times, times, (layer,), snapshots=3)))
+    for place in PLACES:
+        reading = reader.point(*place)
+        gate, rows, column = reading.where.split(" · ")
+        top, bottom = indices(rows)
+        assert gate == gates[top // 150] == gates[bottom // 150] and bottom - top in (1, 2)
+        block = values[-1, top : bottom + 1, indices(column)[0]]
+        agree(reading.values[0], float(block[np.abs(block).argmax()]))
 
 
 def test_value_of_tiles(reader: Reader, network: tuple[bytes, dict[str, Any]]) -> None:

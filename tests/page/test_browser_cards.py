@@ -85,7 +85,7 @@ def test_statistics_as_curves_and_as_a_table(reader: Reader, network: tuple[Page
         moments = [0, data.frames[5].ordinal, len(data.moments) - 1]
         for text, place in zip(said[word], moments, strict=True):
             assert number_of(text)[0] == pytest.approx(float(curves[name][place]), rel=1e-3)
-    start, _, end = said["turned since the start (°)"]
+    start, _, end = said["turned since start (°)"]
     assert start == "0"
     assert number_of(end)[0] == pytest.approx(np.degrees(np.arccos(1 - curves["rotation"][-1])), rel=1e-3)
 

@@ -130,6 +130,7 @@ export class Chart {
     ctx.save();
     ctx.strokeStyle = tint("ink");
     ctx.globalAlpha = 0.55;
+    ctx.setLineDash([]);
     ctx.lineWidth = 1;
     ctx.beginPath();
     ctx.moveTo(x, bbox.top);

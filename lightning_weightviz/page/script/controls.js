@@ -67,7 +67,7 @@ function sinceChoice() {
     change: () => look({ from: choice.value }),
   });
   choice.append(
-    make("option", { value: "" }, "as they are"),
+    make("option", { value: "" }, "values as they are"),
     make("option", { value: "start" }, "change since the start"),
     make("option", { value: "previous" }, "change since the kept snapshot before"),
   );

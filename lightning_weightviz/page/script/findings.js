@@ -117,9 +117,9 @@ export function showFindings() {
     return;
   }
   const worst = open.length ? open[0].severity : "over";
-  const verdict = open.length ? `${counted(open)} now` : `Nothing is wrong now, but something was`;
+  const verdict = open.length ? `${counted(open)} now` : "Nothing is wrong now, but something was";
   const past = list.length - open.length;
-  const more = past && open.length ? `, ${past} that ${past === 1 ? "is" : "are"} over` : "";
+  const more = past && open.length ? `, ${past} more that ${past === 1 ? "is" : "are"} over` : "";
   const items = list.map((finding) => findingItem(finding, true));
   const shown = make("ul", {}, ...items.slice(0, MOST_SHOWN));
   place.replaceChildren(

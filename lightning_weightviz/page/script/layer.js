@@ -83,14 +83,22 @@ class Chosen {
     const none = !this.side.frames;
     part("maps").hidden = part("scale").hidden = part("value").hidden = none;
     if (!this.side.frames) return;
-    const values = this.side.paint(view.frame);
+    const { limit } = this;
+    const values = this.side.paint(view.frame, limit);
     part("other-run").hidden = !runs.other;
-    if (runs.other) this.other.paint(otherFrame(view.frame));
+    if (runs.other) this.other.paint(otherFrame(view.frame), limit);
     this.side.map.draw();
     if (runs.other) this.other.map.draw();
     this.captions();
-    if (values) showScale(this.side.frames, values);
+    if (values) showScale(this.side.frames, values, limit);
     this.say();
+  }
+
+  /** One range for both runs where they show the same. */
+  get limit() {
+    const [ours, others] = [this.side.frames, this.other.frames];
+    const limit = ours?.limit(view.from) ?? 1;
+    return ours && others && ours.facts.name === others.facts.name ? Math.max(limit, others.limit(view.from)) : limit;
   }
 
   captions() {

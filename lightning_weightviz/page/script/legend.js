@@ -12,9 +12,9 @@ import { view } from "./state.js";
  * The colours and what they stand for.
  * @param {Frames} frames
  * @param {Float32Array} values
+ * @param {number} limit
  */
-export function showScale(frames, values) {
-  const limit = frames.limit(view.from);
+export function showScale(frames, values, limit) {
   const table = frames.table(view.from);
   const rgb = frames.sheet.channels === 3;
   const bar = make("canvas", { class: "bar", "aria-hidden": "true" });
@@ -58,5 +58,6 @@ export function meaningOf(frames) {
   const [height, width] = [facts.cells.shape[1], facts.cells.shape[2]];
   if (height === facts.shape[0] && width === facts.shape[1]) return `each cell ${thing}`;
   const block = `${Math.ceil(facts.shape[0] / height)}×${Math.ceil(facts.shape[1] / width)}`;
-  return `each cell the one farthest from 0 of ${block}`;
+  const uneven = facts.shape[0] % height || facts.shape[1] % width ? "up to " : "";
+  return `each cell the value farthest from 0 of ${uneven}${block}`;
 }

@@ -49,7 +49,7 @@ export class Row {
       );
     }
     const title = one.parent ? one.path : WHOLE;
-    const kind = one.layer ? "leaf" : one.parent ? "group" : "group whole";
+    const kind = one.layer ? "leaf" : one.parent ? "group" : "whole";
     const size = make("div", { role: "gridcell", class: "size" }, amount(one.size));
     this.element = make("div", { role: "row", tabindex: -1, title, class: kind }, name, size);
     if (one.layer) this.element.dataset.parameter = one.layer.name;
@@ -72,7 +72,7 @@ export class Row {
     element.setAttribute("aria-level", String(depth + 1));
     element.style.setProperty("--depth", String(depth));
     this.label.textContent = one.parent ? (flat ? one.path : one.label) : WHOLE;
-    if (one.children.length) element.setAttribute("aria-expanded", String(open));
+    if (one.children.length && one.parent) element.setAttribute("aria-expanded", String(open));
   }
 
   /**

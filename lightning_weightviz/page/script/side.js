@@ -54,12 +54,15 @@ export class Side {
     return new Frames(layer, facts, bytes, classes, innerWidth < 700 ? 0.85 : 1.6);
   }
 
-  /** @param {number} frame Of its own run. */
-  paint(frame) {
+  /**
+   * @param {number} frame Of its own run.
+   * @param {number} limit
+   */
+  paint(frame, limit) {
     const { frames } = this;
     if (!frames) return;
     const { values } = frames.at(frame, view.from);
-    paintSheet(frames.sheet, values, frames.table(view.from), frames.limit(view.from), this.bitmap);
+    paintSheet(frames.sheet, values, frames.table(view.from), limit, this.bitmap);
     const { facts, layer, labels, sheet } = frames;
     this.map.show({
       sheet,

@@ -90,7 +90,7 @@ function drawSpectrum() {
     }
     context.stroke();
   }
-  const which = read.exact ? "singular values are" : "largest singular values are";
+  const which = read.exact ? "singular values" : "largest singular values";
   const words = `${above} of ${known} ${which} above what noise of the same spread reaches. Grey: the start.`;
   spectrumSays.textContent = words;
   spectrumCanvas.setAttribute("aria-label", words);

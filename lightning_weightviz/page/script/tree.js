@@ -217,7 +217,7 @@ class Tree {
     if (place < 0) return;
     const row = this.shown[place];
     const { one } = row;
-    const folds = one.children.length > 0 && !this.asked;
+    const folds = one.children.length > 0 && one.parent !== null && !this.asked;
     /** @type {number | null} */
     let next = null;
     if (event.key === "ArrowDown") next = place + 1;
