@@ -63,11 +63,8 @@ def _run(data: PageData, prefix: str, most: int) -> str:
     steps = FINE
     facts, blocks = described(data, steps)
     texts = [block.text for block in blocks]
-    while (
-        sum(map(len, texts)) > most
-        and steps > COARSEST
-        and any(series.maps for layer in data.layers for series in layer.targets.values())
-    ):
+    pictured = any(series.maps for layer in data.layers for series in layer.targets.values())
+    while pictured and steps > COARSEST and sum(map(len, texts)) > most:
         steps //= 2
         facts, blocks = described(data, steps)
         texts = [block.text for block in blocks]

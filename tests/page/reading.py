@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -154,3 +155,13 @@ class Reader:
             message["params"]["request"]["url"] for message in messages
             if message["method"] == "Network.requestWillBeSent"
         ]  # fmt: skip
+
+
+def silent_reader(reader: Reader) -> Iterator[Reader]:
+    """For a fixture: whatever a test does, the console stays empty and nothing is asked for but the page itself."""
+    reader.console()
+    reader.requests()
+    yield reader
+    assert reader.console() == []
+    other = [url for url in reader.requests() if not url.startswith(("about:blank", reader.folder.as_uri()))]
+    assert other == []

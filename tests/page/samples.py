@@ -65,7 +65,7 @@ def trajectory(rng: np.random.Generator, shape: tuple[int, ...], frames: int, fa
 def limit_of(values: Array) -> float:
     """R, as the pictures choose it: all but the outermost half percent are inside."""
     finite = np.abs(values[np.isfinite(values)])
-    return float(np.quantile(finite, 0.995)) or 1.0
+    return (float(np.quantile(finite, 0.995)) if finite.size else 0.0) or 1.0
 
 
 def curves(rng: np.random.Generator, times: Sequence[When], size: float, speed: float) -> dict[str, Array]:
@@ -92,10 +92,10 @@ def curves(rng: np.random.Generator, times: Sequence[When], size: float, speed: 
     }
 
 
-def matrix_map(values: Array, cells: int = 256, name: str = "values") -> Map:
+def matrix_map(values: Array, cells: tuple[int, int] = (256, 256), name: str = "values") -> Map:
     """A map of whole weights over time, (F, rows, columns), pooled where they are more than `cells` an axis."""
     frames, rows, columns = values.shape
-    height, width = min(rows, cells), min(columns, cells)
+    height, width = min(rows, cells[0]), min(columns, cells[1])
     if (height, width) == (rows, columns):
         return Map(name, np.arange(frames), values, (rows, columns), limit_of(values))
     pooled = np.stack([pool_extreme(frame, height, width) for frame in values]).astype(np.float32)
@@ -141,18 +141,19 @@ def matrix_layer(
     values = trajectory(rng, shape, len(kept(times)), shape[1])
     change(values)
     finite = np.nan_to_num(values, posinf=0, neginf=0)
+    described: dict[str, Any] = {"kind": "linear", "module": "Linear", "dtype": "float32", "layout": "matrix", **facts}
+    parameter = Parameter(name, shape=shape, **described)
     series = Series(
         curves(rng, times, 0.58 / np.sqrt(shape[1]), speed),
-        (matrix_map(values),),
+        (matrix_map(values, parameter.cells(256, 256)),),
         histograms_of(finite),
         spectra_of(finite) if spectrum else None,
     )
-    described: dict[str, Any] = {"kind": "linear", "module": "Linear", "dtype": "float32", "layout": "matrix", **facts}
     targets: dict[Any, Series] = {"weights": series}
     if gradients:
         small = trajectory(rng, shape, len(kept(times)), 1000 * shape[1])
         targets["gradients"] = Series(curves(rng, times, 1e-3, speed), (matrix_map(small),), histograms_of(small))
-    return Layer(Parameter(name, shape=shape, **described), targets), values
+    return Layer(parameter, targets), values
 
 
 def pooled_layer(rng: np.random.Generator, name: str, side: int, times: Sequence[When]) -> tuple[Layer, Array]:
@@ -284,9 +285,9 @@ def network(count: int = 60) -> tuple[PageData, dict[str, Array]]:
         kernels_layer(rng, "stage1.conv2.weight", (128, 96, 3, 3), times),
         vector_layer(rng, "stage1.norm.weight", 128, times, kind="norm", module="BatchNorm2d"),
         vector_layer(rng, "stage1.norm.bias", 128, times, kind="norm", module="BatchNorm2d"),
-        matrix_layer(rng, "blocks.0.attn.in_proj_weight", (288, 96), times, kind="attention",
+        matrix_layer(rng, "blocks.0.attn.in_proj_weight", (192, 96), times, kind="attention",
                      module="MultiheadAttention", blocks=blocks, heads=4, speed=0.8),
-        vector_layer(rng, "blocks.0.attn.in_proj_bias", 288, times, blocks=blocks, heads=4),
+        vector_layer(rng, "blocks.0.attn.in_proj_bias", 192, times, blocks=blocks, heads=4),
         matrix_layer(rng, "blocks.0.mlp.fc1.weight", (192, 96), times, change=breaks, speed=0.9),
         matrix_layer(rng, "blocks.0.mlp.fc2.weight", (96, 192), times, change=dies, speed=0.15),
         pooled_layer(rng, "blocks.1.large.weight", 4096, times),

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lightning_weightviz.page.data import PageData
 from lightning_weightviz.page.document import document
 from tests.page import samples
-from tests.page.reading import Reader
+from tests.page.reading import Reader, silent_reader
 from tests.support.browser import CHROMEDRIVER, CHROMIUM, chromium
 
 pytestmark = [
@@ -27,21 +28,14 @@ PLACES = [(0.3, 0.2), (0.5, 0.5), (0.93, 0.83), (0.71, 0.13)]
 
 
 @pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
-    with chromium(tmp_path_factory.mktemp("profile"), 1300, 1000, logs=True) as browser:
-        yield Reader(browser, tmp_path_factory.mktemp("pages"))
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    with chromium(tmp_path_factory.mktemp("profile"), 1300, 1000, logs=True) as opened:
+        yield Reader(opened, tmp_path_factory.mktemp("pages"))
 
 
-@pytest.fixture(autouse=True)
-def silent(reader: Reader) -> Iterator[None]:
-    """Whatever a test does, the console stays empty and nothing is asked for but the page itself."""
-    reader.console()
-    reader.requests()
-    yield
-    assert reader.console() == []
-    asked = {url for url in reader.requests() if not url.startswith(("file:///", "about:blank", "blob:", "data:"))}
-    assert asked == set()
-    assert all(url.endswith(".html") or "page.html" in url for url in reader.requests())
+@pytest.fixture
+def reader(browser: Reader) -> Iterator[Reader]:
+    yield from silent_reader(browser)
 
 
 @pytest.fixture(scope="module")
@@ -103,11 +97,26 @@ def test_value_of_query_key_and_value(reader: Reader, network: tuple[bytes, dict
         reading = reader.point(*place)
         words = reading.where.split(" · ")
         block, head, row = words[0], int(indices(words[1])[0]), int(re.findall(r"\d+", words[2])[0])
-        whole = {"q query": 0, "k key": 96, "v value": 192}[block] + head * 24 + row
+        whole = {"q query": 0, "k key": 64, "v value": 128}[block] + head * 16 + row
         assert f"({whole})" in words[2]
         agree(reading.values[0], float(weights[-1, whole, indices(words[3])[0]]))
         found.add(block)
     assert found == {"q query", "k key", "v value"}
+
+
+def test_value_of_pooled_gates(reader: Reader) -> None:
+    """No cell is of two gates, and all the rows of a cell are named."""
+    rng, times = np.random.default_rng(0), samples.moments(3)
+    gates = ("i input", "f forget", "g cell", "o output")
+    layer, values = samples.matrix_layer(rng, "w", (600, 70), times, kind="recurrent", blocks=gates)
+    reader.open(document(PageData("p", times, times, (layer,), snapshots=3)))
+    for place in PLACES:
+        reading = reader.point(*place)
+        gate, rows, column = reading.where.split(" · ")
+        top, bottom = indices(rows)
+        assert gate == gates[top // 150] == gates[bottom // 150] and bottom - top in (1, 2)
+        block = values[-1, top : bottom + 1, indices(column)[0]]
+        agree(reading.values[0], float(block[np.abs(block).argmax()]))
 
 
 def test_value_of_tiles(reader: Reader, network: tuple[bytes, dict[str, Any]]) -> None:
@@ -395,7 +404,22 @@ def test_finger_reads_and_pinches(reader: Reader, network: tuple[bytes, dict[str
         reader.cdp("Emulation.setTouchEmulationEnabled", enabled=False)
 
 
-def test_two_thousand_parameters_open_and_switch(reader: Reader, record_property: Any) -> None:
+def test_silence_is_heard(browser: Reader, network: tuple[bytes, dict[str, Any]]) -> None:
+    """What the fixture looks at holds messages, and what is asked for, where there are any."""
+    browser.open(network[0])
+    browser.console()
+    browser.requests()
+    browser.ask("console.log('said')")
+    browser.ask("document.body.append(Object.assign(new Image(), {src: 'https://example.invalid/x.png'}))")
+    browser.settle()
+    said = browser.console()
+    assert any("said" in message for message in said)
+    assert any("Content Security Policy" in message for message in said)
+    browser.driver.get("data:text/html,<p>")
+    assert any(url.startswith("data:text/html") for url in browser.requests())
+
+
+def test_two_thousand_parameters_open_and_switch(reader: Reader) -> None:
     page = document(samples.deep())
     start = time.monotonic()
     reader.open(page)

@@ -3,7 +3,7 @@
 import { make, named, naming, part } from "./dom.js";
 import { momentWords } from "./run.js";
 import { runs } from "./runs.js";
-import { look } from "./state.js";
+import { look, WHOLE } from "./state.js";
 
 /** @typedef {import("./run.js").FindingFacts} FindingFacts */
 /** @typedef {import("./run.js").Run} Run */
@@ -43,7 +43,7 @@ export function go(finding) {
   const frame = runs.first.frameAt(finding.step);
   if (runs.first.layers.has(finding.parameter))
     look({ layer: finding.parameter, frame, target: "", map: "", from: "" });
-  else look({ frame });
+  else look({ layer: WHOLE, frame });
 }
 
 /** @param {FindingFacts} finding */
@@ -117,9 +117,9 @@ export function showFindings() {
     return;
   }
   const worst = open.length ? open[0].severity : "over";
-  const verdict = open.length ? `${counted(open)} now` : `Nothing is wrong now, but something was`;
+  const verdict = open.length ? `${counted(open)} now` : "Nothing is wrong now, but something was";
   const past = list.length - open.length;
-  const more = past && open.length ? `, ${past} that ${past === 1 ? "is" : "are"} over` : "";
+  const more = past && open.length ? `, ${past} more that ${past === 1 ? "is" : "are"} over` : "";
   const items = list.map((finding) => findingItem(finding, true));
   const shown = make("ul", {}, ...items.slice(0, MOST_SHOWN));
   place.replaceChildren(

@@ -21,8 +21,19 @@ export function labelsOf(layer, classes, shape) {
    * @param {string} noun
    */
   function within(index, length, noun) {
+    const [words, inside] = partOf(index, length);
+    return words.length ? `${words.join(" · ")} · ${noun} ${inside} (${index})` : `${noun} ${index}`;
+  }
+
+  /**
+   * The parts that an index lies in, and its place in the smallest of them.
+   * @param {number} index
+   * @param {number} length
+   * @returns {[string[], number]}
+   */
+  function partOf(index, length) {
     const stretches = Math.max(layer.blocks.length, layer.stacked, 1);
-    if (length % (stretches * layer.heads)) return `${noun} ${index}`;
+    if (length % (stretches * layer.heads)) return [[], index];
     const stretch = length / stretches;
     const words = [];
     if (layer.blocks.length) words.push(layer.blocks[Math.floor(index / stretch)]);
@@ -32,10 +43,19 @@ export function labelsOf(layer, classes, shape) {
       words.push(`head ${Math.floor(inside / (stretch / layer.heads))}`);
       inside %= stretch / layer.heads;
     }
-    return words.length ? `${words.join(" · ")} · ${noun} ${inside} (${index})` : `${noun} ${index}`;
+    return [words, inside];
   }
 
   return {
+    /**
+     * Several rows, or columns of a vector: those of one part.
+     * @param {number} first
+     * @param {number} last
+     */
+    span(first, last) {
+      const [length, noun] = vector ? [columns, layer.column] : [rows, layer.row];
+      return [...partOf(first, length)[0], `${noun} ${first}…${last}`].join(" · ");
+    },
     /** @param {number} index */
     row(index) {
       if (vector) return "";

@@ -1,13 +1,18 @@
 // Where the page begins.
 
+import { showClasses } from "./classes.js";
+import { listenToDrops } from "./compare.js";
+import { showCurves } from "./curves.js";
 import { make, part } from "./dom.js";
 import { ranked, showFindings } from "./findings.js";
+import { showHistograms } from "./histograms.js";
 import { listenToKeys } from "./keyboard.js";
 import { showLayer } from "./layer.js";
 import { amount } from "./number.js";
 import { momentWords } from "./run.js";
 import { runs } from "./runs.js";
-import { addressed, look, view } from "./state.js";
+import { showSpectrum } from "./spectrum.js";
+import { addressed, look, view, WHOLE } from "./state.js";
 import { showTime } from "./time.js";
 import { showTree } from "./tree.js";
 
@@ -21,7 +26,7 @@ function firstView() {
   const name = wrong?.parameter ?? (pictured ?? layers[0])?.name ?? "";
   Object.assign(view, { frame: last, ...asked });
   view.frame = Math.min(Math.max(view.frame, 0), last);
-  if (!runs.first.layers.has(view.layer)) view.layer = name;
+  if (!runs.first.layers.has(view.layer) && view.layer !== WHOLE) view.layer = name;
 }
 
 function showHead() {
@@ -40,14 +45,16 @@ async function begin() {
   showFindings();
   showTime();
   listenToKeys();
+  listenToDrops();
   window.addEventListener("hashchange", () => {
     const asked = addressed();
-    if (asked.layer !== undefined && !runs.first.layers.has(asked.layer)) delete asked.layer;
+    if (asked.layer !== undefined && !runs.first.layers.has(asked.layer) && asked.layer !== WHOLE) delete asked.layer;
     const last = Math.max(runs.first.facts.frames.step.length - 1, 0);
     if (asked.frame !== undefined) asked.frame = Math.min(Math.max(asked.frame, 0), last);
     look({ target: "", map: "", from: "", ...asked });
   });
   await Promise.all([showTree(), showLayer()]);
+  await Promise.all([showHistograms(), showSpectrum(), showClasses(), showCurves()]);
   document.documentElement.dataset.ready = "true";
 }
 

@@ -222,7 +222,8 @@ export class MapView {
       }
     } else if (!vector) {
       for (const [index, line] of ticks(sheet.rowAt, shape[0], cells[0], plot.height * this.viewport.zoom, 40)) {
-        context.fillText(String(index), plot.left - 6, this.y(line + 0.5));
+        const y = this.y(line + 0.5);
+        if (y >= plot.top) context.fillText(String(index), plot.left - 6, Math.max(y, plot.top + 5));
       }
     }
     context.restore();

@@ -1,6 +1,7 @@
 // Values of a frame to the pixels of a sheet.
 
 import { colourOf, GAP_PIXEL, INFINITE_PIXEL, mixedColour, NAN_PIXEL } from "./colours.js";
+import { OUTSIDE } from "./sheet.js";
 
 /** @typedef {import("./colours.js").Table} Table */
 /** @typedef {import("./sheet.js").Sheet} Sheet */
@@ -23,7 +24,7 @@ export function paintSheet(sheet, values, table, limit, canvas) {
   const { places, channels, stride } = sheet;
   for (let i = 0; i < places.length; i++) {
     const at = places[i];
-    if (at < 0) pixels[i] = GAP_PIXEL;
+    if (at < 0) pixels[i] = at === OUTSIDE ? 0 : GAP_PIXEL;
     else if (channels === 1) pixels[i] = colourOf(table, values[at], limit);
     else pixels[i] = mixedColour([values[at], values[at + stride], values[at + 2 * stride]], limit);
   }

@@ -5,11 +5,14 @@
 /** @typedef {{text: string, from: number, to: number}} Label */
 
 /**
- * `places` holds for each pixel of the sheet the place of its value within a frame, −1 where there is none. `channels`
+ * `places` holds for each pixel of the sheet the place of its value within a frame, negative where there is none. `channels`
  * is 3 where a pixel is a colour: its green and blue are `stride` and twice `stride` behind its red.
  * @typedef {{width: number, height: number, places: Int32Array, channels: number, stride: number, tiles: boolean,
  *   rows: Label[], columns: Label[], rowAt: Int32Array, columnAt: Int32Array}} Sheet
  */
+
+/** What is no cell and no gap between cells. */
+export const OUTSIDE = -2;
 
 /**
  * How many gaps stand before each of so many lines.
@@ -92,9 +95,10 @@ export function tileSheet(shape, aspect) {
   const columns = Math.min(count, Math.max(1, Math.round(Math.sqrt((count * pitchY * aspect) / pitchX))));
   const rows = Math.ceil(count / columns);
   const [wide, tall] = [columns * pitchX + 1, rows * pitchY + 1];
-  const places = new Int32Array(wide * tall).fill(-1);
+  const places = new Int32Array(wide * tall).fill(OUTSIDE);
   for (let tile = 0; tile < count; tile++) {
     const [left, top] = [(tile % columns) * pitchX + 1, Math.floor(tile / columns) * pitchY + 1];
+    for (let y = top - 1; y <= top + height; y++) places.fill(-1, y * wide + left - 1, y * wide + left + pitchX);
     for (let channel = 0; channel < beside; channel++) {
       for (let y = 0; y < height; y++) {
         for (let x = 0; x < width; x++) {

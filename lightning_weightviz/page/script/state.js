@@ -5,6 +5,9 @@
  * @typedef {{layer: string, frame: number, target: string, map: string, from: string}} View
  */
 
+/** What is looked at where it is no layer, but all of them. */
+export const WHOLE = "whole model";
+
 /** @type {View} */
 export const view = { layer: "", frame: 0, target: "", map: "", from: "" };
 

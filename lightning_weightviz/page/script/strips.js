@@ -1,5 +1,6 @@
 // Small curves in the table of layers: all of a column in one scale, so that they can be compared.
 
+import { readNumbers } from "./decode.js";
 import { sized, tint } from "./dom.js";
 import { degrees } from "./number.js";
 
@@ -7,6 +8,8 @@ import { degrees } from "./number.js";
  * @typedef {"rms" | "change" | "turned"} Column
  * @typedef {{rms: number[], change: number[], turned: number[]}} Strips Numbers over time.
  */
+
+const [WIDTH, HEIGHT] = [42, 17];
 
 /** @type {Column[]} */
 export const COLUMNS = ["rms", "change", "turned"];
@@ -52,6 +55,27 @@ export function together(parts, length) {
     change: mean((strips, moment) => strips.change[moment]),
     turned: mean((strips, moment) => strips.turned[moment]),
   };
+}
+
+/**
+ * The whole model's numbers over time, where they are known.
+ * @param {Uint8Array} bytes
+ * @param {Record<string, import("./run.js").Curves>} all
+ * @returns {Strips | null}
+ */
+export function wholeStrips(bytes, all) {
+  const totals = Object.values(all)[0];
+  const note = totals?.values;
+  if (!note) return null;
+  const values = readNumbers(bytes, note);
+  const length = note.shape[1];
+  /** @param {string} name */
+  const curve = (name) => {
+    const place = totals.names.indexOf(name);
+    return place < 0 ? new Array(length).fill(NaN) : Array.from(values.subarray(place * length, (place + 1) * length));
+  };
+  const turned = curve("rotation").map((one) => degrees(one) ?? NaN);
+  return { rms: curve("rms"), change: curve("relative_change"), turned };
 }
 
 /** Where numbers of a column lie between 0 and 1. */
@@ -105,7 +129,7 @@ export function firstOf(values) {
  * @param {number} moment
  */
 export function drawStrip(canvas, scales, column, values, moment) {
-  const [width, height] = [canvas.clientWidth || 44, canvas.clientHeight || 16];
+  const [width, height] = [WIDTH, HEIGHT];
   const context = sized(canvas, width, height);
   const start = firstOf(values);
   const last = Math.max(values.length - 1, 1);

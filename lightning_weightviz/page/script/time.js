@@ -59,7 +59,9 @@ function showMarks() {
   const { frames, findings } = runs.first.facts;
   const last = Math.max(frames.step.length - 1, 1);
   const marks = frames.step.map((step, place) => {
-    const mark = make("span", { class: "tick" }, make("small", {}, String(step)));
+    const end = place === 0 ? " first" : place === frames.step.length - 1 ? " last" : "";
+    const odd = (frames.step.length - 1 - place) % 2 ? " odd" : "";
+    const mark = make("span", { class: `tick${end}${odd}` }, make("small", {}, String(step)));
     mark.style.left = `${(100 * place) / last}%`;
     return mark;
   });

@@ -1,32 +1,29 @@
 // The table of layers: a tree that folds, or a list sorted by any column; each row small curves over time.
 
 import { readNumbers } from "./decode.js";
-import { make, named, part } from "./dom.js";
+import { make, part } from "./dom.js";
 import { gravest } from "./findings.js";
+import { putHeadings } from "./headings.js";
 import { matcher, treeOf } from "./names.js";
-import { amount, number } from "./number.js";
+import { rowsOf } from "./order.js";
+import { nameOf, Row } from "./row.js";
 import { runs } from "./runs.js";
 import { listen, look, view } from "./state.js";
-import { COLUMNS, drawStrip, Scales, stripsOf, together } from "./strips.js";
+import { Scales, stripsOf, together, wholeStrips } from "./strips.js";
 
 /** @typedef {import("./names.js").Branch} Branch */
 /** @typedef {import("./strips.js").Strips} Strips */
 /** @typedef {import("./strips.js").Column} Column */
-/** @typedef {{element: HTMLElement, one: Branch, numbers: Map<Column, HTMLElement>, strips: Map<Column, HTMLCanvasElement>}} Row */
 
-const HEADINGS = /** @type {const} */ ([
-  ["name", "layer", "In the model's order, or by name"],
-  ["size", "size", "How many values"],
-  ["rms", "rms", "Root mean square of the values"],
-  ["change", "change", "Since the snapshot before, as a share of the length; of groups the mean by size"],
-  ["turned", "turned", "Degrees between the values now and at the start; of groups the mean by size"],
-]);
 /** Rows that are open at first, at most. */
 const OPEN_ROWS = 60;
 
 class Tree {
-  /** @param {Float32Array} values Of the strips. */
-  constructor(values) {
+  /**
+   * @param {Float32Array} values Of the strips.
+   * @param {Strips | null} whole Of the whole model.
+   */
+  constructor(values, whole) {
     const { layers, moments } = runs.first.facts;
     this.length = moments.step.length;
     this.root = treeOf(layers);
@@ -35,6 +32,8 @@ class Tree {
     this.findings = gravest();
     /** @type {Map<string, Strips>} */
     this.groupStrips = new Map();
+    if (whole) this.groupStrips.set("", whole);
+    this.hasWhole = Boolean(whole) && layers.length > 1;
     /** @type {Map<string, Row>} */
     this.rows = new Map();
     /** @type {Row[]} */
@@ -97,66 +96,33 @@ class Tree {
     return Math.max(runs.first.momentOf(view.frame), 0);
   }
 
-  /**
-   * Which rows there are, in order.
-   * @returns {Branch[]}
-   */
+  /** Which rows there are, in order. */
   branches() {
-    const means = matcher(this.asked);
-    /** @type {Branch[]} */
-    const found = [];
-    let count = 0;
-    /** @param {Branch} one @returns {boolean} */
-    const walk = (one) => {
-      if (one.layer) {
-        if (!means(one.layer.name)) return false;
-        count++;
-        found.push(one);
-        return true;
-      }
-      const at = found.length;
-      if (one !== this.root) found.push(one);
-      let any = false;
-      if (this.asked || this.sorted.on || this.open.has(one.path)) {
-        for (const child of one.children) any = walk(child) || any;
-      } else {
-        const matching = one.layers.length;
-        count += matching;
-        any = matching > 0;
-      }
-      if (!any) found.length = at;
-      return any;
-    };
-    walk(this.root);
-    this.count = count;
-    if (!this.sorted.on) return found;
     const moment = this.moment;
-    const { column, down } = this.sorted;
+    const { column, down, on } = this.sorted;
     /** @param {Branch} one @returns {number | string} */
     const key = (one) => {
       if (column === "name") return one.path;
       if (column === "size") return one.size;
       return this.strips(one)[/** @type {Column} */ (column)][moment];
     };
-    return found
-      .filter((one) => one.layer)
-      .map((one) => ({ one, by: key(one) }))
-      .sort((a, b) => compared(a.by, b.by, down))
-      .map(({ one }) => one);
+    const means = this.asked ? matcher(this.asked) : null;
+    return rowsOf(this.root, { means, open: this.open, whole: this.hasWhole, down, key: on ? key : null });
   }
 
   /** Puts the rows on the page. */
   render() {
     const focused = this.shown.find((row) => row.element === document.activeElement);
-    this.shown = this.branches().map((one) => this.row(one));
+    const { rows, count } = this.branches();
+    this.shown = rows.map((one) => this.row(one));
     this.seen.clear();
     this.watch.disconnect();
     this.body.replaceChildren(...this.shown.map((row) => row.element));
     for (const row of this.shown) this.watch.observe(row.element);
     const total = runs.first.facts.layers.length;
-    part("count").textContent = this.asked ? `${this.count} of ${total}` : `${total} parameters`;
-    if (!this.shown.length) this.body.append(make("p", { class: "empty" }, "No layer has such a name."));
-    for (const row of this.shown) this.fill(row);
+    part("count").textContent = this.asked ? `${count} of ${total}` : `${total} parameters`;
+    if (!rows.length) this.body.append(make("p", { class: "empty" }, "No layer has such a name."));
+    this.fill();
     if (focused && this.shown.includes(focused)) focused.element.focus();
     this.rove();
   }
@@ -169,58 +135,13 @@ class Tree {
     const key = `${one.layer ? "layer" : "group"} ${one.path}`;
     let row = this.rows.get(key);
     if (!row) {
-      row = this.build(one);
-      this.rows.set(key, row);
+      const made = new Row(one, this.worst(one));
+      made.element.addEventListener("click", () => this.choose(made));
+      made.element.addEventListener("focus", () => this.rove(made));
+      this.rows.set(key, made);
+      row = made;
     }
-    const { element } = row;
-    const flat = this.sorted.on;
-    element.setAttribute("aria-level", String(flat ? 1 : one.depth + 1));
-    element.style.setProperty("--depth", String(flat ? 0 : one.depth));
-    const name = element.querySelector("bdi");
-    if (name) name.textContent = flat ? one.path : one.label;
-    if (one.children.length)
-      element.setAttribute("aria-expanded", String(Boolean(this.asked) || this.open.has(one.path)));
-    return row;
-  }
-
-  /**
-   * @param {Branch} one
-   * @returns {Row}
-   */
-  build(one) {
-    const finding = this.worst(one);
-    const mark =
-      finding &&
-      make("span", {
-        class: `dot ${finding.severity}${finding.open ? "" : " over"}`,
-        role: "img",
-        "aria-label": finding.severity,
-        title: finding.message,
-      });
-    const first = make(
-      "div",
-      { role: "gridcell", class: "name" },
-      make("span", { class: "fold", "aria-hidden": "true" }),
-      named(one.label),
-      mark,
-    );
-    const element = make(
-      "div",
-      { role: "row", tabindex: -1, title: one.path, class: one.layer ? "leaf" : "group" },
-      first,
-    );
-    if (one.layer) element.dataset.parameter = one.layer.name;
-    element.append(make("div", { role: "gridcell", class: "size" }, amount(one.size)));
-    /** @type {Row} */
-    const row = { element, one, numbers: new Map(), strips: new Map() };
-    for (const column of COLUMNS) {
-      const [strip, text] = [make("canvas", { "aria-hidden": "true" }), make("span")];
-      row.strips.set(column, strip);
-      row.numbers.set(column, text);
-      element.append(make("div", { role: "gridcell", class: `over-time ${column}` }, strip, text));
-    }
-    element.addEventListener("click", () => this.choose(row));
-    element.addEventListener("focus", () => this.rove(row));
+    row.place(this.sorted.on, Boolean(this.asked) || this.open.has(one.path));
     return row;
   }
 
@@ -237,7 +158,8 @@ class Tree {
   /** @param {Row} row */
   choose(row) {
     const { one } = row;
-    if (one.layer) look({ layer: one.layer.name, target: "", map: "" });
+    const name = nameOf(one);
+    if (name !== undefined) look({ layer: name, target: "", map: "" });
     else this.fold(one, !this.open.has(one.path));
   }
 
@@ -251,31 +173,15 @@ class Tree {
     this.render();
   }
 
-  /**
-   * Numbers at the moment that is looked at, and whether it is the chosen layer.
-   * @param {Row} row
-   */
-  fill(row) {
-    const moment = this.moment;
-    const strips = this.strips(row.one);
-    for (const [column, element] of row.numbers) {
-      const value = strips[column][moment];
-      const digits = column === "turned" ? 2 : 3;
-      element.textContent =
-        Number.isNaN(value) || value === undefined ? "–" : number(value, digits) + (column === "turned" ? "°" : "");
-    }
-    const chosen = row.one.layer?.name === view.layer;
-    row.element.setAttribute("aria-selected", String(chosen));
-    row.element.classList.toggle("chosen", chosen);
-    if (this.seen.has(row)) this.drawStrips(row);
+  /** Numbers at the moment that is looked at. */
+  fill() {
+    // All that is written comes before what is drawn.
+    for (const row of this.shown) row.write(this.strips(row.one), this.moment);
+    this.drawSeen();
   }
 
-  /** @param {Row} row */
-  drawStrips(row) {
-    const strips = this.strips(row.one);
-    for (const [column, canvas] of row.strips) {
-      if (canvas.clientWidth) drawStrip(canvas, this.scales, column, strips[column], this.moment);
-    }
+  drawSeen() {
+    for (const row of this.seen) row.draw(this.scales, this.strips(row.one), this.moment);
   }
 
   /** @param {IntersectionObserverEntry[]} entries */
@@ -287,7 +193,7 @@ class Tree {
       if (!entry.isIntersecting) this.seen.delete(row);
       else if (!this.seen.has(row)) {
         this.seen.add(row);
-        this.drawStrips(row);
+        row.draw(this.scales, this.strips(row.one), this.moment);
       }
     }
   }
@@ -311,7 +217,7 @@ class Tree {
     if (place < 0) return;
     const row = this.shown[place];
     const { one } = row;
-    const folds = one.children.length > 0 && !this.asked;
+    const folds = one.children.length > 0 && one.parent !== null && !this.asked;
     /** @type {number | null} */
     let next = null;
     if (event.key === "ArrowDown") next = place + 1;
@@ -331,6 +237,11 @@ class Tree {
     if (next !== null) this.shown[next]?.element.focus();
   }
 
+  /** The headings as they sort now. */
+  head() {
+    return putHeadings(this.sorted, (column) => this.sort(column));
+  }
+
   /** @param {string} column */
   sort(column) {
     const same = this.sorted.on && this.sorted.column === column;
@@ -341,46 +252,13 @@ class Tree {
     this.head();
     this.render();
   }
-
-  /** The headings, which sort. */
-  head() {
-    const cells = HEADINGS.map(([column, word, title]) => {
-      const by = this.sorted.on && this.sorted.column === column;
-      const way = this.sorted.down ? "descending" : "ascending";
-      const arrow = by ? (this.sorted.down ? " ↓" : " ↑") : "";
-      const button = make(
-        "button",
-        { type: "button", title: `${title}. Sorts.`, "data-column": column, click: () => this.sort(column) },
-        word + arrow,
-      );
-      return make("div", { role: "columnheader", class: column, "aria-sort": by ? way : "none" }, button);
-    });
-    const focused = document.activeElement?.getAttribute("data-column");
-    const head = make("div", { role: "row", class: "head" }, ...cells);
-    part("layers").querySelector(".head")?.replaceWith(head);
-    if (focused) /** @type {HTMLElement | null} */ (head.querySelector(`[data-column="${focused}"]`))?.focus();
-    return head;
-  }
-}
-
-/**
- * @param {number | string} a
- * @param {number | string} b
- * @param {boolean} down
- */
-function compared(a, b, down) {
-  if (typeof a === "string" || typeof b === "string") {
-    return (down ? -1 : 1) * String(a).localeCompare(String(b), undefined, { numeric: true });
-  }
-  // What has no number stands last, whichever way.
-  if (Number.isNaN(a) || Number.isNaN(b)) return Number(Number.isNaN(a)) - Number(Number.isNaN(b));
-  return down ? b - a : a - b;
 }
 
 /** Puts the table of layers on the page. */
 export async function showTree() {
   const { strips } = runs.first.facts;
-  const tree = new Tree(readNumbers(await runs.first.block(0), strips));
+  const bytes = await runs.first.block(0);
+  const tree = new Tree(readNumbers(bytes, strips), wholeStrips(bytes, runs.first.facts.totals));
   tree.reveal(view.layer);
   part("layers").replaceChildren(tree.head(), tree.body);
   part("legend").textContent = tree.scales.words;
@@ -416,12 +294,11 @@ export async function showTree() {
       if (row && inside.scrollHeight > inside.clientHeight) keepSeen(inside, row.element);
     }
     if (changed.has("frame") && tree.sorted.on) tree.render();
-    else if (changed.has("frame") || changed.has("layer")) for (const row of tree.shown) tree.fill(row);
+    else if (changed.has("frame")) tree.fill();
+    else if (changed.has("layer")) for (const row of tree.shown) row.choosing();
   });
-  window.addEventListener("resize", () => tree.seen.forEach((row) => tree.drawStrips(row)));
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () =>
-    tree.seen.forEach((row) => tree.drawStrips(row)),
-  );
+  window.addEventListener("resize", () => tree.drawSeen());
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => tree.drawSeen());
   return tree;
 }
 

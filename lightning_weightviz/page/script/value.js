@@ -31,8 +31,8 @@ export function valueWords(frames, place, frame, from) {
     return [make("span", { class: "where" }, where), strong(change + unit, value)];
   }
   const where = [
-    layer.layout === "vector" ? "" : range(layer.row, top, bottom, frames.labels.row),
-    range(layer.column, left, right, frames.labels.column),
+    layer.layout === "vector" ? "" : top === bottom ? frames.labels.row(top) : frames.labels.span(top, bottom),
+    columnWords(frames, left, right),
   ];
   const block = `${bottom - top + 1}×${right - left + 1}`;
   const parts = [
@@ -79,11 +79,11 @@ function strong(word, value) {
 }
 
 /**
- * @param {string} noun
+ * @param {Frames} frames
  * @param {number} first
  * @param {number} last
- * @param {(index: number) => string} label
  */
-function range(noun, first, last, label) {
-  return first === last ? label(first) : `${noun} ${first}…${last}`;
+function columnWords(frames, first, last) {
+  if (first === last) return frames.labels.column(first);
+  return frames.layer.layout === "vector" ? frames.labels.span(first, last) : `${frames.layer.column} ${first}…${last}`;
 }
