@@ -13,6 +13,7 @@ from lightning_weightviz.findings import Finding
 from lightning_weightviz.memory import History
 from lightning_weightviz.page.data import MAX_FRAMES, Layer, Map, PageData
 from lightning_weightviz.page.grids import MOST_VALUES, Grid, within
+from lightning_weightviz.page.shot import shot_of
 from lightning_weightviz.page.store import PageStore
 from lightning_weightviz.snapshot import Snapshot
 from lightning_weightviz.views import Scene, Style
@@ -296,3 +297,33 @@ def test_classes_before_a_resume_have_norms() -> None:
     rows = head(0)["fc.weight"] - head(0)["fc.weight"].mean(0)
     np.testing.assert_allclose(found.norms[0], np.linalg.norm(rows, axis=1), rtol=1e-5)
     assert found.cosine is not None and np.isnan(found.cosine[0]).all() and not np.isnan(found.cosine[-1]).all()
+
+
+def test_what_is_kept_of_a_snapshot_stays_below_the_bound() -> None:
+    """Sixteen pooled matrices have two million cells with their root mean squares."""
+    noise = np.random.default_rng(0)
+    values = {f"{number}": noise.standard_normal((300, 300)) for number in range(16)}
+    (scene,) = run(1, values=lambda ordinal: values)
+    parameters = shot_of(scene).parameters.values()
+    kept = [half for one in parameters for shot in one.maps.values() for half in (shot.cells, shot.rms) if half]
+    assert len(parameters) == 16 and len(kept) == 32
+    assert 0.8 * MOST_VALUES < sum(half.cells.size for half in kept) <= MOST_VALUES
+    assert {half.cells.dtype for half in kept} == {np.dtype(np.float16)}
+    # Those of inputs and classes keep their cells.
+    assert map_of(data_of(scene), "0", "values").cells.shape == (1, 256, 256)
+    assert map_of(data_of(scene), "15", "values").cells.shape == (1, 256, 256)
+
+
+def data_of(scene: Scene) -> PageData:
+    store = PageStore()
+    store.add(scene)
+    return store.data("a run")
+
+
+def test_a_snapshot_that_is_not_kept_is_no_copy_and_the_last_is_there() -> None:
+    store = PageStore()
+    scenes_of_run = list(run(4))
+    for scene in scenes_of_run:
+        store.add(scene)
+    assert [shot.time.ordinal for shot in store._shots] == [0, 1, 2]
+    np.testing.assert_allclose(map_of(store.data("a run"), "small", "values").cells[-1], weights(3)["small"], rtol=HALF)
