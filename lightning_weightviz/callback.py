@@ -196,8 +196,10 @@ class WeightVisualizationCallback(Callback):
         # A further fit of the same Trainer goes on; a new Trainer starts anew, unless a checkpoint was loaded.
         same = self._owners is not None and (self._owners[0]() is trainer and self._owners[1]() is pl_module)
         self._owners = weakref.ref(trainer), weakref.ref(pl_module)
+        report = None
         if same and self._state is None and trainer.global_step > 0:
             self._state = self.state_dict() or None
+            report = None if self._visualizer is None else self._visualizer.report
         fresh = trainer.global_step == 0 and self._state is None
         self._unwatch()
         self._forecast = StepForecast(trainer.global_step)
@@ -207,6 +209,8 @@ class WeightVisualizationCallback(Callback):
         self._state = None
         if visualizer is None:
             return
+        if report is not None:
+            visualizer.report.continue_from(report)
         self._training = Training(visualizer, initial=fresh and self._settings.log_initial, last_step=last_step)
         # What is measured must be the same on every rank, and graphs need not be.
         waits = not visualizer.observer.needs_every_rank

@@ -55,6 +55,11 @@ class Report:
         """Whether snapshots are kept and the page is written."""
         return self._folder is not None
 
+    def continue_from(self, other: Report) -> None:
+        """Goes on with what another one of the same run has kept, where both keep."""
+        if self.is_kept and other.is_kept:
+            self._store, self._last_kept = other._store, other._last_kept
+
     def note(self, seen: Seen) -> None:
         """Remembers the newest snapshot; on the thread that measures."""
         self._newest = seen

@@ -226,6 +226,19 @@ def test_a_resumed_training_shows_what_came_before(tmp_path: Path, shown: list[P
     np.testing.assert_allclose(fc1.cells[0], kept.epochs[0]["fc1.weight"], rtol=2.0**-10, atol=1e-6)
 
 
+def test_a_further_fit_of_the_same_trainer_loses_nothing(tmp_path: Path, shown: list[PageData]) -> None:
+    module, one = Classifier(), trainer(tmp_path, visualization(), logger=False, max_epochs=2)
+    one.fit(module, batches())
+    one.fit_loop.max_epochs = 4
+    one.fit(module, batches())
+    data = shown[-1]
+    assert [frame.ordinal for frame in data.frames] == [0, 1, 2, 4]
+    for layer in data.layers:
+        histograms = layer.targets["weights"].histograms
+        # A resumed run, which has the film alone, begins without.
+        assert histograms is not None and histograms.frames.tolist() == [0, 1, 2, 3], layer.parameter.name
+
+
 def test_the_page_counts_as_time_that_was_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def slow(data: PageData) -> bytes:
         begun = time.thread_time()
