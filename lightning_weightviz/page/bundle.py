@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from pathlib import Path
 
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w-]+)\.js";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const|let)\b)", re.MULTILINE)
 
 FIRST = "main"
 """The module that imports all others."""
-
-
-def _folder() -> Traversable:
-    return files("lightning_weightviz.page")
+_FOLDER = Path(__file__).parent
 
 
 def _read(*path: str) -> str:
-    return _folder().joinpath(*path).read_text("utf-8")
+    return _FOLDER.joinpath(*path).read_text("utf-8")
 
 
 def skeleton() -> str:
@@ -30,7 +26,7 @@ def skeleton() -> str:
 @lru_cache(maxsize=1)
 def style() -> str:
     """All rules: uPlot's, then ours."""
-    ours = sorted(item.name for item in _folder().joinpath("style").iterdir() if item.name.endswith(".css"))
+    ours = sorted(path.name for path in (_FOLDER / "style").glob("*.css"))
     return "\n".join([_read("vendor", "uPlot.min.css"), *(_read("style", name) for name in ours)])
 
 

@@ -202,6 +202,20 @@ def test_change_since_the_start_and_since_another(reader: Reader, network: tuple
         agree(reading.values[0], weights[frame, row, column] - weights[before, row, column])
 
 
+def test_film_shows_each_frame_and_leads_to_it(reader: Reader, network: tuple[bytes, dict[str, Any]]) -> None:
+    reader.open(network[0])
+    reader.choose("blocks.0.mlp.fc2.weight")
+    colours = """[...document.querySelectorAll('#film canvas')].map(one => new Set(new Uint32Array(
+        one.getContext('2d').getImageData(0, 0, one.width, one.height).data.buffer)).size)"""
+    counts = reader.ask(colours)
+    assert len(counts) == 11 and min(counts) > 50
+    reader.ask("document.querySelectorAll('#film canvas')[2].click()")
+    assert reader.ask("document.querySelector('#time').value") == "2"
+    assert reader.ask("[...document.querySelectorAll('#film canvas')].findIndex(x => x.matches('.now'))") == 2
+    reader.choose("blocks.1.large.weight")
+    assert len(reader.ask(colours)) == 3
+
+
 def test_search_by_part_and_by_glob(reader: Reader, network: tuple[bytes, dict[str, Any]]) -> None:
     reader.open(network[0])
 
@@ -424,6 +438,13 @@ def test_two_thousand_parameters_open_and_switch(reader: Reader) -> None:
     start = time.monotonic()
     reader.open(page)
     opened = time.monotonic() - start
+    rows = "document.querySelectorAll('[data-parameter]').length"
+    reader.ask("document.querySelector('.head [data-column=turned]').click()")
+    some = reader.ask(rows)
+    reader.ask("document.querySelector('.more-rows').click()")
+    assert 0 < some < reader.ask(rows) < 2000
+    reader.ask("document.querySelector('.head [data-column=turned]').click()")
+    reader.ask("document.querySelector('.head [data-column=turned]').click()")
     names = [layer.parameter.name for layer in samples.deep().layers if layer.targets["weights"].maps]
     reader.ask("document.querySelector('.head [data-column=turned]').click()")
     switched = []

@@ -82,5 +82,16 @@ export function tint(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
+/**
+ * Scrolls a box, not the page, until an element in it is seen.
+ * @param {HTMLElement} inside
+ * @param {HTMLElement} element
+ */
+export function keepSeen(inside, element) {
+  const [outer, inner] = [inside.getBoundingClientRect(), element.getBoundingClientRect()];
+  if (inner.top < outer.top + 30) inside.scrollTop += inner.top - outer.top - 60;
+  else if (inner.bottom > outer.bottom) inside.scrollTop += inner.bottom - outer.bottom + 60;
+}
+
 /** The words that canvases are written in. */
 export const FONT = "11px system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif";

@@ -2,6 +2,7 @@
 
 import { showControls } from "./controls.js";
 import { make, named, part } from "./dom.js";
+import { showFilm } from "./film.js";
 import { findingItem, ranked } from "./findings.js";
 import { meaningOf, showScale } from "./legend.js";
 import { otherFrame, runs } from "./runs.js";
@@ -82,6 +83,7 @@ class Chosen {
   paint() {
     const none = !this.side.frames;
     part("maps").hidden = part("scale").hidden = part("value").hidden = none;
+    showFilm(this.side.frames, this.limit);
     if (!this.side.frames) return;
     const { limit } = this;
     const values = this.side.paint(view.frame, limit);

@@ -30,13 +30,17 @@ function firstView() {
 }
 
 function showHead() {
-  const { title, timeless, layers, snapshots, moments } = runs.first.facts;
+  const { title, timeless, layers, heads, snapshots, moments } = runs.first.facts;
   const size = layers.reduce((sum, layer) => sum + layer.size, 0);
   const last = moments.step.length - 1;
   const words = [`${amount(size)} values in ${layers.length} parameters`];
   if (!timeless && last >= 0) words.push(`${snapshots} snapshots up to ${momentWords(moments, last)}`);
   part("title").replaceChildren(make("bdi", {}, title));
-  part("about").textContent = words.join(" · ");
+  const links = heads.slice(0, 3).map((head) => {
+    const words = heads.length > 1 ? `classes of ${head.name}` : `${head.classes.length} classes`;
+    return make("button", { type: "button", click: () => look({ layer: head.name, target: "", map: "" }) }, words);
+  });
+  part("about").replaceChildren(words.join(" · "), ...links.flatMap((link) => [" · ", link]));
 }
 
 async function begin() {

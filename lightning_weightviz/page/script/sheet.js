@@ -21,8 +21,8 @@ export const OUTSIDE = -2;
  * @param {number} heads
  */
 function gapped(count, parts, heads) {
-  const wide = Math.max(1, Math.round(count / 100));
-  const narrow = Math.max(1, Math.round(count / 250));
+  const wide = Math.max(1, Math.round(count / 40));
+  const narrow = Math.max(1, Math.round(count / 200));
   const part = parts > 1 && count % parts === 0 ? count / parts : count;
   const head = heads > 1 && part % heads === 0 && part / heads >= 4 ? part / heads : part;
   let before = 0;
@@ -58,7 +58,7 @@ export function matrixSheet(layer, height, width) {
   const down = gapped(height, vector ? 1 : parts, vector ? 1 : layer.heads);
   const across = gapped(width, vector ? parts : 1, vector ? layer.heads : 1);
   const [tall, wide] = [(down.at(-1) ?? -1) + 1, (across.at(-1) ?? -1) + 1];
-  const places = new Int32Array(tall * wide).fill(-1);
+  const places = new Int32Array(tall * wide).fill(OUTSIDE);
   down.forEach((y, row) => across.forEach((x, column) => (places[y * wide + x] = row * width + column)));
   const lines = vector ? across : down;
   const part = lines.length / Math.max(parts, 1);

@@ -1,7 +1,7 @@
 // The table of layers: a tree that folds, or a list sorted by any column; each row small curves over time.
 
 import { readNumbers } from "./decode.js";
-import { make, part } from "./dom.js";
+import { keepSeen, make, part } from "./dom.js";
 import { gravest } from "./findings.js";
 import { putHeadings } from "./headings.js";
 import { matcher, treeOf } from "./names.js";
@@ -17,6 +17,8 @@ import { Scales, stripsOf, together, wholeStrips } from "./strips.js";
 
 /** Rows that are open at first, at most. */
 const OPEN_ROWS = 60;
+/** Rows that are put on the page at once. */
+const PAGE_ROWS = 400;
 
 class Tree {
   /**
@@ -40,6 +42,7 @@ class Tree {
     this.shown = [];
     /** @type {Set<string>} */
     this.open = new Set();
+    this.most = PAGE_ROWS;
     this.sorted = { column: "name", down: false, on: false };
     this.asked = "";
     /** @type {Set<Row>} */
@@ -114,7 +117,9 @@ class Tree {
   render() {
     const focused = this.shown.find((row) => row.element === document.activeElement);
     const { rows, count } = this.branches();
-    this.shown = rows.map((one) => this.row(one));
+    const chosen = rows.findIndex((one) => nameOf(one) === view.layer);
+    this.most = Math.max(this.most, chosen + 1);
+    this.shown = rows.slice(0, this.most).map((one) => this.row(one));
     this.seen.clear();
     this.watch.disconnect();
     this.body.replaceChildren(...this.shown.map((row) => row.element));
@@ -122,9 +127,19 @@ class Tree {
     const total = runs.first.facts.layers.length;
     part("count").textContent = this.asked ? `${count} of ${total}` : `${total} parameters`;
     if (!rows.length) this.body.append(make("p", { class: "empty" }, "No layer has such a name."));
+    if (rows.length > this.most) this.body.append(this.moreRows(rows.length - this.most));
     this.fill();
     if (focused && this.shown.includes(focused)) focused.element.focus();
     this.rove();
+  }
+
+  /** @param {number} left */
+  moreRows(left) {
+    const more = () => {
+      this.most += PAGE_ROWS;
+      this.render();
+    };
+    return make("button", { type: "button", class: "more-rows", click: more }, `${left} more rows`);
   }
 
   /**
@@ -249,6 +264,7 @@ class Tree {
     if (!same) this.sorted = { column, down: first, on: true };
     else if (this.sorted.down === first) this.sorted = { column, down: !first, on: true };
     else this.sorted = { column: "name", down: false, on: false };
+    this.most = PAGE_ROWS;
     this.head();
     this.render();
   }
@@ -300,14 +316,4 @@ export async function showTree() {
   window.addEventListener("resize", () => tree.drawSeen());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => tree.drawSeen());
   return tree;
-}
-
-/**
- * @param {HTMLElement} inside
- * @param {HTMLElement} element
- */
-function keepSeen(inside, element) {
-  const [outer, inner] = [inside.getBoundingClientRect(), element.getBoundingClientRect()];
-  if (inner.top < outer.top + 30) inside.scrollTop += inner.top - outer.top - 60;
-  else if (inner.bottom > outer.bottom) inside.scrollTop += inner.bottom - outer.bottom + 60;
 }
