@@ -75,12 +75,15 @@ $(VENV)/.demo $(VENV)/.test: $(VENV)/.%: $(REQUIREMENTS) | $(BIN)/python
 # own, on top of .venv: PyTorch is not installed a second time.
 SITE := -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])'
 $(LOGGERS_VENV)/.loggers: ABOVE = $(LOGGERS_VENV)
+# Trackio asks for an older Pillow than the pinned one.
+$(LOGGERS_VENV)/.loggers: UNPINNED = pillow
 $(FRAMEWORKS_VENV)/.frameworks: ABOVE = $(FRAMEWORKS_VENV)
 $(LOGGERS_VENV)/.loggers $(FRAMEWORKS_VENV)/.frameworks: $(VENV)/.test
 	@echo 'installing into $(ABOVE): the first time takes a minute'
 	$(BIN)/python -m venv --clear $(ABOVE)
 	echo "import site; site.addsitedir('$$($(BIN)/python $(SITE))')" > "$$($(ABOVE)/bin/python $(SITE))/below.pth"
-	$(ABOVE)/bin/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[$(subst .,,$(@F))]'
+	grep -v '^$(or $(UNPINNED),#)' constraints.txt > $(ABOVE)/constraints.txt
+	$(ABOVE)/bin/python -m pip install --disable-pip-version-check --quiet -c $(ABOVE)/constraints.txt -e '.[$(subst .,,$(@F))]'
 	@touch $@
 
 # The oldest versions of everything need an environment of their own.

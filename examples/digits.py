@@ -187,6 +187,7 @@ def main() -> None:
             WeightVisualizationCallback(
                 input_shape=(28, 28),  # of an image: the classes are shown as images too
                 max_overhead=None,  # every epoch is wanted, whatever it costs
+                report=True,  # and the whole run as one page, weightviz/report.html
             )
         ],
         enable_checkpointing=False,

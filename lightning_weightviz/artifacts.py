@@ -1,4 +1,4 @@
-"""What a view makes and a sink writes: pictures, histograms, scalars and texts, for no logger in particular."""
+"""What a view makes and a sink writes: pictures, histograms, scalars, texts and pages, for no logger in particular."""
 
 from __future__ import annotations
 
@@ -146,7 +146,20 @@ class Text:
     news: str = ""
 
 
-Artifact = Image | Animation | Histogram | Scalar | Text
+@dataclass(frozen=True)
+class Page:
+    """The page of the whole run, once it has ended; a sink whose logger takes no files leaves it out.
+
+    Attributes:
+        tag: Where the logger puts it, for instance ``report/weights``.
+        html: In UTF-8, one file that asks for nothing else.
+    """
+
+    tag: str
+    html: bytes
+
+
+Artifact = Image | Animation | Histogram | Scalar | Text | Page
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from lightning_weightviz.findings import Finding
 from lightning_weightviz.model import flat_shards, sharding
 from lightning_weightviz.model.class_names import class_names_of
 from lightning_weightviz.model.optimizer_step import StepForecast, WatchedStep, loss_scale, parameters_of
+from lightning_weightviz.page.shown import WeightPage
+from lightning_weightviz.report import Report
 from lightning_weightviz.run.errors import Tolerance, tolerant
 from lightning_weightviz.run.state_key import StateKey
 from lightning_weightviz.settings import DEFAULT_STATISTICS, DEFAULT_VIEWS, OnAlert, Settings
@@ -74,7 +76,8 @@ class WeightVisualizationCallback(Callback):
             beyond it they are skipped; two seconds are free, and the last one is always drawn. None: no limit.
         alerts: Which findings are wanted: a rule's name with None leaves it out, with a dict changes its thresholds
             (``{"growth": {"factor": 50}, "not_moving": None}``). ``docs/findings.md`` has all.
-        report: Whether to write one HTML page with the newest pictures at the end of fit, into the logger's folder.
+        report: Whether to write the page of the run, one HTML file that shows all layers over time without a server:
+            ``weightviz/report.html`` in the logger's folder, and to loggers that take files at the end of fit.
         prefix: Put in front of every tag.
         sinks: Objects with ``write(batch)`` and ``flush()`` to use instead of those found for the loggers.
 
@@ -172,6 +175,14 @@ class WeightVisualizationCallback(Callback):
         """What was found to be wrong with the weights, in the order in which it began; of a resumed run all."""
         return () if self._visualizer is None else self._visualizer.findings
 
+    @property
+    def page(self) -> WeightPage:
+        """The page of the run up to now: a notebook shows it, ``page.save("weights.html")`` writes it.
+
+        With ``report=True`` it has up to twelve snapshots in full; else the newest one, and small maps of those before.
+        """
+        return WeightPage(Report("Weights", None).html() if self._visualizer is None else self._visualizer.page)
+
     @tolerant
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Learns which of the Trainer's callbacks of these arguments this is, for `state_key`."""
@@ -186,8 +197,10 @@ class WeightVisualizationCallback(Callback):
         # A further fit of the same Trainer goes on; a new Trainer starts anew, unless a checkpoint was loaded.
         same = self._owners is not None and (self._owners[0]() is trainer and self._owners[1]() is pl_module)
         self._owners = weakref.ref(trainer), weakref.ref(pl_module)
+        report = None
         if same and self._state is None and trainer.global_step > 0:
             self._state = self.state_dict() or None
+            report = None if self._visualizer is None else self._visualizer.report
         fresh = trainer.global_step == 0 and self._state is None
         self._unwatch()
         self._forecast = StepForecast(trainer.global_step)
@@ -197,6 +210,8 @@ class WeightVisualizationCallback(Callback):
         self._state = None
         if visualizer is None:
             return
+        if report is not None:
+            visualizer.report.continue_from(report)
         self._training = Training(visualizer, initial=fresh and self._settings.log_initial, last_step=last_step)
         # What is measured must be the same on every rank, and graphs need not be.
         waits = not visualizer.observer.needs_every_rank

@@ -1,4 +1,4 @@
-"""visualize_weights: pictures of a model's weights in one matplotlib figure, without a Trainer or a logger."""
+"""visualize_weights: a model's weights in one matplotlib figure, or on a page, without a Trainer or a logger."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal, overload
 
 import numpy as np
 from matplotlib.figure import Figure
 from torch import nn
 
 from lightning_weightviz.artifacts import Image
+from lightning_weightviz.findings.support.engine import check
 from lightning_weightviz.measure import Meter
 from lightning_weightviz.memory import ColorRange, History
 from lightning_weightviz.model.class_head import head_source
@@ -22,12 +24,16 @@ from lightning_weightviz.model.class_names import check_class_names, fitting_nam
 from lightning_weightviz.model.evidence import Trace
 from lightning_weightviz.model.files import read_checkpoint
 from lightning_weightviz.model.keras_model import is_keras_model, mirror_of_model
-from lightning_weightviz.model.names import matches
+from lightning_weightviz.model.names import matches, title_of
 from lightning_weightviz.model.selection import Selection, select
 from lightning_weightviz.model.sites import parameter_names
 from lightning_weightviz.model.state_dict import module_of
 from lightning_weightviz.model.values import value_of
+from lightning_weightviz.page.document import document
+from lightning_weightviz.page.shown import WeightPage
+from lightning_weightviz.report import Seen, data_of
 from lightning_weightviz.settings import Settings
+from lightning_weightviz.views import Scene
 from lightning_weightviz.views.support.render import render
 from lightning_weightviz.visualizer import Moment, scene_of
 
@@ -55,6 +61,42 @@ class _Place:
     top: int
 
 
+@overload
+def visualize_weights(
+    model: nn.Module | Mapping[str, Any] | str | os.PathLike[str] | Any,
+    layer: str | None = None,
+    *,
+    exclude: Sequence[str] = ...,
+    views: Sequence[str] = ...,
+    max_layers: int = ...,
+    image_size: int = ...,
+    colormap: str = ...,
+    color_range: ColorRange = ...,
+    input_shape: tuple[int, int, int] | tuple[int, int] | None = ...,
+    class_names: Sequence[str] | None = ...,
+    head: str | None = ...,
+    interactive: Literal[False] = ...,
+) -> Figure: ...
+
+
+@overload
+def visualize_weights(
+    model: nn.Module | Mapping[str, Any] | str | os.PathLike[str] | Any,
+    layer: str | None = None,
+    *,
+    exclude: Sequence[str] = ...,
+    views: Sequence[str] = ...,
+    max_layers: int = ...,
+    image_size: int = ...,
+    colormap: str = ...,
+    color_range: ColorRange = ...,
+    input_shape: tuple[int, int, int] | tuple[int, int] | None = ...,
+    class_names: Sequence[str] | None = ...,
+    head: str | None = ...,
+    interactive: Literal[True],
+) -> WeightPage: ...
+
+
 def visualize_weights(
     model: nn.Module | Mapping[str, Any] | str | os.PathLike[str] | Any,
     layer: str | None = None,
@@ -68,7 +110,8 @@ def visualize_weights(
     input_shape: tuple[int, int, int] | tuple[int, int] | None = None,
     class_names: Sequence[str] | None = None,
     head: str | None = None,
-) -> Figure:
+    interactive: bool = False,
+) -> Figure | WeightPage:
     """Draws weights as they are now: of one layer, or of the whole model.
 
     The pages are those that `WeightVisualizationCallback` logs. Weights may be on any device and of any dtype; neither
@@ -92,11 +135,13 @@ def visualize_weights(
         class_names: One name per class, in the order of the head's rows.
         head: Name of the weight whose rows are the classes. None: what metrics, losses and
             `class_names` tell, else the last trained Linear or 1×1 convolution.
+        interactive: Whether to give a page instead of a figure, on which layers can be searched and weights read;
+            `views` and `colormap` have no effect then.
 
     Returns:
         A figure of 100 dpi with one axes per page, labelled with its tag, for instance ``weights.heatmap/fc1.weight``;
         saved at that resolution it holds the pages pixel by pixel (with matplotlib 3.11 or newer). It is not registered
-        with pyplot.
+        with pyplot. With `interactive` a page, which a notebook shows and ``save("weights.html")`` writes.
 
     Raises:
         TypeError: An argument has the wrong type.
@@ -114,10 +159,12 @@ def visualize_weights(
     """
     if not (layer is None or isinstance(layer, str)):
         raise TypeError(f"layer must be a parameter's name, a module's name, a glob or None, got {layer!r}")
+    if not isinstance(interactive, bool):
+        raise TypeError(f"interactive must be True or False, got {interactive!r}")
     settings = Settings(
         layers=None if layer is None else [layer],
         exclude=exclude,
-        views=views,
+        views=("classes",) if interactive else views,
         max_layers=max_layers,
         image_size=image_size,
         colormap=colormap,
@@ -127,7 +174,13 @@ def visualize_weights(
         head=head,
     )
     module, trace, settings = _read(model, settings)
-    pages = _draw(_select(module, layer, settings, trace), settings)
+    scene = _scene(_select(module, layer, settings, trace), settings)
+    if interactive:
+        title = f"Weights of {Path(model).name}" if isinstance(model, (str, os.PathLike)) else title_of(module)
+        found = check(scene.snapshot).open
+        return WeightPage(document(data_of(title, Seen(scene, found, found))))
+    batch = render(scene, settings.views).whole()
+    pages = [artifact for artifact in batch.artifacts if isinstance(artifact, Image)]
     if not pages:
         raise ValueError(f"views {', '.join(map(repr, settings.views))} make no picture of this model at one moment")
     return _figure(pages)
@@ -178,8 +231,8 @@ def _select(module: nn.Module, layer: str | None, settings: Settings, trace: Tra
     return selection
 
 
-def _draw(selection: Selection, settings: Settings) -> list[Image]:
-    """The pages of the views, in their order."""
+def _scene(selection: Selection, settings: Settings) -> Scene:
+    """What is selected, measured."""
     names = settings.class_names
     found = selection.heads if "classes" in settings.views else ()
     heads = [head_source(head, fitting_names(names, head)) for head in found]
@@ -189,9 +242,7 @@ def _draw(selection: Selection, settings: Settings) -> list[Image]:
     there = [head for head in heads if head is not None]
     measured = meter.measure(values, there, spectra=settings.needs_spectra).result()
     moment = Moment(step=0, epoch=0, timeless=True)
-    scene = scene_of({"weights": measured}, moment, History(settings.color_range), settings)
-    batch = render(scene, settings.views).whole()
-    return [artifact for artifact in batch.artifacts if isinstance(artifact, Image)]
+    return scene_of({"weights": measured}, moment, History(settings.color_range), settings)
 
 
 def _figure(pages: Sequence[Image]) -> Figure:

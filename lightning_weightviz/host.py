@@ -9,6 +9,8 @@ from typing import Any, TypeVar, cast
 
 from lightning_weightviz.findings import Finding
 from lightning_weightviz.host_arguments import HostSettings
+from lightning_weightviz.page.shown import WeightPage
+from lightning_weightviz.report import Report
 from lightning_weightviz.run.checkpoint import read, write
 from lightning_weightviz.run.ending import at_end, not_at_end
 from lightning_weightviz.run.errors import Tolerance, tolerant
@@ -27,15 +29,22 @@ class Host:
     _settings: HostSettings
     _training: Training | None = None
     _found: tuple[Finding, ...] = ()
+    _report: Report
 
     def _prepare(self, settings: HostSettings) -> None:
         self._settings = settings
+        self._report = Report("Weights", None)
         self._tolerance = Tolerance(passing=PASSING)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What was found to be wrong with the weights, in the order in which it began; of a resumed run all."""
         return self._found if self._training is None else self._training.visualizer.findings
+
+    @property
+    def page(self) -> WeightPage:
+        """The page of the run up to now: a notebook shows it, ``page.save("weights.html")`` writes it."""
+        return WeightPage(self._report.html() if self._training is None else self._training.visualizer.page)
 
     def _begin(self, training: Training) -> Training:
         """A training has begun."""
@@ -66,14 +75,14 @@ class Host:
         """Writes what an interrupted training has left; after one that ended, and before any, there is nothing."""
         training, self._training = self._training, None
         if training is not None:
-            self._found = training.visualizer.findings
+            self._found, self._report = training.visualizer.findings, training.visualizer.report
         not_at_end(self.finish)
         if training is not None:
             training.rescue()
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy, or what another process gets, knows the arguments: a thread, models and loggers cannot be copied."""
-        return {**vars(self), "_training": None}
+        return {**vars(self), "_training": None, "_report": Report("Weights", None)}
 
 
 def hook(function: _Hook) -> _Hook:

@@ -38,11 +38,12 @@ class Fits:
             settings=replace(settings, input_shape=mirrored.input_shape),
             trace=mirrored.trace,
         )
-        past = self._past[1].state_dict() if self._past is not None and self._past[0] is model else None
-        if past is not None:
-            visualizer.load_state_dict(past)
+        before = self._past[1] if self._past is not None and self._past[0] is model else None
+        if before is not None:
+            visualizer.load_state_dict(before.state_dict())
+            visualizer.report.continue_from(before.report)
         self._past = model, visualizer
-        fresh = past is None and batches.epoch == batches.ended == 0
+        fresh = before is None and batches.epoch == batches.ended == 0
         training = Training(visualizer, initial=settings.log_initial and fresh, refresh=mirrored.refresh)
         training.take_initial(0 if by_steps else -1)
         return training

@@ -13,16 +13,18 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from lightning_weightviz.artifacts import Animation, Artifact, Image, Scalar, Text
+from lightning_weightviz.artifacts import Animation, Artifact, Image, Page, Scalar, Text
 from lightning_weightviz.findings import Finding, WeightAlert
 from lightning_weightviz.findings.support.engine import Engine, Judged, scalars
 from lightning_weightviz.findings.support.telling import summary, tell, text
 from lightning_weightviz.measure import Measured
 from lightning_weightviz.memory import History
 from lightning_weightviz.model.evidence import Trace
+from lightning_weightviz.model.names import title_of
 from lightning_weightviz.model.observer import Observer
 from lightning_weightviz.model.sharding import is_first
 from lightning_weightviz.model.training_facts import metrics_on_device, training_facts, with_metrics
+from lightning_weightviz.report import Report, Seen
 from lightning_weightviz.run.checkpoint import to_arrays, to_tensors
 from lightning_weightviz.run.deferred import Deferred
 from lightning_weightviz.run.errors import ArgumentError, Tolerance
@@ -30,6 +32,7 @@ from lightning_weightviz.run.threads import Spent
 from lightning_weightviz.run.worker import Worker
 from lightning_weightviz.settings import Settings
 from lightning_weightviz.sinks.support.delivery import Delivery
+from lightning_weightviz.sinks.support.folder import place_of
 from lightning_weightviz.snapshot import ClassPairs, Snapshot, Target, TrainingFacts, is_milestone
 from lightning_weightviz.views import VIEWS, Scene
 from lightning_weightviz.views.statistics import MOST_MATRICES, leaves_out
@@ -43,6 +46,9 @@ FEW_CLASSES = 128
 """Up to so many classes are compared at each snapshot; of more, where a view asks for it."""
 SECONDS = "weightviz/seconds"
 """What snapshots have taken so far: for how long training waited, and the processor time of the threads that draw."""
+
+PAGE = "report/weights"
+"""Where loggers put the page of the run."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +70,14 @@ class _Seen:
     Attributes:
         scene: What views draw.
         judged: What is wrong with it.
+        shown: What the page shows of it.
         text: All that was found so far, in words.
         errors: What each statistic that failed raised, by its name.
     """
 
     scene: Scene
     judged: Judged
+    shown: Seen
     text: Text
     errors: dict[str, Exception]
 
@@ -100,6 +108,7 @@ class WeightVisualizer:
 
     Attributes:
         settings: The user's.
+        report: The run's page.
         ask_training: Asked at each snapshot for the optimizers, the metrics, how many epochs there are to be, and of
             how many steps.
 
@@ -146,9 +155,9 @@ class WeightVisualizer:
             _as_list(loggers),
             folder,
             self.settings.sinks,
-            report=self.settings.report,
             tolerance=self._tolerance,
         )
+        self.report = Report(title_of(model), place_of(folder) if self.settings.report else None)
         self._next_ordinal = 0
         self._last: _Seen | None = None
         self._engine = Engine(self.settings.alerts)
@@ -186,6 +195,16 @@ class WeightVisualizer:
     def findings(self) -> tuple[Finding, ...]:
         """What was found to be wrong so far, in the order in which it began; of a resumed run all."""
         return self._engine.found
+
+    @property
+    def page(self) -> bytes:
+        """The page of the run up to its newest snapshot, as HTML; waits until that is measured and drawn.
+
+        With ``report=True`` it has up to twelve snapshots in full; else the newest one, and small maps of those before.
+        """
+        self._measuring.wait()
+        self._drawing.wait()
+        return self.report.html()
 
     @property
     def summary(self) -> str:
@@ -321,7 +340,10 @@ class WeightVisualizer:
         errors = {name: error for result in results.values() for name, error in result.errors.items()}
         judged = self._engine.judge(scene.snapshot, scene.memory.past, _compared(scene))
         scene = replace(scene, findings=tuple(one.headline for one in judged.open if one.severity != "note"))
-        return _Seen(scene, judged, text(judged, self._engine.found), errors)
+        found = self._engine.found
+        shown = Seen(scene, found, judged.open)
+        self.report.note(shown)
+        return _Seen(scene, judged, shown, text(judged, found), errors)
 
     def _draw(self, future: Future[_Seen], pictures: float) -> Rendered | None:
         """Draws a snapshot, on the thread that draws; None where it could not be measured, reported elsewhere."""
@@ -337,6 +359,10 @@ class WeightVisualizer:
             extra.append(seen.text)
         rendered = render(scene, views, prefix=self.settings.prefix, extra=extra, spent=self.spent)
         self._drawn_tags = frozenset(one.tag for one in rendered.batch.artifacts if isinstance(one, Image))
+        if self.report.is_kept:
+            self.report.add(seen.shown)
+            if all_views and pictures:
+                self.report.write()
         return rendered
 
     def _judge(self, futures: Iterator[Future[_Seen]]) -> list[Finding]:
@@ -362,7 +388,7 @@ class WeightVisualizer:
         views = [name for name in self.settings.views if VIEWS[name].over_time or not complete]
         # The numbers are logged already, and so are those pictures.
         prefix, drawn = self.settings.prefix, self._drawn_tags
-        return render(
+        rendered = render(
             scene,
             views,
             prefix=prefix,
@@ -370,6 +396,11 @@ class WeightVisualizer:
             extra=[seen.text],
             keep=lambda one: isinstance(one, Animation) or (isinstance(one, Image) and prefix + one.tag not in drawn),
         )
+        page = self.report.write() if self.report.is_kept else None
+        if page is None:
+            return rendered
+        artifacts = [*rendered.batch.artifacts, Page(f"{prefix}{PAGE}", page)]
+        return replace(rendered, batch=replace(rendered.batch, artifacts=artifacts))
 
     def _write(self, futures: Iterator[Future[Rendered | None]]) -> None:
         for future in futures:
@@ -380,6 +411,7 @@ class WeightVisualizer:
                 for view, error in rendered.errors.items():
                     self._tolerance.report(f"the view {view!r}", error)
                 self._delivery.write(rendered.batch)
+        self.report.tolerance.report_to(self._tolerance)
 
     def _bytes_of_pictures(self) -> int:
         """What a snapshot that waits to be drawn keeps in memory: two arrays of float32 per picture."""

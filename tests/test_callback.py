@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from lightning_weightviz import WeightAlert, WeightVisualizationCallback
 from lightning_weightviz.artifacts import Batch, Image, Scalar
 from lightning_weightviz.memory import History
+from tests.support.pages import names_on
 from tests.support.training import Classifier, batches, events, quiet_threads, steps_of, trainer
 
 
@@ -406,9 +407,7 @@ def test_a_run_without_loggers_writes_files(tmp_path: Path) -> None:
     folder = tmp_path / "weightviz"
     assert len(list(folder.glob("weights.heatmap/fc1.weight*/*.png"))) == 4
     assert len(list(folder.glob("weights.animation/fc1.weight*/*.gif"))) == 1
-    report = (folder / "report.html").read_text()
-    assert report.count("<img") > 10
-    assert "weights.heatmap/fc1.weight" in report
+    assert "fc1.weight" in names_on(folder / "report.html")
 
 
 def test_fast_dev_run_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,10 +19,22 @@ ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / PACKAGE).rglob("*.py"))
 
 LIGHTNING = {"lightning", "pytorch_lightning", "lightning_fabric"}
-OPTIONAL_LOGGERS = {"aim", "comet_ml", "dvclive", "litlogger", "mlflow", "neptune", "swanlab", "tensorboardX", "wandb"}
+OPTIONAL_LOGGERS = {
+    "aim",
+    "comet_ml",
+    "dvclive",
+    "litlogger",
+    "mlflow",
+    "neptune",
+    "swanlab",
+    "tensorboardX",
+    "trackio",
+    "wandb",
+}
 # Which packages a room may never import, at its top or inside a function.
 FORBIDDEN = {
     "views": {"torch", *LIGHTNING},
+    "page": {"matplotlib", "PIL", "torch", *LIGHTNING},
     "draw": {"torch", *LIGHTNING},
     "snapshot": {"torch", *LIGHTNING},
     "memory": {"torch", *LIGHTNING},
@@ -44,6 +56,7 @@ DOORS = {
     "environment",
     "visualizer",
     "figure",
+    "report",
     "settings",
     "__main__",
 }
@@ -59,6 +72,7 @@ ALLOWED = {
     "memory": {"snapshot"},
     "draw": {"artifacts"},
     "views": {"draw", "snapshot", "memory", "artifacts", "registry", "run"},
+    "page": {"findings", "memory", "registry", "run", "snapshot", "views", "artifacts"},
     # Draws histograms for loggers that have none.
     "sinks": {"artifacts", "draw", "registry", "run"},
     "measure": {"snapshot", "registry", "run"},
@@ -71,6 +85,7 @@ ALLOWED = {
         "measure",
         "memory",
         "model",
+        "page",
         "settings",
         "sinks",
         "snapshot",
@@ -89,6 +104,7 @@ IMPORTERS = {
     "keras_training": {"keras"},
     "trainer_training": {"transformers"},
     "training": {"callback", "host", *STARTS},
+    "report": {"callback", "figure", "host", "visualizer"},
     "visualizer": {"callback", "command", "training", *STARTS, "environment", "figure", "__init__"},
 }
 

@@ -5,26 +5,19 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from lightning_weightviz.artifacts import Batch, Scalar
+from lightning_weightviz.command.looking import Looking
 from lightning_weightviz.command.output import PAGE, STATISTICS_FILE
 from lightning_weightviz.command.series import Series
-from lightning_weightviz.measure.device.class_head import MOST_COMPARED
-from lightning_weightviz.memory import History
-from lightning_weightviz.model.files import input_shape_of
-from lightning_weightviz.model.keras_model import Mirrored
-from lightning_weightviz.model.observer import Observer
-from lightning_weightviz.model.selection import select
+from lightning_weightviz.page.document import document
 from lightning_weightviz.settings import Settings
 from lightning_weightviz.sinks.support.folder import LocalFolder
 from lightning_weightviz.sinks.support.names import unicode_tag
 from lightning_weightviz.sinks.support.record import write_pictures
-from lightning_weightviz.sinks.support.report import Report
 from lightning_weightviz.views import VIEWS
 from lightning_weightviz.views.support.render import render
-from lightning_weightviz.visualizer import Moment, scene_of
 
 STATISTICS = (
     "mean",
@@ -72,54 +65,24 @@ def render_each(series: Series, settings: Settings, folder: Path) -> Iterator[No
     """Draws one file after the other; yields after each.
 
     ``<tag>/step_00000570.png`` and ``.gif``, with ``manifest.jsonl``, hold the pictures, ``statistics.csv`` a row per
-    step and parameter, and ``index.html`` the newest of every picture.
+    step and parameter, and ``index.html`` is the page of all files.
 
     Raises:
         ValueError: No parameter is left to show.
     """
-    # Inputs are put in the same order in all files, also where only some tell what the input is.
-    shape = input_shape_of([member.checkpoint for member in series.members])
-    settings = replace(settings, input_shape=shape)
-    history = History(settings.color_range, keep_start=settings.needs_start)
-    report, table, files = Report(), _Table(), LocalFolder(folder)
-    observer: Observer | None = None
-    for ordinal, member in enumerate(series.members):
-        mirrored = member.checkpoint.mirrored(shape)
-        if observer is None:
-            settings = _without_many_classes(settings, mirrored)
-            observer = Observer(
-                mirrored.module,
-                settings.choice,
-                settings.measuring,
-                classes="classes" in settings.views,
-                trace=mirrored.trace,
-            )
-        else:
-            observer.look_at(mirrored.module, mirrored.trace)
-        with member.checkpoint.bounded():
-            measured = observer.take()
-        if measured is None or not observer.sites:
-            raise ValueError(f"{member.checkpoint.path}: no parameter is left to draw")
-        initial = series.is_timed and member.step == 0
-        moment = Moment(member.step, member.epoch, ordinal, initial, timeless=len(series.members) == 1)
-        last = ordinal == len(series.members) - 1
-        scene = replace(scene_of(measured.result(), moment, history, settings), last=last)
-        rendered = render(scene, [name for name in settings.views if last or not VIEWS[name].over_time])
+    looking = Looking(settings, [member.checkpoint for member in series.members], is_timed=series.is_timed)
+    table, files = _Table(), LocalFolder(folder)
+    for member in series.members:
+        scene = looking.at(member)
+        names = looking.settings.views
+        rendered = render(scene, [name for name in names if scene.last or not VIEWS[name].over_time])
         batch = rendered.whole()
         write_pictures(files, batch)
-        report.add(batch)
+        looking.keep(scene)
         table.add(batch)
         yield
-    files.write({STATISTICS_FILE: unicode_tag(table.text()).encode(), PAGE: report.page(_title(series))})
-
-
-def _without_many_classes(settings: Settings, mirrored: Mirrored) -> Settings:
-    """Without class views where the last layer has too many rows to compare, as a vocabulary has."""
-    if any(
-        head.classes > MOST_COMPARED for head in select(mirrored.module, settings.choice, trace=mirrored.trace).heads
-    ):
-        return replace(settings, views=[name for name in settings.views if name != "classes"])
-    return settings
+    page = document(looking.data(_title(series)))
+    files.write({STATISTICS_FILE: unicode_tag(table.text()).encode(), PAGE: page})
 
 
 def _title(series: Series) -> str:

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from lightning_weightviz.memory.keys import key_of, statistics_key
 from lightning_weightviz.memory.narrow import narrow
+from lightning_weightviz.snapshot import TOTAL, Snapshot
 
 MAX_POINTS = 64
 VECTOR_CELLS = 256
@@ -72,22 +74,24 @@ def aligned(curve: Curve, ordinals: Sequence[int]) -> npt.NDArray[Any]:
 
 @dataclass
 class Statistics:
-    """`OVERVIEW_STATISTICS` of everything: one array per snapshot, as hundreds of small ones cost milliseconds.
+    """Statistics of everything: one array per snapshot, as hundreds of small ones cost milliseconds.
 
     Attributes:
         keys: Of all that was ever measured; they only become more.
-        rows: Per snapshot float32, (k, S), of the first k keys; NaN where there was nothing.
+        rows: Per snapshot float32, (k, s), of the first k keys and s names; NaN where there was nothing.
+        names: Of the statistics, S of them; they may become more.
     """
 
     keys: list[str] = field(default_factory=list)
     rows: Curve = field(default_factory=list)
+    names: Sequence[str] = OVERVIEW_STATISTICS
 
     def add(self, ordinal: int, found: Mapping[str, Mapping[str, float]]) -> None:
         """Takes in what was measured in a snapshot, by key."""
         self.keys = merged(self.keys, found)
         absent: Mapping[str, float] = {}
-        values = [[found.get(key, absent).get(name, math.nan) for name in OVERVIEW_STATISTICS] for key in self.keys]
-        shaped = np.array(values, np.float64).reshape(len(self.keys), len(OVERVIEW_STATISTICS))
+        values = [[found.get(key, absent).get(name, math.nan) for name in self.names] for key in self.keys]
+        shaped = np.array(values, np.float64).reshape(len(self.keys), len(self.names))
         self.rows.append((ordinal, narrow(shaped)))
 
     def largest(self, key: str, name: str) -> float:
@@ -98,10 +102,20 @@ class Statistics:
 
     def over_time(self) -> dict[str, npt.NDArray[np.float32]]:
         """By key, float32, (T, S)."""
-        values = np.full((len(self.rows), len(self.keys), len(OVERVIEW_STATISTICS)), np.nan, np.float32)
+        values = np.full((len(self.rows), len(self.keys), len(self.names)), np.nan, np.float32)
         for point, (_, rows) in enumerate(self.rows):
-            values[point, : len(rows)] = rows
+            values[point, : rows.shape[0], : rows.shape[1]] = rows
         return {key: values[:, index] for index, key in enumerate(self.keys)}
+
+
+def statistics_of(snapshot: Snapshot) -> dict[str, Mapping[str, float]]:
+    """By key, of all parameters and of all together."""
+    found = {
+        statistics_key(target, name): measurement.statistics
+        for target, measurements in snapshot.targets.items()
+        for name, measurement in measurements.items()
+    }
+    return found | {key_of(target, TOTAL): totals for target, totals in snapshot.totals.items()}
 
 
 def merged(known: Iterable[str], new: Iterable[str]) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_weightviz.memory.curves import Time
-from lightning_weightviz.memory.narrow import narrow
+from lightning_weightviz.memory.half import Half, half_of
 from lightning_weightviz.snapshot import Measurement, Parameter, Picture, Snapshot, pool_extreme
 
 MAX_FRAMES = 8
@@ -47,8 +47,7 @@ class Frame:
 
     def of_rows(self, rows: slice | Sequence[int]) -> npt.NDArray[np.float32]:
         """Some rows of the cells in the weights' own unit."""
-        # Rounded up to float16, the largest float32 would be none any more.
-        return narrow(self.cells[rows].astype(np.float64) * self.scale)
+        return Half(self.cells[rows], self.scale).values
 
 
 def filmed(parameter: Parameter) -> int:
@@ -67,8 +66,8 @@ def frame_of(snapshot: Snapshot | Time, measurement: Measurement, picture: Pictu
         # Which of them are worth a look is known later.
         filters = picture.filters.reshape(len(picture.filters), -1)
     values = picture.extreme if picture.sums is None else picture.sums
-    cells, scale = _half(pool_extreme(values, *FRAME_CELLS) if filters is None else filters)
-    return Frame(snapshot.ordinal, snapshot.epoch, snapshot.step, cells, scale, measurement.moved)
+    half = half_of(pool_extreme(values, *FRAME_CELLS) if filters is None else filters)
+    return Frame(snapshot.ordinal, snapshot.epoch, snapshot.step, half.cells, half.scale, measurement.moved)
 
 
 def keeps_frame(ordinal: int, base: int) -> bool:
@@ -109,11 +108,3 @@ def worth_a_look(frames: Sequence[Frame], count: int) -> tuple[list[int], int]:
 def thinned(frames: list[Frame], base: int) -> list[Frame]:
     """The first frame, and those that are kept with `base`."""
     return frames[:1] + [frame for frame in frames[1:] if keeps_frame(frame.ordinal, base)]
-
-
-def _half(values: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float16], float]:
-    """As float16 in units of a power of two that brings the largest finite magnitude to at most 2."""
-    largest = float(np.max(np.abs(values), where=np.isfinite(values), initial=0.0))
-    # The largest float32 asks for 2^128, which float32 does not hold, and float16 holds 2 as well as 1.
-    scale = 2.0 ** min(math.frexp(largest)[1], 127)
-    return (values / np.float32(scale)).astype(np.float16), scale

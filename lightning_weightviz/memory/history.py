@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_weightviz.memory.color_range import ColorRange, widened
-from lightning_weightviz.memory.curves import FEW, VECTOR_CELLS, Time, aligned
+from lightning_weightviz.memory.curves import FEW, VECTOR_CELLS, Time, aligned, statistics_of
 from lightning_weightviz.memory.film import MAX_FRAMES, Frame, frame_of, keeps_frame, thinned
 from lightning_weightviz.memory.keys import extra_key, key_of, statistics_key, templates_key
 from lightning_weightviz.memory.maps import change_map, extra_maps
@@ -23,7 +23,7 @@ from lightning_weightviz.memory.narrow import narrow
 from lightning_weightviz.memory.record import Past
 from lightning_weightviz.memory.spectra import SpectralPoint, point_of, with_newest
 from lightning_weightviz.memory.state import Kept, Track, from_state, to_state
-from lightning_weightviz.snapshot import TOTAL, Measurement, Snapshot, pool_extreme
+from lightning_weightviz.snapshot import Measurement, Snapshot, pool_extreme
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class Memory:
             of each of `extra_maps`.
         frames: Film strip of pictured parameters of two or more dimensions, the oldest first, at most
             `MAX_FRAMES`: the start and log-spaced snapshots. The present is among them only where it is one of those.
-        epochs: int64, (T,), epoch of each point of the curves; T ≤ `MAX_POINTS` + 1.
+        ordinals: int64, (T,), snapshot of each point of the curves; T ≤ `MAX_POINTS` + 1.
+        epochs: int64, (T,).
         steps: int64, (T,).
         percentiles: float32, (T, 9), for pictured parameters; NaN before a parameter was first seen.
         vectors: float32, (T, w ≤ 256), for pictured parameters of one dimension, and others of at most `FEW` values.
@@ -52,6 +53,7 @@ class Memory:
 
     ranges: Mapping[str, float]
     frames: Mapping[str, tuple[Frame, ...]]
+    ordinals: npt.NDArray[np.int64]
     epochs: npt.NDArray[np.int64]
     steps: npt.NDArray[np.int64]
     percentiles: Mapping[str, npt.NDArray[np.float32]]
@@ -106,7 +108,7 @@ class History:
             track.previous = None
         for key, measurement in measured.items():
             self._remember_one(key, tracks[key], measurement, snapshot)
-        kept.statistics.add(snapshot.ordinal, _statistics(snapshot))
+        kept.statistics.add(snapshot.ordinal, statistics_of(snapshot))
         kept.record.add(snapshot)
         add_metrics(kept.metrics, snapshot.ordinal, snapshot.training.metrics)
         for index, head in enumerate(snapshot.heads):
@@ -174,6 +176,7 @@ class History:
         return Memory(
             ranges={key: limit or 1.0 for key, limit in kept.ranges.items()},
             frames={key: tuple(track.frames) for key, track in tracks.items() if track.frames},
+            ordinals=np.array(ordinals, np.int64),
             epochs=np.array([time.epoch for time in kept.timeline.times], np.int64),
             steps=np.array([time.step for time in kept.timeline.times], np.int64),
             percentiles={key: aligned(t.percentiles, ordinals) for key, t in tracks.items() if t.percentiles},
@@ -198,16 +201,6 @@ class History:
             ValueError: It cannot be read as a whole; nothing is changed then.
         """
         self._kept = from_state(state)
-
-
-def _statistics(snapshot: Snapshot) -> dict[str, Mapping[str, float]]:
-    """By key, of all parameters and of all together."""
-    found = {
-        statistics_key(target, name): measurement.statistics
-        for target, measurements in snapshot.targets.items()
-        for name, measurement in measurements.items()
-    }
-    return found | {key_of(target, TOTAL): totals for target, totals in snapshot.totals.items()}
 
 
 def _widen(ranges: dict[str, float], key: str, values: npt.NDArray[Any], color_range: ColorRange) -> None:

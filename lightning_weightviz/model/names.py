@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
+from torch import nn
+
 WRAPPERS = frozenset({"_orig_mod", "_fsdp_wrapped_module", "_forward_module", "_checkpoint_wrapped_module"})
 """Segments that wrappers put into parameter names."""
 
@@ -17,6 +19,14 @@ def clean_name(name: str) -> str:
     'encoder.fc.weight'
     """
     return ".".join(segment for segment in name.split(".") if segment not in WRAPPERS)
+
+
+def title_of(model: nn.Module) -> str:
+    """What the page of a model is called: by its class, without wrappers; of a model of another framework by none."""
+    while (inner := next((getattr(model, name, None) for name in WRAPPERS if hasattr(model, name)), None)) is not None:
+        model = inner
+    of_user = type(model) is not nn.Module and not type(model).__module__.startswith(__name__.partition(".")[0])
+    return f"Weights of {type(model).__name__}" if of_user else "Weights"
 
 
 def joined(path: str, attribute: str) -> str:

@@ -56,6 +56,27 @@ class Tolerance:
             warnings.warn_explicit(message, UserWarning, __file__, 1, registry={})
 
 
+class LaterTolerance:
+    """Keeps the errors of another thread until the training's reports them, which alone may warn."""
+
+    def __init__(self) -> None:
+        self._caught: list[tuple[str, Exception]] = []
+
+    @contextmanager
+    def of(self, what: str) -> Iterator[None]:
+        """What goes wrong in here is to be reported under the name `what`."""
+        try:
+            yield
+        except Exception as error:
+            self._caught.append((what, error))
+
+    def report_to(self, tolerance: Tolerance) -> None:
+        """Reports what was caught since."""
+        caught, self._caught = self._caught, []
+        for what, error in caught:
+            tolerance.report(what, error)
+
+
 def tolerant(hook: _Hook) -> _Hook:
     """Lets a callback's hook report what goes wrong in it, once, to the `Tolerance` that is its ``_tolerance``."""
 

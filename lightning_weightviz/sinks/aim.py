@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as PillowImage
 
-from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Scalar, Text
+from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Page, Scalar, Text
 from lightning_weightviz.sinks import sink
 from lightning_weightviz.sinks.support.names import tracker_key, unicode_tag
 from lightning_weightviz.sinks.support.tracker import TrackerSink, log_scalars
@@ -35,7 +35,8 @@ class AimSink(TrackerSink):
         """Writes metrics by the logger, the rest by its run."""
         log_scalars(self._logger, batch)
         for artifact in batch.artifacts:
-            if not isinstance(artifact, Scalar):
+            # Of pages it has none.
+            if not isinstance(artifact, Scalar | Page):
                 name, context = self._logger.parse_context(tracker_key(artifact.tag))
                 experiment.track(_value(artifact), name=name, step=batch.step, epoch=batch.epoch, context=context)
 

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Scalar, Text
+from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Page, Scalar, Text
 from lightning_weightviz.sinks import sink
-from lightning_weightviz.sinks.support.names import tracker_key, unicode_tag
+from lightning_weightviz.sinks.support.names import page_file, tracker_key, unicode_tag
 from lightning_weightviz.sinks.support.tracker import TrackerSink, log_scalars, prefix_of
 
 
 @sink("CometLogger")
 class CometSink(TrackerSink):
-    """Logs metrics, images, 3-D histograms, and animations as videos (GIF).
+    """Logs metrics, images, 3-D histograms, animations as videos (GIF), and the page as an asset.
 
     Names are tags as `tracker_key` makes them, behind the logger's prefix, which Comet joins by ``_``. Comet's
     histograms have bins of its own, each a tenth wider than its neighbour towards 0: counts go to the bin that holds
@@ -44,6 +44,9 @@ class CometSink(TrackerSink):
                     )
                 case Animation():
                     experiment.log_video(io.BytesIO(artifact.gif), name=f"{name}.gif", format="gif", step=batch.step)
+                case Page():
+                    file = f"weightviz/{page_file(artifact.tag)}"
+                    experiment.log_asset(io.BytesIO(artifact.html), file_name=file, step=batch.step)
                 case Text():
                     experiment.log_text(unicode_tag(artifact.text), step=batch.step, metadata={"name": name})
                 case Histogram():

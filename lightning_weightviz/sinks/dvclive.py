@@ -10,11 +10,11 @@ from typing import Any
 
 from PIL import Image as PillowImage
 
-from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Scalar, Text
+from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Page, Scalar, Text
 from lightning_weightviz.sinks import sink
 from lightning_weightviz.sinks.support.folder import SUBFOLDER, LocalFolder
 from lightning_weightviz.sinks.support.histogram_pictures import drawn_histograms, histogram_record
-from lightning_weightviz.sinks.support.names import tag_path, text_file, unicode_tag
+from lightning_weightviz.sinks.support.names import page_file, tag_path, text_file, unicode_tag
 from lightning_weightviz.sinks.support.tracker import TrackerSink, prefix_of
 
 
@@ -29,7 +29,7 @@ class DVCLiveSink(TrackerSink):
       histograms, those of the most values, 24 per snapshot; ``899.gif``: animations;
     - ``weightviz/<tag>/histogram.jsonl``: one line per step with ``step, epoch, minimum, maximum, sum, sum_squares,
       edges, counts``;
-    - ``weightviz/findings.md``: what was found.
+    - ``weightviz/findings.md``: what was found; ``weightviz/report.html``: the page.
 
     Args:
         logger: A ``DVCLiveLogger``, of Fabric too.
@@ -56,6 +56,9 @@ class DVCLiveSink(TrackerSink):
                         name = prefix + text_file(artifact.tag)
                         content = unicode_tag(artifact.text).encode()
                         LocalFolder(Path(experiment.dir, SUBFOLDER)).write({name: content})
+                    case Page():
+                        name = prefix + page_file(artifact.tag)
+                        LocalFolder(Path(experiment.dir, SUBFOLDER)).write({name: artifact.html})
                     case Histogram():
                         record = {"step": batch.step, "epoch": batch.epoch, **histogram_record(artifact)}
                         LocalFolder(Path(experiment.dir, SUBFOLDER)).append({f"{name}/histogram.jsonl": [record]})

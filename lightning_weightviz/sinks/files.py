@@ -6,7 +6,7 @@ import os
 import warnings
 from typing import Any
 
-from lightning_weightviz.artifacts import Batch, Scalar
+from lightning_weightviz.artifacts import Batch, Page, Scalar
 from lightning_weightviz.sinks import FALLBACK, sink
 from lightning_weightviz.sinks.support.folder import SUBFOLDER, Folder, Place, inside, open_folder, place_of
 from lightning_weightviz.sinks.support.histogram_pictures import finite
@@ -56,7 +56,7 @@ class FileSink:
             if scalars and self._logger is not None:
                 self._logger.log_metrics(metrics=scalars, step=batch.step)
         finally:
-            if any(not isinstance(artifact, Scalar) for artifact in batch.artifacts):
+            if any(not isinstance(artifact, Scalar | Page) for artifact in batch.artifacts):
                 write_pictures(self._root(), batch)
             if scalars and self._logger is None:
                 values = {tag: finite(value) for tag, value in scalars.items()}

@@ -10,16 +10,16 @@ from typing import Any
 
 from PIL import Image as PillowImage
 
-from lightning_weightviz.artifacts import Animation, Batch, Image, Text
+from lightning_weightviz.artifacts import Animation, Batch, Image, Page, Text
 from lightning_weightviz.sinks import sink
 from lightning_weightviz.sinks.support.histogram_pictures import drawn_histograms
-from lightning_weightviz.sinks.support.names import text_file, tracker_key, unicode_tag
+from lightning_weightviz.sinks.support.names import page_file, text_file, tracker_key, unicode_tag
 from lightning_weightviz.sinks.support.tracker import TrackerSink, histogram_file, log_scalars, prefix_of
 
 
 @sink("LitLogger")
 class LitLoggerSink(TrackerSink):
-    """Logs series of metrics and of images, and histograms, which the platform has none of, as images and JSON.
+    """Logs series of metrics and of images, histograms, which the platform has none of, as images and JSON, and files.
 
     Keys are tags as `tracker_key` makes them, behind the logger's prefix. Histograms of the most values, 24 per
     snapshot, are drawn, and all are in the file ``weightviz/histograms/step_00000899.json`` with ``step, epoch,
@@ -55,10 +55,10 @@ class LitLoggerSink(TrackerSink):
         import litlogger
 
         for artifact in batch.artifacts:
-            if isinstance(artifact, Text):
-                name = text_file(artifact.tag)
+            if isinstance(artifact, Text | Page):
+                name = text_file(artifact.tag) if isinstance(artifact, Text) else page_file(artifact.tag)
                 file = folder / Path(name).name
-                file.write_text(unicode_tag(artifact.text))
+                file.write_bytes(unicode_tag(artifact.text).encode() if isinstance(artifact, Text) else artifact.html)
                 experiment[f"weightviz/{name}"] = litlogger.File(str(file))
 
 

@@ -10,10 +10,18 @@ from typing import Any
 
 from PIL import Image as PillowImage
 
-from lightning_weightviz.artifacts import Animation, Batch, Image, Scalar, Text
+from lightning_weightviz.artifacts import Animation, Batch, Image, Page, Scalar, Text
 from lightning_weightviz.sinks import sink
 from lightning_weightviz.sinks.support.histogram_pictures import drawn_histograms
-from lightning_weightviz.sinks.support.names import MAX_KEY, step_name, tag_path, text_file, tracker_key, unicode_tag
+from lightning_weightviz.sinks.support.names import (
+    MAX_KEY,
+    page_file,
+    step_name,
+    tag_path,
+    text_file,
+    tracker_key,
+    unicode_tag,
+)
 from lightning_weightviz.sinks.support.tracker import TrackerSink, histogram_file, prefix_of
 
 MOST_METRICS = 1000
@@ -28,7 +36,8 @@ class MLFlowSink(TrackerSink):
     - Pictures: ``log_image(key=, step=)``, in the run's tab of charts; MLflow adds a thumbnail to each.
     - Histograms, which MLflow has none of: drawn, as pictures, those of the most values, 24 per snapshot; and all of
       them in ``weightviz/histograms/step_00000899.json`` with ``step, epoch, histograms``, by tag.
-    - Animations: ``weightviz/<tag>/step_00000899.gif``; findings: ``weightviz/findings.md``.
+    - Animations: ``weightviz/<tag>/step_00000899.gif``; findings: ``weightviz/findings.md``; the page:
+      ``weightviz/report.html``.
 
     Keys are tags as `tracker_key` makes them in ASCII, behind the logger's prefix, together at most 160 characters.
 
@@ -62,6 +71,9 @@ class MLFlowSink(TrackerSink):
         for artifact in batch.artifacts:
             if isinstance(artifact, Text):
                 client.log_text(self._logger.run_id, unicode_tag(artifact.text), f"weightviz/{text_file(artifact.tag)}")
+            if isinstance(artifact, Page):
+                page = artifact.html.decode()
+                client.log_text(self._logger.run_id, page, f"weightviz/{page_file(artifact.tag)}")
             if isinstance(artifact, Animation):
                 with tempfile.TemporaryDirectory() as folder:
                     file = Path(folder, f"{step_name(batch)}.gif")

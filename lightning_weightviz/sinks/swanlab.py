@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import Image as PillowImage
 
-from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Scalar, Text
+from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Page, Scalar, Text
 from lightning_weightviz.draw.number import number
 from lightning_weightviz.sinks import sink
 from lightning_weightviz.sinks.support.histogram_pictures import drawn_histograms, histogram_record
@@ -19,7 +19,7 @@ from lightning_weightviz.sinks.support.tracker import TrackerSink
 
 @sink("SwanLabLogger")
 class SwanLabSink(TrackerSink):
-    """Logs a snapshot in one call: ``Image``, ``Video`` (a GIF), ``ECharts`` for histograms, and numbers.
+    """Logs a snapshot in one call: ``Image``, ``Video`` (a GIF), ``Html``, ``ECharts`` for histograms, and numbers.
 
     SwanLab has no histograms. Those of the most values, 24 per snapshot, are drawn; and all are charts of bars, which
     SwanLab's local board does not show, under ``weights.histogram.bars/<parameter>``. A chart is JSON, and holds the
@@ -78,5 +78,7 @@ def _value(artifact: Artifact) -> Any:
             return swanlab.Video(io.BytesIO(artifact.gif), caption=unicode_tag(artifact.caption))
         case Text():
             return swanlab.Text(unicode_tag(artifact.text))
+        case Page():
+            return swanlab.Html(io.StringIO(artifact.html.decode()))
         case Histogram():
             return swanlab.ECharts(_Bars(artifact))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Scalar, Text
+from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Page, Scalar, Text
 from lightning_weightviz.sinks import sink
 from lightning_weightviz.sinks.support.crc32c import quicken
 from lightning_weightviz.sinks.support.folder import Place
@@ -41,7 +41,7 @@ class SummaryWriterSink:
         # Both writers' own methods go this way, and so does Lightning's logger; there is no public one.
         file_writer = self._writer._get_file_writer()
         quicken(file_writer.event_writer)
-        values = [self._tagged(artifact) | _value(artifact) for artifact in batch.artifacts]
+        values = [self._tagged(one) | _value(one) for one in batch.artifacts if not isinstance(one, Page)]
         file_writer.add_summary(summary(value=values), batch.step)
 
     def _tagged(self, artifact: Artifact) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def _summary_class(writer_class: type) -> Any:
     return importlib.import_module(f"{package}.summary").Summary
 
 
-def _value(artifact: Artifact) -> dict[str, Any]:
+def _value(artifact: Scalar | Histogram | Image | Animation | Text) -> dict[str, Any]:
     """What a ``Summary.Value`` holds besides its tag."""
     match artifact:
         case Scalar():

@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image as PillowImage
 
-from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Scalar, Text
+from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Page, Scalar, Text
 from lightning_weightviz.sinks import sink
 from lightning_weightviz.sinks.support.names import tracker_key, unicode_tag
 from lightning_weightviz.sinks.support.tracker import TrackerSink
@@ -15,7 +15,7 @@ from lightning_weightviz.sinks.support.tracker import TrackerSink
 
 @sink("WandbLogger")
 class WandbSink(TrackerSink):
-    """Logs a snapshot as one row of the run: ``Image``, ``Video`` (a GIF), ``Histogram`` and numbers.
+    """Logs a snapshot as one row of the run: ``Image``, ``Video`` (a GIF), ``Histogram``, ``Html`` and numbers.
 
     A text is in the run's summary, and what is new in it an alert.
 
@@ -51,6 +51,9 @@ def _value(artifact: Artifact) -> Any:
             return wandb.Image(PillowImage.open(io.BytesIO(artifact.png)), caption=unicode_tag(artifact.caption))
         case Animation():
             return wandb.Video(io.BytesIO(artifact.gif), caption=unicode_tag(artifact.caption), format="gif")
+        case Page():
+            # Nothing is put into it, as it lets no other script run.
+            return wandb.Html(io.StringIO(artifact.html.decode()), inject=False)
         case Histogram():
             return wandb.Histogram(np_histogram=_at_most(wandb.Histogram.MAX_LENGTH, artifact))
 

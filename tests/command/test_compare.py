@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from lightning_weightviz.command.application import application
 from lightning_weightviz.command.comparison import change_of
 from lightning_weightviz.model.state_dict import module_of
 from tests.command.test_inspect import run
+from tests.support.pages import names_on, run_of
 
 
 def compared(folder: Path, before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> dict[str, Any]:
@@ -138,10 +138,13 @@ def test_pictures_are_those_of_the_changes_in_a_training(tmp_path: Path) -> None
             made, logged = (np.asarray(Image.open(folder / path).convert("RGB")) for folder in folders)
             # Which layer is the head is not guessed from a part of a network, and the first lines would say so.
             assert np.array_equal(made[96:], logged[96:]) and made.shape[0] > 100, path
-    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    page = tmp_path / "out" / "index.html"
     ranked = [line.split()[0] for line in done.stdout.splitlines() if line.startswith(("conv", "fc"))]
-    shown = re.findall(r'alt="updates.heatmap/([^"]+?): ', page)
-    assert shown == ranked and "<title>What changed from a.ckpt to b.ckpt</title>" in page
+    listed = [json.loads(line)["tag"] for line in (tmp_path / "out" / "manifest.jsonl").read_text().splitlines()]
+    assert listed == [f"updates.heatmap/{name}" for name in ranked]
+    for which, file in (("", "a.ckpt"), ("other-", "b.ckpt")):
+        assert run_of(page, which)["title"] == str(tmp_path / file)
+        assert names_on(page, which) == list(before)
 
 
 def test_what_changed_most_is_drawn(tmp_path: Path) -> None:
@@ -151,16 +154,18 @@ def test_what_changed_most_is_drawn(tmp_path: Path) -> None:
     torch.save(after, tmp_path / "b.pt")
     arguments = ["compare", str(tmp_path / "a.pt"), str(tmp_path / "b.pt"), "--out", str(tmp_path / "out")]
     assert CliRunner().invoke(application, arguments).exit_code == 0
-    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
-    shown = re.findall(r'alt="updates.heatmap/([^"]+?): ', page)
-    assert shown == [f"{number}.weight" for number in range(19, 7, -1)]
+    listed = [json.loads(line)["tag"] for line in (tmp_path / "out" / "manifest.jsonl").read_text().splitlines()]
+    assert listed == [f"updates.heatmap/{number}.weight" for number in range(19, 7, -1)]
+    # The page has all.
+    assert names_on(tmp_path / "out" / "index.html", "other-") == list(after)
 
 
 def test_nothing_that_changed_is_a_page_without_pictures(tmp_path: Path) -> None:
     torch.save(state(0), path := tmp_path / "a.pt")
     done = CliRunner().invoke(application, ["compare", str(path), str(path), "--out", str(tmp_path / "out")])
     assert done.exit_code == 0 and not list((tmp_path / "out").rglob("*.png"))
-    assert "What changed from a.pt to a.pt" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    page = tmp_path / "out" / "index.html"
+    assert names_on(page) == names_on(page, "other-") and set(names_on(page)) == set(state(0))
 
 
 def test_bad_input_leaves_no_folder(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import json
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from lightning_weightviz.measure import STATISTICS
 from lightning_weightviz.settings import DEFAULT_STATISTICS, DEFAULT_VIEWS
 from lightning_weightviz.sinks import FALLBACK, SINKS
 from lightning_weightviz.views import VIEWS
+from tests.support.pages import names_on
 from tests.support.samples import read_events
 
 ROOT = Path(__file__).parent.parent.parent
@@ -73,6 +75,15 @@ def test_its_plain_loop_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "weights.heatmap/weight" in read_events(tmp_path / "runs/first").Tags()["images"]
 
 
+def test_its_page_is_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    [block] = blocks("docs/page.md")
+    short = partial(Trainer, limit_train_batches=2, limit_val_batches=0, enable_progress_bar=False)
+    exec(block, {"model": BoringModel(), "WeightVisualizationCallback": WeightVisualizationCallback, "Trainer": short})
+    for file in ("lightning_logs/version_0/weightviz/report.html", "weights.html"):
+        assert "layer.weight" in names_on(tmp_path / file)
+
+
 def test_its_figure_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     exec(next(block for block in blocks("README.md") if "visualize_weights(" in block), {})
@@ -81,7 +92,7 @@ def test_its_figure_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_no_program_is_left_untested() -> None:
     # Those of the architecture are the recipes, which have a file of tests; those of hosts run where there is one.
-    expected = {"README.md": 3, "docs/hosts.md": 2, "docs/loggers.md": 1, "docs/architecture.md": 4}
+    expected = {"README.md": 3, "docs/hosts.md": 2, "docs/loggers.md": 1, "docs/page.md": 1, "docs/architecture.md": 4}
     assert {name: len(blocks(name)) for name in DOCUMENTS if blocks(name)} == expected
 
 

@@ -19,6 +19,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from lightning_weightviz.views import Scene, view
 from tests.frameworks.records import events, files, program, rms, same, save
+from tests.support.pages import names_on, run_of
 
 OUT = Path(sys.argv[1])
 X, Y = load_digits(return_X_y=True)
@@ -152,6 +153,16 @@ def by_hand() -> dict[str, Any]:
     return logs | {"log": events(OUT / "listed")}
 
 
+def on_a_page() -> dict[str, Any]:
+    """The page as it was written, and as the callback gives it when the training is over."""
+    callback = WeightVisualizationCallback(folder=OUT / "page", report=True, views=["statistics"], max_overhead=None)
+    before = names_on(callback.page.content)
+    fit(sequential(), callback)
+    written, now = OUT / "page" / "weightviz" / "report.html", callback.page.content
+    title, names = run_of(now)["title"], names_on(now)
+    return {"before": before, "same": written.read_bytes() == now, "names": names, "title": title}
+
+
 def subclassed() -> dict[str, Any]:
     model = Subclassed()
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
@@ -209,7 +220,18 @@ def refused() -> list[str]:
 
 
 SCENARIOS: tuple[Callable[[], Any], ...] = (
-    *(watched_by_epochs, by_steps, further_fits, by_hand, subclassed, broken_view, alert, interrupted, documented),
+    *(
+        watched_by_epochs,
+        by_steps,
+        on_a_page,
+        further_fits,
+        by_hand,
+        subclassed,
+        broken_view,
+        alert,
+        interrupted,
+        documented,
+    ),
     refused,
 )
 save(OUT / "results.json", {scenario.__name__: scenario() for scenario in SCENARIOS})

@@ -46,7 +46,7 @@ def no_keras(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def drawn(path: Path, **options: object) -> Arrays:
-    figure = visualize_weights(path, views=("heatmap", "overview", "classes"), max_layers=100, **options)  # type: ignore[arg-type]
+    figure = visualize_weights(path, views=("heatmap", "overview", "classes"), max_layers=100, **options)  # type: ignore[call-overload]
     return {str(axes.get_label()): np.asarray(axes.images[0].get_array()) for axes in figure.axes}
 
 

@@ -59,6 +59,11 @@ def test_a_further_fit_of_the_same_model_goes_on_and_a_copy_does_not(results: Re
     assert values(log, "weights.rotation/fc1.kernel")[:5] == sorted(values(log, "weights.rotation/fc1.kernel")[:5])
 
 
+def test_the_page_is_written_and_can_be_had_afterwards(results: Results) -> None:
+    names = ["fc1.kernel", "fc1.bias", "fc2.kernel", "fc2.bias"]
+    assert results["on_a_page"] == {"before": [], "same": True, "names": names, "title": "Weights"}
+
+
 def test_a_loop_by_hand_is_followed(results: Results) -> None:
     run = results["by_hand"]
     assert steps(run["log"], "weights.rms/fc1.kernel") == [-1, 0, 1, -1, 0, 1]

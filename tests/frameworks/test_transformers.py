@@ -57,6 +57,12 @@ def test_steps_are_those_of_the_trainers_own_scalars(results: Results) -> None:
     assert {width for these in log["widths"].values() for width in these} == {720}
 
 
+def test_the_page_is_written_and_can_be_had_afterwards(results: Results) -> None:
+    page = results["on_a_page"]
+    assert page["before"] == [] and page["same"] and HEAD in page["names"]
+    assert page["title"] == "Weights of BertForSequenceClassification"
+
+
 def test_values_are_those_of_the_model_at_the_ends_of_epochs(results: Results) -> None:
     run = results["watched"]
     assert values(run["log"], f"weights.rms/{HEAD}") == pytest.approx([run["before"], *run["seen"]], rel=1e-6)

@@ -29,6 +29,7 @@ from transformers import (
 from lightning_weightviz.transformers import WeightVisualizationCallback
 from lightning_weightviz.views import Scene, view
 from tests.frameworks.records import events, files, program, rms, same, save
+from tests.support.pages import names_on, run_of
 
 OUT = Path(sys.argv[1])
 NAMES = ("cats", "dogs", "birds")
@@ -130,6 +131,16 @@ def by_steps() -> dict[str, Any]:
     callback = WeightVisualizationCallback("classifier", every_n_epochs=None, every_n_train_steps=4, log_initial=False)
     trainer("steps", callback, report_to="none", max_steps=14).train()
     return files(OUT / "steps" / "output")
+
+
+def on_a_page() -> dict[str, Any]:
+    """The page as it was written, and as the callback gives it when the training is over."""
+    callback = WeightVisualizationCallback(folder=OUT / "page", report=True, views=["statistics"], max_overhead=None)
+    before = names_on(callback.page.content)
+    trainer("page", callback, report_to="none").train()
+    written, now = OUT / "page" / "weightviz" / "report.html", callback.page.content
+    title, names = run_of(now)["title"], names_on(now)
+    return {"before": before, "same": written.read_bytes() == now, "names": names, "title": title}
 
 
 def resumed() -> dict[str, Any]:
@@ -251,7 +262,7 @@ def interrupted() -> dict[str, Any]:
 
 
 SCENARIOS: tuple[Callable[[], Any], ...] = (
-    *(watched, by_steps, resumed, two_callbacks, copied_model, numbered_labels, best_model, broken_view),
+    *(watched, by_steps, on_a_page, resumed, two_callbacks, copied_model, numbered_labels, best_model, broken_view),
     *(stopped, documented, interrupted),
 )
 save(OUT / "results.json", {scenario.__name__: scenario() for scenario in SCENARIOS})

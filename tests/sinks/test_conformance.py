@@ -17,7 +17,7 @@ from lightning_weightviz.run.errors import Tolerance
 from lightning_weightviz.sinks import FALLBACK, SINKS, sink_for
 from lightning_weightviz.sinks.support.delivery import Delivery
 from tests.sinks.loggers.kinds import KINDS
-from tests.support.samples import ODD_NAMES, PARAMETERS, batch, picture
+from tests.support.samples import ODD_NAMES, PARAMETERS, batch, picture, with_page
 
 OPTIONAL = KINDS.keys() - {"CSVLogger", "TensorBoardLogger"}
 
@@ -52,6 +52,7 @@ def test_takes_every_kind_of_artifact_and_odd_tags(name: str, tmp_path: Path, mo
     sink.write(batch(step=0, epoch=0))
     sink.write(batch(step=44, epoch=1, names=(*PARAMETERS, *ODD_NAMES)))
     sink.write(Batch(89, 2, []))
+    sink.write(with_page(Batch(90, 2, [])))
     sink.flush()
     sink.flush()
     if name in OPTIONAL:
@@ -95,7 +96,7 @@ def test_goes_on_after_the_logger_failed_once(
         pytest.skip("has no experiment")
     monkeypatch.chdir(tmp_path)
     logger = LOGGERS[name](tmp_path)
-    delivery = Delivery([logger], tmp_path, None, report=False, tolerance=Tolerance())
+    delivery = Delivery([logger], tmp_path, None, tolerance=Tolerance())
 
     def fail(_: Any) -> Any:
         raise ConnectionError("the server is away")

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
-from lightning_weightviz import WeightVisualizationCallback, sinks
-from lightning_weightviz.artifacts import Animation, Batch, Image
+from lightning_weightviz import WeightVisualizationCallback, WeightVisualizer, sinks
+from lightning_weightviz.artifacts import Batch, Image
 from lightning_weightviz.run.errors import Tolerance
 from lightning_weightviz.sinks import register_sink, sink_for
 from lightning_weightviz.sinks.support.delivery import Delivery
+from tests.support.pages import names_on
 from tests.support.samples import batch, decode, read_events
 from tests.support.training import Classifier, batches, trainer
 
@@ -68,9 +69,8 @@ def test_training_without_a_logger(memory: Any, monkeypatch: pytest.MonkeyPatch)
     _check(memory, "/run", given)
     scalars = [json.loads(line) for line in memory.cat_file("/run/weightviz/scalars.jsonl").splitlines()]
     assert [line["step"] for line in scalars][:3] == [0, 4, 9]
-    page = memory.cat_file("/run/weightviz/report.html").decode()
-    shown = {found.tag for one in given for found in one.artifacts if isinstance(found, Image | Animation)}
-    assert page.count("<img") == len(shown)
+    assert "fc1.weight" in names_on(memory.cat_file("/run/weightviz/report.html"))
+    assert not [name for name in memory.find("/run/weightviz") if "partial" in name]
 
 
 def test_training_with_a_csv_logger(memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +138,7 @@ def test_a_folder_that_cannot_be_written_to_is_reported_once_and_others_go_on(
 ) -> None:
     monkeypatch.setitem(sys.modules, "s3fs", None)
     bad, good = Named(url), Named("memory://good")
-    delivery = Delivery([bad, good], "memory://folder", None, report=True, tolerance=Tolerance())
+    delivery = Delivery([bad, good], "memory://folder", None, tolerance=Tolerance())
     given = [batch(step=step) for step in (1, 2)]
     for one in given:
         delivery.write(one)
@@ -148,19 +148,19 @@ def test_a_folder_that_cannot_be_written_to_is_reported_once_and_others_go_on(
     # Its scalars are none of the folder's business.
     assert bad.steps == good.steps == [1, 2]
     _check(memory, "/good/named/one", given)
-    assert memory.isfile("/folder/weightviz/report.html")
 
 
 def test_a_page_that_cannot_be_written_is_reported_and_loggers_go_on(
     memory: Any, recwarn: pytest.WarningsRecorder
 ) -> None:
-    delivery = Delivery([Named("memory://good")], "nowhere://x/run", None, report=True, tolerance=Tolerance())
-    delivery.write(batch(step=1))
-    for _ in range(2):
-        delivery.flush()
+    visualizer = WeightVisualizer(Classifier(), Named("memory://good"), folder="nowhere://x/run", report=True)
+    for step in range(3):
+        visualizer.log(step)
+    visualizer.finish()
     [reported] = [str(warning.message) for warning in recwarn if "failed with" in str(warning.message)]
-    assert "the report" in reported and "nowhere://x/run" in reported
-    _check(memory, "/good/named/one", [batch(step=1)])
+    assert reported.startswith("writing the report failed with OSError") and "nowhere://x/run" in reported
+    assert memory.isfile("/good/named/one/weightviz/manifest.jsonl")
+    assert "fc1.weight" in names_on(visualizer.page)
 
 
 @pytest.mark.parametrize(
@@ -183,5 +183,5 @@ def test_a_third_partys_sink_gets_a_path_here_and_a_url_elsewhere(
 
     monkeypatch.setattr(sinks, "_THIRD_PARTY", {})
     register_sink("Named", Theirs)
-    Delivery([Named("memory://x")], folder, None, report=False, tolerance=Tolerance()).write(batch())
+    Delivery([Named("memory://x")], folder, None, tolerance=Tolerance()).write(batch())
     assert seen == [expected] and isinstance(seen[0], Path) == isinstance(expected, Path)

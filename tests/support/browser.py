@@ -62,13 +62,14 @@ class Browser:
 
 
 @contextmanager
-def chromium(profile: Path, width: int = 1400, height: int = 1400) -> Iterator[Browser]:
+def chromium(profile: Path, width: int = 1400, height: int = 1400, logs: bool = False) -> Iterator[Browser]:
     """Runs Chromium with a new profile until the block ends.
 
     Args:
         profile: An empty folder.
         width: Of the window in pixels.
         height: Of the window in pixels.
+        logs: Whether ``driver.get_log`` has every message of the console and everything that was asked for.
     """
     from selenium.webdriver import Chrome, ChromeOptions
     from selenium.webdriver.chrome.service import Service
@@ -89,6 +90,8 @@ def chromium(profile: Path, width: int = 1400, height: int = 1400) -> Iterator[B
         f"--user-data-dir={profile}",
     ):
         options.add_argument(flag)
+    if logs:
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = Chrome(options, Service(executable_path=CHROMEDRIVER))
     try:
         driver.set_page_load_timeout(WAIT_SECONDS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image as PillowImage
 from PIL import ImageSequence
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Raster, Scalar, Text
+from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Page, Raster, Scalar, Text
 
 PARAMETERS = ("fc1.weight", "fc2.weight")
 
@@ -71,6 +72,12 @@ def batch(step: int = 899, epoch: int = 20, names: Sequence[str] = PARAMETERS) -
             Scalar(f"weights.std/{name}", -seed / 3),
         ]
     return Batch(step, epoch, artifacts)
+
+
+def with_page(given: Batch) -> Batch:
+    """A batch as the last of a run is, with its page."""
+    page = Page("report/weights", f"<!doctype html>\n<title>größe at step {given.step}</title>\n".encode())
+    return replace(given, artifacts=[*given.artifacts, page])
 
 
 def decode(content: bytes) -> npt.NDArray[np.uint8]:

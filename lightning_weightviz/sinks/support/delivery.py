@@ -1,4 +1,4 @@
-"""Where batches go: to a sink for each logger that there is now, and to the page, each failing on its own."""
+"""Where batches go: to a sink for each logger that there is now, each failing on its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 from lightning_weightviz.artifacts import Batch
 from lightning_weightviz.run.errors import Tolerance
 from lightning_weightviz.sinks import Sink, sink_for
-from lightning_weightviz.sinks.html_page import HtmlPage
 from lightning_weightviz.sinks.support.folder import place_of
 
 
@@ -17,9 +16,8 @@ class Delivery:
     """Writes batches.
 
     Args:
-        folder: For what a logger cannot take, and for the report; a path, or a URL that fsspec can write to.
+        folder: For what a logger cannot take; a path, or a URL that fsspec can write to.
         sinks: To use instead of those found for the loggers; None to find them.
-        report: Whether to write a page with all pictures at the end.
         tolerance: Reports every error.
 
     Attributes:
@@ -32,13 +30,11 @@ class Delivery:
         folder: str | os.PathLike[str],
         sinks: Sequence[Sink] | None,
         *,
-        report: bool,
         tolerance: Tolerance,
     ) -> None:
         self.loggers = loggers
         self._folder = place_of(folder)
         self._fixed = sinks
-        self._page = [("the report", HtmlPage(None, self._folder))] if report else []
         self._tolerance = tolerance
         # The logger is kept with its sink: an id is its owner's only while the owner lives.
         self._found: dict[int, tuple[Any, Sink]] = {}
@@ -57,9 +53,9 @@ class Delivery:
 
     def _current(self) -> list[tuple[str, Sink]]:
         """The sinks with what they are called in errors."""
-        current: list[tuple[str, Sink]] = [*self._page]
         if self._fixed is not None:
-            return current + [(type(sink).__name__, sink) for sink in self._fixed]
+            return [(type(sink).__name__, sink) for sink in self._fixed]
+        current: list[tuple[str, Sink]] = []
         for logger in self.loggers or [None]:
             name = "the files" if logger is None else type(logger).__name__
             if id(logger) not in self._found:

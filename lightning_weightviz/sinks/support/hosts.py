@@ -74,6 +74,21 @@ class SwanLabLogger:
         self.experiment.log(dict(metrics), step=step)
 
 
+class TrackioLogger:
+    """The run of Trackio that is active.
+
+    Args:
+        trackio: The package.
+    """
+
+    def __init__(self, trackio: Any) -> None:
+        self.experiment = trackio.context_vars.current_run.get()
+
+    def log_metrics(self, metrics: Mapping[str, Any], step: int) -> None:
+        """Logs all in one call."""
+        self.experiment.log(dict(metrics), step=step)
+
+
 def as_loggers(given: Any, step_key: str) -> list[Any]:
     """What a user gave as loggers, as a list, with a run of W&B made like a logger.
 
@@ -97,6 +112,7 @@ _TRANSFORMERS: Mapping[str, Callable[[Any], Any]] = {
     "CometCallback": lambda callback: CometLogger(callback._experiment),
     "DVCLiveCallback": lambda callback: DVCLiveLogger(callback.live),
     "SwanLabCallback": lambda callback: SwanLabLogger(callback._swanlab),
+    "TrackioCallback": lambda callback: TrackioLogger(callback._trackio),
 }
 """What the callbacks of ``report_to`` write to, by the names of their classes."""
 

@@ -58,8 +58,21 @@ def text_file(tag: str) -> str:
     >>> text_file("findings/weights"), text_file("run/findings/weights")
     ('findings.md', 'run/findings.md')
     """
+    return _file_beside(tag, "md")
+
+
+def page_file(tag: str) -> str:
+    """The path of a page, which lies beside them too.
+
+    >>> page_file("report/weights")
+    'report.html'
+    """
+    return _file_beside(tag, "html")
+
+
+def _file_beside(tag: str, kind: str) -> str:
     place = tag_path(tag).parent
-    return str(place.with_name(f"{place.name}.md"))
+    return str(place.with_name(f"{place.name}.{kind}"))
 
 
 def _component(part: str) -> str:

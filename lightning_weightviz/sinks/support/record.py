@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Scalar, Text
+from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Page, Scalar, Text
 from lightning_weightviz.sinks.support.folder import Folder
 from lightning_weightviz.sinks.support.histogram_pictures import drawn_histograms, histogram_record
 from lightning_weightviz.sinks.support.names import step_name, tag_path, text_file, unicode_tag
@@ -13,7 +13,7 @@ MANIFEST = "manifest.jsonl"
 
 
 def write_pictures(folder: Folder, batch: Batch) -> None:
-    """Writes all but the scalars of a batch, with each tag as `tag_path` makes it.
+    """Writes all but the scalars and the page of a batch, with each tag as `tag_path` makes it.
 
     - ``<tag>/step_00000899.png`` and ``.gif``: pictures, whole or not at all;
     - ``<tag>/histogram.jsonl``: one line per step with ``step, epoch, minimum, maximum, sum, sum_squares, edges,
@@ -29,7 +29,8 @@ def write_pictures(folder: Folder, batch: Batch) -> None:
     for artifact in batch.artifacts:
         place = tag_path(artifact.tag)
         match artifact:
-            case Scalar():
+            case Scalar() | Page():
+                # The page is written by itself.
                 continue
             case Image():
                 kind, caption, file = "image", artifact.caption, f"{place}/{step_name(batch)}.png"

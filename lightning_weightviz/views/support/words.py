@@ -102,6 +102,14 @@ def plus_minus(limit: float) -> str:
     return f"±{number(limit)}"
 
 
+def axis_nouns(parameter: Parameter) -> tuple[str, str]:
+    """What one row and what one column of the matrix is: ``output unit`` and ``input unit``."""
+    if parameter.layout == "vector":
+        return "row", "index"
+    nouns = ("row", "column") if parameter.stacked > 1 else _AXES.get(parameter.kind, ("row", "column"))
+    return nouns if parameter.units_axis == 0 or parameter.kind not in _AXES else nouns[::-1]
+
+
 def axis_words(parameter: Parameter) -> tuple[str, str]:
     """What the rows and the columns of the matrix are, with their indices: ``output unit 0…127``; "" for no rows."""
     rows, columns = parameter.map_shape

@@ -10,9 +10,12 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Scalar, Text
+from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Page, Scalar, Text
 from lightning_weightviz.sinks.support.names import tracker_key
 from tests.support.samples import frame_count
+
+PAGED = {"WandbLogger", "MLFlowLogger", "CometLogger", "DVCLiveLogger", "SwanLabLogger", "LitLogger", "TrackioLogger"}
+"""Those that get the page of a run."""
 
 Place = tuple[str, int]
 """A key and a step."""
@@ -28,6 +31,7 @@ class Book:
         histograms: Whatever the logger keeps of counts; see `Kind.counts`.
         scalars: Values, the user's own too.
         text: The newest text.
+        page: The newest page.
     """
 
     images: dict[Place, npt.NDArray[np.uint8]] = field(default_factory=dict)
@@ -35,6 +39,7 @@ class Book:
     histograms: dict[Place, Any] = field(default_factory=dict)
     scalars: dict[Place, float] = field(default_factory=dict)
     text: str | None = None
+    page: bytes | None = None
 
 
 class Kind(Protocol):
@@ -93,7 +98,7 @@ def check(
         drawn: Makes the picture of a histogram where the logger has no histograms.
     """
     images: dict[Place, npt.NDArray[np.uint8]] = {}
-    newest = None
+    newest, page = None, None
     for batch in batches:
         for artifact in batch.artifacts:
             place = kind.key(artifact.tag), batch.step
@@ -108,9 +113,12 @@ def check(
                         images[place] = drawn(artifact, batch).pixels
                 case Text():
                     newest = artifact.text
+                case Page():
+                    page = artifact.html if kind.name in PAGED else None
                 case Scalar():
                     assert book.scalars[place] == kind.number(artifact.value), place
     assert book.text == newest
+    assert book.page == page
     assert book.images.keys() == images.keys()
     for place, pixels in images.items():
         np.testing.assert_array_equal(book.images[place], pixels, err_msg=str(place))

@@ -9,6 +9,7 @@ import math
 import os
 import sqlite3
 import struct
+import sys
 import time
 import zipfile
 from bisect import bisect_right
@@ -35,6 +36,10 @@ def need(package: str) -> Any:
 
 def _lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _bytes(file: Path) -> bytes | None:
+    return file.read_bytes() if file.is_file() else None
 
 
 def _text(file: Path) -> str | None:
@@ -185,6 +190,9 @@ class Wandb(Plain):
                         book.images[key, step] = decode((files / value["path"]).read_bytes())
                     case {"_type": "video-file"}:
                         book.animations[key, step] = (files / value["path"]).read_bytes()
+                    case {"_type": "html-file"}:
+                        assert key.endswith("report/weights")
+                        book.page = (files / value["path"]).read_bytes()
                     case {"_type": "histogram"}:
                         book.histograms[key, step] = (value["bins"], value["values"])
                     case float() | int():
@@ -238,6 +246,7 @@ class MLFlow(Plain):
             book.scalars.update({(key, metric.step): metric.value for metric in history})
         root = Path(client.download_artifacts(run.info.run_id, ""))
         book.text = _text(root / "weightviz" / "findings.md")
+        book.page = _bytes(root / "weightviz" / "report.html")
         for file in (root / "images").glob("*.png"):
             key, _, step, *_ = file.name.split("+")
             book.images[key.replace("~", "/"), int(step)] = decode(file.read_bytes())
@@ -296,7 +305,9 @@ class SwanLab(Plain):
                     book.animations[place] = content
                 else:
                     book.images[place] = decode(content)
-        # The board's table of keys leaves charts out.
+        # The board's table of keys leaves charts and pages out.
+        for page in sorted((run / "media" / "html").glob("*.html"), key=lambda file: int(file.name.partition("-")[0])):
+            book.page = page.read_bytes()
         for file in (run / "media" / "echarts").glob("*.json"):
             chart = json.loads(file.read_text(encoding="utf-8"))
             record = chart["weightviz"]
@@ -333,6 +344,7 @@ class DvcLive(Plain):
                 else:
                     book.images[place] = decode(file.read_bytes())
         book.text = _text(live / "weightviz" / "findings.md")
+        book.page = _bytes(live / "weightviz" / "report.html")
         for file in (live / "weightviz").rglob("histogram.jsonl"):
             tag = file.parent.relative_to(live / "weightviz").as_posix()
             book.histograms.update({(tag, record["step"]): _edges_and_counts(record) for record in _lines(file)})
@@ -395,6 +407,9 @@ class Comet(Plain):
             case "visualization":
                 assert about["extension"] == "png"
                 book.images[about["figName"].removesuffix(".png"), about["step"]] = decode(content)
+            case "asset":
+                assert about["fileName"] == "weightviz/report.html"
+                book.page = content
             case "text-sample":
                 book.text = content.decode()
             case "video":
@@ -475,9 +490,95 @@ class Aim(Plain):
         return [low, high], np.diff(below).tolist()
 
 
+class Trackio(Plain):
+    """Trackio's SQLite and files, under a logger of the name and form that users write."""
+
+    name = "TrackioLogger"
+
+    def make(self, folder: Path, prefix: str = "") -> Any:
+        trackio = need("trackio")
+        from lightning.fabric.loggers.logger import rank_zero_experiment
+        from lightning.pytorch.loggers import Logger
+        from lightning.pytorch.utilities import rank_zero_only
+
+        class TrackioLogger(Logger):
+            """As proposed for Lightning."""
+
+            name, version = "weightviz", "run"
+            _run: Any = None
+
+            @property
+            @rank_zero_experiment
+            def experiment(self) -> Any:
+                if self._run is None:
+                    quiet = {"embed": False, "auto_log_gpu": False, "auto_log_cpu": False}
+                    self._run = trackio.init(project="weightviz", name="run", **quiet)
+                return self._run
+
+            @rank_zero_only
+            def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+                self.experiment.log(metrics, step=step)
+
+            @rank_zero_only
+            def log_hyperparams(self, params: Any, *args: Any, **named: Any) -> None:
+                self.experiment.config.update(dict(params))
+
+            def finalize(self, status: str) -> None:
+                if self._run is not None:
+                    self._run.finish()
+
+        _keep_trackio_in(folder / "trackio")
+        return TrackioLogger()
+
+    def read(self, logger: Any, folder: Path) -> Book:
+        book, home = Book(), folder / "trackio"
+        base = sqlite3.connect(home / "weightviz.db")
+        try:
+            rows = base.execute("select step, metrics from metrics order by id").fetchall()
+        finally:
+            base.close()
+        for step, metrics in rows:
+            for key, value in json.loads(metrics).items():
+                if not isinstance(value, dict):
+                    book.scalars[key, step] = value
+                elif value["_type"] == "trackio.histogram":
+                    book.histograms[key, step] = (value["bins"], value["values"])
+                elif value["_type"] == "trackio.markdown":
+                    book.text = value["_value"]
+                else:
+                    content = (home / "media" / value["file_path"]).read_bytes()
+                    if value["_type"] == "trackio.html":
+                        book.page = content
+                    elif value["_type"] == "trackio.video":
+                        book.animations[key, step] = content
+                    else:
+                        book.images[key, step] = decode(content)
+        return book
+
+    def alerts(self, folder: Path) -> list[tuple[str, str, str, int]]:
+        """Title, text, level and step of each."""
+        base = sqlite3.connect(folder / "trackio" / "weightviz.db")
+        try:
+            return base.execute("select title, text, level, step from alerts order by id").fetchall()
+        finally:
+            base.close()
+
+
+def _keep_trackio_in(folder: Path) -> None:
+    """Trackio settles where it writes when it is imported, in several modules."""
+    from trackio import utils
+
+    moved = {utils.TRACKIO_DIR: folder, utils.MEDIA_DIR: folder / "media"}
+    for module in [module for name, module in sys.modules.items() if name.partition(".")[0] == "trackio"]:
+        for name, value in list(vars(module).items()):
+            if isinstance(value, Path) and value in moved:
+                setattr(module, name, moved[value])
+
+
 DRAWN = {"CSVLogger", "MLFlowLogger", "DVCLiveLogger", "SwanLabLogger", "LitLogger"}
 """Those that get histograms as pictures."""
 
 KINDS: dict[str, Kind] = {
-    kind.name: kind for kind in (TensorBoard(), Csv(), Wandb(), MLFlow(), SwanLab(), DvcLive(), Comet(), Aim(), Lit())
+    kind.name: kind
+    for kind in (TensorBoard(), Csv(), Wandb(), MLFlow(), SwanLab(), DvcLive(), Comet(), Aim(), Lit(), Trackio())
 }

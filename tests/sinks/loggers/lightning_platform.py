@@ -112,6 +112,7 @@ class Lit(Plain):
                 book.images[name, step] = decode(content)
         text = platform.files.pop("weightviz/findings.md", None)
         book.text = None if text is None else text.decode()
+        book.page = platform.files.pop("weightviz/report.html", None)
         for path, content in platform.files.items():
             record = json.loads(content)
             assert path == f"weightviz/histograms/step_{record['step']:08d}.json"

@@ -13,8 +13,9 @@ from lightning_weightviz.artifacts import Batch, Histogram, Image, Scalar, Text
 from lightning_weightviz.sinks import sink_for
 from lightning_weightviz.sinks.support.histogram_pictures import MOST_PICTURES, drawn_histograms
 from lightning_weightviz.sinks.wandb import _at_most
-from tests.sinks.loggers.kinds import KINDS, MLFlow, Wandb
-from tests.support.samples import PARAMETERS, batch, histogram
+from tests.sinks.loggers.book import check
+from tests.sinks.loggers.kinds import KINDS, MLFlow, Trackio, Wandb
+from tests.support.samples import PARAMETERS, batch, histogram, with_page
 from tests.support.training import Classifier, batches, trainer
 
 
@@ -45,6 +46,35 @@ def test_wandb_is_alerted_of_what_is_new(tmp_path: Path, monkeypatch: pytest.Mon
     alerts = [one.alert for one in kind.records(tmp_path) if one.WhichOneof("record_type") == "alert"]
     assert [(one.text, one.level) for one in alerts] == [("fc1.weight: 3 values are NaN", "WARN")]
     assert kind.read(logger, tmp_path).text == "all"
+
+
+def test_trackio_is_alerted_of_what_is_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    kind = Trackio()
+    logger = kind.make(tmp_path)
+    for step, news in ((4, "fc1.weight: 3 values are NaN"), (5, "")):
+        sink_for(logger, tmp_path).write(Batch(step, 1, [Text("findings/weights", "all", news)]))
+    kind.finish(logger)
+    assert kind.alerts(tmp_path) == [("weights", "fc1.weight: 3 values are NaN", "warn", 4)]
+    assert kind.read(logger, tmp_path).text == "all"
+
+
+def test_a_trackio_logger_without_a_run_of_its_own_gets_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    kind = Trackio()
+    theirs = kind.make(tmp_path)
+
+    class TrackioLogger:
+        """Begins a run with the first metric."""
+
+        def log_metrics(self, metrics: dict[str, float], step: int) -> None:
+            theirs.experiment.log(metrics, step=step)
+
+    given = [batch(step=0, epoch=0), with_page(batch(step=9, epoch=1))]
+    for one in given:
+        sink_for(TrackioLogger(), tmp_path).write(one)
+    kind.finish(theirs)
+    check(kind, kind.read(theirs, tmp_path), given, drawn=None)
 
 
 def test_wandb_histograms_of_too_many_bins_are_merged() -> None:

@@ -42,6 +42,13 @@ def _swanlab(logger: Any, folder: Path) -> dict[str, Any]:
     return {"_swanlab": swanlab}
 
 
+def _trackio(logger: Any, folder: Path) -> dict[str, Any]:
+    import trackio
+
+    assert logger.experiment is trackio.context_vars.current_run.get()
+    return {"_trackio": trackio}
+
+
 # The class of transformers' callback, the logger of Lightning's by which its run is made, and what the callback holds.
 HELD: dict[str, tuple[str, Make]] = {
     "WandbCallback": ("WandbLogger", _wandb),
@@ -49,6 +56,7 @@ HELD: dict[str, tuple[str, Make]] = {
     "CometCallback": ("CometLogger", lambda logger, folder: {"_experiment": logger.experiment}),
     "DVCLiveCallback": ("DVCLiveLogger", lambda logger, folder: {"live": logger.experiment}),
     "SwanLabCallback": ("SwanLabLogger", _swanlab),
+    "TrackioCallback": ("TrackioLogger", _trackio),
 }
 
 

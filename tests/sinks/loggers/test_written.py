@@ -11,7 +11,7 @@ from lightning_weightviz.sinks import sink_for
 from lightning_weightviz.sinks.support.histogram_pictures import draw_histogram
 from tests.sinks.loggers.book import check
 from tests.sinks.loggers.kinds import DRAWN, KINDS
-from tests.support.samples import ODD_NAMES, PARAMETERS, batch
+from tests.support.samples import ODD_NAMES, PARAMETERS, batch, with_page
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*weight pictures and histograms are in")
 
@@ -23,7 +23,7 @@ def test_holds_what_it_was_given(name: str, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.chdir(folder)
     logger = kind.make(folder)
     sink = sink_for(logger, tmp_path / "unused")
-    batches = [batch(step=0, epoch=0), batch(step=44, epoch=1, names=(*PARAMETERS, *ODD_NAMES[:8]))]
+    batches = [batch(step=0, epoch=0), with_page(batch(step=44, epoch=1, names=(*PARAMETERS, *ODD_NAMES[:8])))]
     for written in batches:
         sink.write(written)
     sink.flush()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from pathlib import Path
 from typing import Any
@@ -11,19 +10,18 @@ import pytest
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 
 from lightning_weightviz import sinks
-from lightning_weightviz.artifacts import Batch, Image, Raster
+from lightning_weightviz.artifacts import Batch
 from lightning_weightviz.run.errors import Tolerance
 from lightning_weightviz.sinks import register_sink
-from lightning_weightviz.sinks.html_page import HtmlPage
 from lightning_weightviz.sinks.support.delivery import Delivery
 from lightning_weightviz.sinks.support.histogram_pictures import draw_histogram
-from tests.support.samples import ODD_NAMES, batch, histogram, picture, read_events
+from tests.support.samples import batch, histogram, read_events
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*weight pictures and histograms are in")
 
 
 def _delivery(logger: Any, folder: Path) -> Delivery:
-    return Delivery([logger], folder, None, report=False, tolerance=Tolerance())
+    return Delivery([logger], folder, None, tolerance=Tolerance())
 
 
 def _failures(warnings: pytest.WarningsRecorder) -> list[str]:
@@ -116,20 +114,6 @@ def test_properties_that_raise_lose_no_picture(
     assert _failures(recwarn) == [] and logged == [1]
     root = tmp_path / ("given" if "save_dir" in raising else "saved")
     assert len(list(root.rglob("step_00000001.png"))) == 4
-
-
-def test_the_page_holds_any_name_and_is_whole(tmp_path: Path) -> None:
-    page = HtmlPage(None, tmp_path)
-    page.flush()
-    assert list(tmp_path.iterdir()) == []
-    images = [Image(f"weights.heatmap/{name}", Raster(picture(1)), "caption \ud83d <b>") for name in ODD_NAMES]
-    page.write(Batch(3, 1, images))
-    page.write(Batch(4, 2, []))
-    page.flush()
-    text = (tmp_path / "weightviz" / "report.html").read_text(encoding="utf-8")
-    assert text.count("<img") == len(images) and "<b>" not in text and "step 4" in text
-    assert len(re.findall(r"\\ud83d", text)) == len(images) + 1
-    assert sorted(path.name for path in (tmp_path / "weightviz").iterdir()) == ["report.html"]
 
 
 def test_histograms_of_endless_names_are_drawn_at_once(tmp_path: Path) -> None:

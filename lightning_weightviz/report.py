@@ -1,0 +1,96 @@
+"""The page of a run: what it shows is kept while the run goes on, and it is written again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lightning_weightviz.findings import Finding
+from lightning_weightviz.page.data import PageData
+from lightning_weightviz.page.document import document
+from lightning_weightviz.page.store import PageStore
+from lightning_weightviz.run.errors import LaterTolerance
+from lightning_weightviz.sinks.support.folder import SUBFOLDER, Place, inside, open_folder
+from lightning_weightviz.views import Scene
+
+REPORT_FILE = "report.html"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a page shows of a snapshot.
+
+    Attributes:
+        scene: It, and what came before.
+        found: All findings so far.
+        holding: Those that hold now.
+    """
+
+    scene: Scene
+    found: Sequence[Finding] = ()
+    holding: Sequence[Finding] = ()
+
+
+class Report:
+    """The page of a run, with what it shows.
+
+    Args:
+        title: One line.
+        folder: Where ``weightviz/report.html`` is written; None: only the newest snapshot is kept, and nothing written.
+
+    Attributes:
+        tolerance: Of what fails on the thread that draws.
+    """
+
+    def __init__(self, title: str, folder: Place | None) -> None:
+        self._title = title
+        self._folder = folder
+        self._newest: Seen | None = None
+        self._store = PageStore()
+        self._last_kept: Seen | None = None
+        self.tolerance = LaterTolerance()
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether snapshots are kept and the page is written."""
+        return self._folder is not None
+
+    def continue_from(self, other: Report) -> None:
+        """Goes on with what another one of the same run has kept, where both keep."""
+        if self.is_kept and other.is_kept:
+            self._store, self._last_kept = other._store, other._last_kept
+
+    def note(self, seen: Seen) -> None:
+        """Remembers the newest snapshot; on the thread that measures."""
+        self._newest = seen
+
+    def add(self, seen: Seen) -> None:
+        """Keeps a snapshot; this and `write` on the thread that draws."""
+        with self.tolerance.of("keeping the report"):
+            self._store.add(seen.scene)
+            self._last_kept = seen
+
+    def write(self) -> bytes | None:
+        """Makes the page and puts it into its file, in one step; gives it, or None where it cannot be made."""
+        content: bytes | None = None
+        with self.tolerance.of("making the report"):
+            content = self.html()
+        if content is not None and self._folder is not None:
+            with self.tolerance.of("writing the report"):
+                open_folder(inside(self._folder, SUBFOLDER)).write({REPORT_FILE: content})
+        return content
+
+    def html(self) -> bytes:
+        """The page as it is now, also where no snapshot was taken yet; while no thread adds to it."""
+        if self._last_kept is not None:
+            return document(self._store.data(self._title, self._last_kept.found, self._last_kept.holding))
+        if self._newest is not None:
+            return document(data_of(self._title, self._newest))
+        return document(PageData(self._title, (), (), ()))
+
+
+def data_of(title: str, seen: Seen) -> PageData:
+    """What the page shows of one snapshot, and of what memory holds of those before."""
+    store = PageStore()
+    store.add(seen.scene)
+    return store.data(title, seen.found, seen.holding)

@@ -1,0 +1,295 @@
+"""The page of a run, from a real training: where it is, when it is written, what is on it, and what a failure does."""
+
+from __future__ import annotations
+
+import html
+import re
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from lightning_weightviz import WeightVisualizationCallback, WeightVisualizer, report, visualize_weights
+from lightning_weightviz.artifacts import Batch, Page
+from lightning_weightviz.page.data import PageData
+from lightning_weightviz.page.document import document
+from lightning_weightviz.page.shown import WeightPage
+from tests.support.pages import names_on, ordinals_on, run_of
+from tests.support.training import Classifier, batches, trainer
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*weight pictures and histograms are in", "ignore:.*alert '", "ignore:.*snapshots were skipped"
+)
+NAMES = [name for name, _ in Classifier().named_parameters()]
+
+
+class Collected:
+    """Keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.batches: list[Batch] = []
+
+    def write(self, batch: Batch) -> None:
+        self.batches.append(batch)
+
+    def flush(self) -> None:
+        pass
+
+    @property
+    def pages(self) -> list[Page]:
+        return [one for batch in self.batches for one in batch.artifacts if isinstance(one, Page)]
+
+
+class Weights(Callback):
+    """Copies the weights before the first step and at the end of each epoch, and the page as it lies there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.epochs: list[dict[str, np.ndarray[Any, Any]]] = []
+        self.file = folder / "weightviz" / "report.html"
+        self.there: list[bool] = []
+
+    def _take(self, module: LightningModule) -> None:
+        self.epochs.append({name: one.detach().numpy().copy() for name, one in module.named_parameters()})
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._take(pl_module)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._take(pl_module)
+        self.there.append(self.file.is_file())
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[PageData]:
+    """What each page was made of."""
+    found: list[PageData] = []
+
+    def witnessed(data: PageData) -> bytes:
+        found.append(data)
+        return document(data)
+
+    monkeypatch.setattr(report, "document", witnessed)
+    return found
+
+
+def fit(folder: Path, *callbacks: Any, **arguments: Any) -> Trainer:
+    one = trainer(folder, *callbacks, **{"logger": False, **arguments})
+    one.fit(Classifier(), batches())
+    return one
+
+
+def visualization(**arguments: Any) -> WeightVisualizationCallback:
+    return WeightVisualizationCallback(**{"report": True, "max_overhead": None, **arguments})
+
+
+def test_the_page_shows_every_weight_at_the_start_and_at_the_end(tmp_path: Path, shown: list[PageData]) -> None:
+    kept = Weights(tmp_path)
+    fit(tmp_path, visualization(background=False), kept, max_epochs=6)
+    page = tmp_path / "weightviz" / "report.html"
+    assert names_on(page) == NAMES and ordinals_on(page) == [0, 1, 2, 4, 6] and run_of(page)["snapshots"] == 7
+    # Written at 0, 1, 2 and 4 snapshots, and at the end.
+    assert [data.snapshots for data in shown] == [1, 2, 3, 5, 7] and all(kept.there)
+    data = shown[-1]
+    assert data.title == "Weights of Classifier"
+    for layer in data.layers:
+        main = layer.targets["weights"].maps[0]
+        for place, frame in enumerate(main.frames):
+            values = kept.epochs[data.frames[frame].ordinal][layer.parameter.name]
+            np.testing.assert_allclose(main.cells[place].reshape(values.shape), values, rtol=2.0**-11, atol=1e-8)
+            rms = layer.targets["weights"].statistics["rms"][[moment.ordinal for moment in data.moments].index(frame)]
+            expected = kept.epochs[data.moments[int(frame)].ordinal][layer.parameter.name]
+            assert rms == pytest.approx(np.sqrt(np.mean(expected.astype(float) ** 2)), rel=1e-4)
+    (head,) = data.heads
+    assert head.name == "fc2.weight" and head.norms.shape == (5, 4)
+
+
+def test_a_reader_never_sees_half_a_page(tmp_path: Path) -> None:
+    file, seen, ended = tmp_path / "weightviz" / "report.html", set[int](), threading.Event()
+    errors: list[Exception] = []
+
+    def read() -> None:
+        while not ended.is_set():
+            try:
+                if file.is_file():
+                    seen.add(run_of(file)["snapshots"])
+            except Exception as error:
+                errors.append(error)
+            time.sleep(0.001)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        fit(tmp_path, visualization(every_n_train_steps=1), max_epochs=10)
+    finally:
+        ended.set()
+        reader.join()
+    assert not errors and len(seen) > 1
+    assert not list(tmp_path.rglob("*.partial*"))
+
+
+def test_loggers_get_the_page_once_at_the_end(tmp_path: Path) -> None:
+    kept = Collected()
+    fit(tmp_path, visualization(sinks=[kept], prefix="student/"))
+    (page,) = kept.pages
+    assert page.tag == "student/report/weights"
+    assert page.html == (tmp_path / "weightviz" / "report.html").read_bytes()
+    assert any(isinstance(one, Page) for one in kept.batches[-1].artifacts)
+
+
+def test_without_a_report_nothing_is_written_and_the_page_is_there(tmp_path: Path, shown: list[PageData]) -> None:
+    kept = Collected()
+    callback = WeightVisualizationCallback(sinks=[kept], max_overhead=None)
+    assert names_on(callback.page.content) == []
+    shown.clear()
+    fit(tmp_path, callback, max_epochs=5)
+    assert not kept.pages and not list(tmp_path.rglob("report.html")) and not shown
+    page = callback.page.content
+    assert names_on(page) == NAMES and ordinals_on(page) == [0, 1, 2, 4, 5]
+
+
+def test_the_page_can_be_had_while_training_goes_on(tmp_path: Path) -> None:
+    callback, pages = visualization(), list[bytes]()
+
+    class Asks(Callback):
+        def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+            pages.append(callback.page.content)
+
+    fit(tmp_path, callback, Asks(), max_epochs=3)
+    assert [run_of(page)["snapshots"] for page in pages] == [2, 3, 4]
+
+
+def test_findings_are_on_the_page(tmp_path: Path) -> None:
+    class Breaks(Callback):
+        def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+            with torch.no_grad():
+                next(pl_module.parameters())[0, 0] = torch.nan
+
+    callback = visualization(on_alert="ignore")
+    fit(tmp_path, Breaks(), callback)
+    found = run_of(tmp_path / "weightviz" / "report.html")["findings"]
+    assert [one["rule"] for one in found] == [one.rule for one in callback.findings]
+    assert {one["open"] for one in found if one["rule"] == "nan"} == {True}
+
+
+def test_a_page_that_cannot_be_made_is_reported_once_and_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    def fails(data: PageData) -> bytes:
+        raise ZeroDivisionError("no page today")
+
+    monkeypatch.setattr(report, "document", fails)
+    kept = Collected()
+    one = fit(tmp_path, visualization(sinks=[kept]))
+    assert one.current_epoch == 3 and not kept.pages and len(kept.batches) >= 4
+    [reported] = [str(warning.message) for warning in recwarn if "failed with" in str(warning.message)]
+    assert reported.startswith("making the report failed with ZeroDivisionError: no page today")
+
+
+def test_a_folder_that_cannot_be_written_to_is_reported_once_and_loggers_get_the_page(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    (tmp_path / "weightviz").write_text("a file")
+    kept = Collected()
+    fit(tmp_path, visualization(sinks=[kept]))
+    assert len(kept.pages) == 1
+    [reported] = [str(warning.message) for warning in recwarn if "failed with" in str(warning.message)]
+    assert reported.startswith("writing the report failed with")
+
+
+def test_a_training_that_fails_leaves_its_page(tmp_path: Path) -> None:
+    class Fails(Callback):
+        def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+            if trainer.current_epoch == 3:
+                raise KeyboardInterrupt
+
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        fit(tmp_path, Fails(), visualization(), max_epochs=5)
+    assert ordinals_on(tmp_path / "weightviz" / "report.html") == [0, 1, 2, 3]
+
+
+def test_a_resumed_training_shows_what_came_before(tmp_path: Path, shown: list[PageData]) -> None:
+    kept = Weights(tmp_path)
+    first = fit(tmp_path, visualization(background=False), kept, max_epochs=2)
+    first.save_checkpoint(tmp_path / "last.ckpt")
+    callback = visualization(background=False)
+    trainer(tmp_path, callback, logger=False, max_epochs=4).fit(
+        Classifier(), batches(), ckpt_path=str(tmp_path / "last.ckpt"), weights_only=False
+    )
+    data = shown[-1]
+    assert [frame.ordinal for frame in data.frames] == [0, 1, 2, 4] and data.snapshots == 5
+    fc1 = data.layers[NAMES.index("fc1.weight")].targets["weights"].maps[0]
+    np.testing.assert_allclose(fc1.cells[0], kept.epochs[0]["fc1.weight"], rtol=2.0**-10, atol=1e-6)
+
+
+def test_a_further_fit_of_the_same_trainer_loses_nothing(tmp_path: Path, shown: list[PageData]) -> None:
+    module, one = Classifier(), trainer(tmp_path, visualization(), logger=False, max_epochs=2)
+    one.fit(module, batches())
+    one.fit_loop.max_epochs = 4
+    one.fit(module, batches())
+    data = shown[-1]
+    assert [frame.ordinal for frame in data.frames] == [0, 1, 2, 4]
+    for layer in data.layers:
+        histograms = layer.targets["weights"].histograms
+        # A resumed run, which has the film alone, begins without.
+        assert histograms is not None and histograms.frames.tolist() == [0, 1, 2, 3], layer.parameter.name
+
+
+def test_the_page_counts_as_time_that_was_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(data: PageData) -> bytes:
+        begun = time.thread_time()
+        while time.thread_time() - begun < 0.3:
+            pass
+        return b"slow"
+
+    monkeypatch.setattr(report, "document", slow)
+    visualizer = WeightVisualizer(Classifier(), folder=tmp_path, report=True)
+    visualizer.log(0)
+    visualizer.finish()
+    assert visualizer.spent.seconds > 0.6  # at the first snapshot and at the end
+    assert visualizer.page == b"slow"
+
+
+def test_a_notebook_shows_the_page_escaped_once(tmp_path: Path) -> None:
+    content = '<!doctype html><p title="a &amp; b">größe</p><script>"</iframe>"</script>'.encode()
+    page = WeightPage(content)
+    shown = page._repr_html_()
+    [source] = re.findall(r'<iframe srcdoc="([^"]*)"', shown)
+    assert html.unescape(source).encode() == content
+    assert shown.count("<") == 2 and "allow-same-origin" not in shown
+    assert page.save(tmp_path / "page.html").read_bytes() == content and len(repr(page)) < 40
+    with pytest.raises(FileNotFoundError):
+        page.save(tmp_path / "missing" / "page.html")
+
+
+def test_a_model_alone_is_a_page_of_one_moment(tmp_path: Path, shown: list[PageData]) -> None:
+    page = visualize_weights(Classifier(), interactive=True, class_names=list("abcd"))
+    assert isinstance(page, WeightPage) and names_on(page.content) == NAMES
+    assert run_of(page.content)["title"] == "Weights of Classifier"
+    torch.save(Classifier().state_dict(), tmp_path / "last.pt")
+    page = visualize_weights(tmp_path / "last.pt", "fc1", interactive=True)
+    assert names_on(page.content) == ["fc1.weight", "fc1.bias"] and "last.pt" in run_of(page.content)["title"]
+    with pytest.raises(TypeError, match="interactive must be True or False, got 'page'"):
+        visualize_weights(Classifier(), interactive="page")  # type: ignore[call-overload]
+
+
+HOSTILE = ["</script><script>alert(1)</script>", 'a"b', "x" * 300, "\u202eevil", "\ud83d half", "a/b c\n"]
+
+
+def test_names_that_could_be_markup_stay_data(tmp_path: Path) -> None:
+    class Odd(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            for name in HOSTILE:
+                self.register_parameter(name, torch.nn.Parameter(torch.randn(3, 4)))
+
+    visualizer = WeightVisualizer(Odd(), folder=tmp_path, report=True, on_alert="ignore")
+    visualizer.log(0)
+    visualizer.finish()
+    page = tmp_path / "weightviz" / "report.html"
+    assert b"<script>alert" not in page.read_bytes()
+    assert len(names_on(page)) == len(HOSTILE) and HOSTILE[1] in names_on(page) and HOSTILE[3] in names_on(page)
