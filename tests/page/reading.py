@@ -163,5 +163,5 @@ def silent_reader(reader: Reader) -> Iterator[Reader]:
     reader.requests()
     yield reader
     assert reader.console() == []
-    other = [url for url in reader.requests() if not url.startswith(("about:blank", reader.folder.as_uri()))]
+    other = [url for url in reader.requests() if not url.startswith(("about:", reader.folder.as_uri()))]
     assert other == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import re
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -260,3 +261,20 @@ def test_frames_kept_coarser_say_so(reader: Reader) -> None:
     assert "2×2" in reader.point(0.6, 0.6).text
     reader.at(0)
     assert "8×8" in reader.reading().text and "coarser" in reader.reading().text
+
+
+def test_page_in_a_frame_of_a_notebook(reader: Reader) -> None:
+    """Sandboxed, without an address or an origin of its own."""
+    page = html.escape(document(samples.digits(10)[0]).decode())
+    path = reader.folder / "notebook.html"
+    path.write_text(f'<!doctype html><iframe width=900 height=700 sandbox="allow-scripts" srcdoc="{page}"></iframe>')
+    reader.browser.open(path.as_uri())
+    reader.driver.switch_to.frame(0)
+    try:
+        reader.browser.wait_for("page", lambda: reader.ask("document.documentElement.dataset.ready"))
+        reader.choose("fc2.weight")
+        reader.at(2)
+        assert reader.ask("document.querySelector('#time').value") == "2"
+        assert "epoch 2" in reader.text("#now")
+    finally:
+        reader.driver.switch_to.default_content()
