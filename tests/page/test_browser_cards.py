@@ -215,9 +215,12 @@ def test_second_page_is_dropped_or_chosen(reader: Reader, tmp_path: Path) -> Non
           document.body.dispatchEvent(new DragEvent(kind, {dataTransfer: data, bubbles: true, cancelable: true}));"""
     reader.driver.execute_script(drop, "<p>something else", "wrong.html")
     reader.browser.wait_for("a word", lambda: "wrong.html is no page" in reader.text("#runs"))
+    newer = path.read_text().replace('{"format":1,', '{"format":999,')
+    reader.driver.execute_script(drop, newer, "newer.html")
+    reader.browser.wait_for("a word", lambda: "newer.html is a page of another version" in reader.text("#runs"))
     evil = "<script>document.title='owned'</script><script id=data type=application/json>{\"layers\": 3}</script>"
     reader.driver.execute_script(drop, evil, "evil.html")
-    reader.browser.wait_for("a word", lambda: "evil.html is no page" in reader.text("#runs"))
+    reader.browser.wait_for("a word", lambda: "evil.html is a page of another version" in reader.text("#runs"))
     reader.driver.execute_script(drop, path.read_text(), "other.html")
     reader.browser.wait_for("the other run", lambda: "<b>other</b> run" in reader.text("#runs"))
     check_both(reader, values, others, 4)
@@ -278,3 +281,11 @@ def test_page_in_a_frame_of_a_notebook(reader: Reader) -> None:
         assert "epoch 2" in reader.text("#now")
     finally:
         reader.driver.switch_to.default_content()
+
+
+def test_damaged_page_says_so(reader: Reader) -> None:
+    data = samples.digits(5)[0]
+    page = re.sub(rb'(id="block-0">)[^<]*', rb"\1AAAA", document(data))
+    (reader.folder / "page.html").write_bytes(page)
+    reader.browser.open((reader.folder / "page.html").as_uri())
+    reader.browser.wait_for("a word", lambda: "The page cannot be shown" in reader.text("#findings"))
