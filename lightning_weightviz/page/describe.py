@@ -17,6 +17,8 @@ from lightning_weightviz.views.support.words import axis_nouns, describe, row_wo
 
 Json = dict[str, Any]
 
+FORMAT = 1
+"""Another number where a script of this version cannot read what an older or newer one has written."""
 STRIPS = ("rms", "relative_change", "rotation")
 """What the table of layers shows over time."""
 
@@ -40,6 +42,7 @@ def described(data: PageData, steps: int = FINE) -> tuple[Json, list[Block]]:
         blocks.append(Block())
         heads.append(_head(head, blocks[-1], len(blocks), steps))
     return {
+        "format": FORMAT,
         "title": data.title,
         "timeless": data.timeless,
         "snapshots": data.snapshots,

@@ -159,9 +159,11 @@ class Reader:
 
 def silent_reader(reader: Reader) -> Iterator[Reader]:
     """For a fixture: whatever a test does, the console stays empty and nothing is asked for but the page itself."""
+    # Away from the browser's own first page.
+    reader.driver.get("about:blank")
     reader.console()
     reader.requests()
     yield reader
-    assert reader.console() == []
-    other = [url for url in reader.requests() if not url.startswith(("about:blank", reader.folder.as_uri()))]
-    assert other == []
+    assert (said := reader.console()) == [], said
+    other = [url for url in reader.requests() if not url.startswith(("about:", reader.folder.as_uri()))]
+    assert other == [], other

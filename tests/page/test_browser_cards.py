@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import re
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -214,9 +215,12 @@ def test_second_page_is_dropped_or_chosen(reader: Reader, tmp_path: Path) -> Non
           document.body.dispatchEvent(new DragEvent(kind, {dataTransfer: data, bubbles: true, cancelable: true}));"""
     reader.driver.execute_script(drop, "<p>something else", "wrong.html")
     reader.browser.wait_for("a word", lambda: "wrong.html is no page" in reader.text("#runs"))
+    newer = path.read_text().replace('{"format":1,', '{"format":999,')
+    reader.driver.execute_script(drop, newer, "newer.html")
+    reader.browser.wait_for("a word", lambda: "newer.html is a page of another version" in reader.text("#runs"))
     evil = "<script>document.title='owned'</script><script id=data type=application/json>{\"layers\": 3}</script>"
     reader.driver.execute_script(drop, evil, "evil.html")
-    reader.browser.wait_for("a word", lambda: "evil.html is no page" in reader.text("#runs"))
+    reader.browser.wait_for("a word", lambda: "evil.html is a page of another version" in reader.text("#runs"))
     reader.driver.execute_script(drop, path.read_text(), "other.html")
     reader.browser.wait_for("the other run", lambda: "<b>other</b> run" in reader.text("#runs"))
     check_both(reader, values, others, 4)
@@ -260,3 +264,28 @@ def test_frames_kept_coarser_say_so(reader: Reader) -> None:
     assert "2×2" in reader.point(0.6, 0.6).text
     reader.at(0)
     assert "8×8" in reader.reading().text and "coarser" in reader.reading().text
+
+
+def test_page_in_a_frame_of_a_notebook(reader: Reader) -> None:
+    """Sandboxed, without an address or an origin of its own."""
+    page = html.escape(document(samples.digits(10)[0]).decode())
+    path = reader.folder / "notebook.html"
+    path.write_text(f'<!doctype html><iframe width=900 height=700 sandbox="allow-scripts" srcdoc="{page}"></iframe>')
+    reader.browser.open(path.as_uri())
+    reader.driver.switch_to.frame(0)
+    try:
+        reader.browser.wait_for("page", lambda: reader.ask("document.documentElement.dataset.ready"))
+        reader.choose("fc2.weight")
+        reader.at(2)
+        assert reader.ask("document.querySelector('#time').value") == "2"
+        assert "epoch 2" in reader.text("#now")
+    finally:
+        reader.driver.switch_to.default_content()
+
+
+def test_damaged_page_says_so(reader: Reader) -> None:
+    data = samples.digits(5)[0]
+    page = re.sub(rb'(id="block-0">)[^<]*', rb"\1AAAA", document(data))
+    (reader.folder / "page.html").write_bytes(page)
+    reader.browser.open((reader.folder / "page.html").as_uri())
+    reader.browser.wait_for("a word", lambda: "The page cannot be shown" in reader.text("#findings"))

@@ -1,6 +1,7 @@
 // A second run: another page's file that is dropped here, or chosen; its data alone are read.
 
 import { make, named, part } from "./dom.js";
+import { counted } from "./findings.js";
 import { Run } from "./run.js";
 import { runs } from "./runs.js";
 import { tell } from "./state.js";
@@ -15,8 +16,13 @@ async function take(file) {
     runs.other = new Run(page);
     showRuns("");
     tell("other");
-  } catch {
-    showRuns(`${file.name} is no page of lightning_weightviz`);
+  } catch (trouble) {
+    // What is no JSON is no page either.
+    const words =
+      trouble instanceof SyntaxError || !(trouble instanceof Error)
+        ? "no page of lightning_weightviz"
+        : trouble.message;
+    showRuns(`${file.name} is ${words}`);
   }
 }
 
@@ -32,8 +38,10 @@ function showRuns(trouble) {
     },
   });
   const choose = make("label", { class: "file" }, runs.other ? "another run…" : "compare with a second run…", input);
+  const open = runs.other?.facts.findings.filter((finding) => finding.open) ?? [];
+  const found = open.length ? ` (${counted(open)} now)` : "";
   const words = runs.other
-    ? [make("span", { class: "other-title" }, "beside it: ", named(runs.other.facts.title))]
+    ? [make("span", { class: "other-title" }, "beside it: ", named(runs.other.facts.title), found)]
     : [];
   const away =
     runs.other &&

@@ -98,7 +98,7 @@ export function findingItem(finding, linked) {
  * How many of what: "1 error, 2 warnings".
  * @param {FindingFacts[]} findings
  */
-function counted(findings) {
+export function counted(findings) {
   return GRAVITY.map((name) => [name, findings.filter((finding) => finding.severity === name).length])
     .filter(([, count]) => count)
     .map(([name, count]) => `${count} ${name}${count === 1 ? "" : "s"}`)

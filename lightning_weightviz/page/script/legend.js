@@ -54,10 +54,10 @@ export function meaningOf(frames) {
   const { facts } = frames;
   const thing =
     facts.name === "norms" ? "norm of one kernel" : facts.name === "sums" ? "sum of one kernel" : "one weight";
-  if (frames.tiled) return `each tile one ${frames.layer.unit}, one range for all`;
+  if (frames.tiled) return `each tile: one ${frames.layer.unit}, one range for all`;
   const [height, width] = [facts.cells.shape[1], facts.cells.shape[2]];
-  if (height === facts.shape[0] && width === facts.shape[1]) return `each cell ${thing}`;
+  if (height === facts.shape[0] && width === facts.shape[1]) return `each cell: ${thing}`;
   const block = `${Math.ceil(facts.shape[0] / height)}×${Math.ceil(facts.shape[1] / width)}`;
   const uneven = facts.shape[0] % height || facts.shape[1] % width ? "up to " : "";
-  return `each cell the value farthest from 0 of ${uneven}${block}`;
+  return `each cell: the value farthest from 0 of ${uneven}${block}`;
 }

@@ -62,4 +62,8 @@ async function begin() {
   document.documentElement.dataset.ready = "true";
 }
 
-void begin();
+begin().catch((trouble) => {
+  const old = typeof DecompressionStream === "undefined";
+  const words = old ? "this browser is too old: it has no DecompressionStream" : String(trouble);
+  part("findings").prepend(make("p", { role: "alert" }, `The page cannot be shown: ${words}`));
+});

@@ -29,9 +29,12 @@ import { inflate } from "./decode.js";
  *   cause: string, advice: string, source: string, timeless: boolean, message: string, open: boolean}} FindingFacts
  */
 /**
- * @typedef {{title: string, timeless: boolean, snapshots: number, moments: Times, frames: Times, layers: LayerFacts[], heads: HeadFacts[],
+ * @typedef {{format: number, title: string, timeless: boolean, snapshots: number, moments: Times, frames: Times, layers: LayerFacts[], heads: HeadFacts[],
  *   findings: FindingFacts[], strips: Note, totals: Record<string, Curves>}} Facts
  */
+
+/** As the page is written. */
+const FORMAT = 1;
 
 export class Run {
   /**
@@ -43,9 +46,7 @@ export class Run {
     if (!element) throw new Error("no page of lightning_weightviz");
     /** @type {Facts} */
     this.facts = JSON.parse(element.textContent ?? "");
-    if (!Array.isArray(this.facts?.layers) || !Array.isArray(this.facts.frames?.step)) {
-      throw new Error("no page of lightning_weightviz");
-    }
+    if (this.facts?.format !== FORMAT) throw new Error("a page of another version of lightning_weightviz");
     this.page = page;
     this.prefix = prefix;
     /** @type {Map<number, Promise<Uint8Array>>} */
