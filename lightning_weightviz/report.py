@@ -70,6 +70,11 @@ class Report:
             self._store.add(seen.scene)
             self._last_kept = seen
 
+    def renew(self, scene: Scene) -> None:
+        """Keeps more of the snapshot that was kept last: what was measured of it since."""
+        with self.tolerance.of("keeping the report"):
+            self._store.renew(scene)
+
     def write(self) -> bytes | None:
         """Makes the page and puts it into its file, in one step; gives it, or None where it cannot be made."""
         content: bytes | None = None

@@ -396,6 +396,8 @@ class WeightVisualizer:
             extra=[seen.text],
             keep=lambda one: isinstance(one, Animation) or (isinstance(one, Image) and prefix + one.tag not in drawn),
         )
+        if self.report.is_kept and self.settings.needs_spectra:
+            self.report.renew(seen.scene)
         page = self.report.write() if self.report.is_kept else None
         if page is None:
             return rendered

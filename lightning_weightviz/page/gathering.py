@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lightning_weightviz.page.data import Classes, Histograms, Map
+from lightning_weightviz.page.data import Classes, Histograms, Map, Spectra
 from lightning_weightviz.page.shot import HeadShot, MapShot, ParameterShot, Shot
 from lightning_weightviz.snapshot import ClassRows, pool_extreme
 
@@ -79,6 +79,21 @@ def histograms_of(key: str, shape: tuple[int, ...], shots: Sequence[Shot]) -> Hi
         # Where there are fewer bins, further ones have no width and hold nothing.
         np.stack([np.pad(edges, (0, bins + 1 - len(edges)), mode="edge") for _, (edges, _) in found]),
         np.stack([np.pad(counts, (0, bins - len(counts))) for _, (_, counts) in found]),
+    )
+
+
+def spectra_of(key: str, shape: tuple[int, ...], shots: Sequence[Shot]) -> Spectra | None:
+    """The singular values of the parameter at a key; None where none were kept."""
+    found = [(frame, one.spectrum) for frame, one in _of_shape(key, shape, shots) if one.spectrum is not None]
+    if not found:
+        return None
+    values = [spectrum.values[0].astype(np.float32) for _, spectrum in found]
+    most = max(map(len, values))
+    return Spectra(
+        np.array([frame for frame, _ in found], np.int64),
+        np.stack([np.pad(one, (0, most - len(one)), constant_values=np.nan) for one in values]),
+        np.array([spectrum.edges[0] for _, spectrum in found], np.float32),
+        exact=all(spectrum.complete for _, spectrum in found),
     )
 
 

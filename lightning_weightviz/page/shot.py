@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from lightning_weightviz.memory import Half, Memory, Time, extra_key, half_of, key_of, templates_key
 from lightning_weightviz.page.grids import Grid, within
-from lightning_weightviz.snapshot import ClassRows, Counts, Measurement, Snapshot, pool_extreme, pool_mean
+from lightning_weightviz.snapshot import ClassRows, Counts, Measurement, Snapshot, Spectrum, pool_extreme, pool_mean
 from lightning_weightviz.views import Scene
 from lightning_weightviz.views.histogram import rebin
 
@@ -21,6 +21,8 @@ MOST_BINS = 1 << 14
 """Of all histograms of a snapshot."""
 FEWEST_BINS = 16
 """Of one histogram, where the user asked for no fewer."""
+MOST_SINGULAR_VALUES = 128
+"""Of a parameter, the largest."""
 MOST_COMPARED = 128
 """Classes that have a row of cosines by themselves."""
 
@@ -44,11 +46,13 @@ class ParameterShot:
         shape: The parameter's: under its name another one may come.
         maps: By name, the main one first.
         histogram: Edges float64, (b + 1,), and counts int64, (b,).
+        spectrum: The largest singular values; None where they were not measured, or are of several matrices.
     """
 
     shape: tuple[int, ...]
     maps: Mapping[str, MapShot] = field(default_factory=dict)
     histogram: tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]] | None = None
+    spectrum: Spectrum | None = None
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,9 @@ def shot_of(scene: Scene) -> Shot:
         kept.setdefault(key, {})[name] = _kept(one, grids[(key, name)])
     bins = min(scene.style.bins, max(MOST_BINS // max(len(measured), 1), FEWEST_BINS))
     parameters = {
-        key: ParameterShot(one.parameter.shape, kept.get(key, {}), _histogram(one.counts, bins))
+        key: ParameterShot(
+            one.parameter.shape, kept.get(key, {}), _histogram(one.counts, bins), _largest(one.spectrum)
+        )
         for key, one in measured.items()
     }
     return Shot(time_of(snapshot), parameters, dict(_heads(scene)))
@@ -170,6 +176,16 @@ def _histogram(counts: Counts, bins: int) -> tuple[npt.NDArray[np.float64], npt.
         return None
     binned = rebin("", counts, bins)
     return binned.edges, binned.counts
+
+
+def _largest(spectrum: Spectrum | None) -> Spectrum | None:
+    if spectrum is None or len(spectrum.values) != 1 or not spectrum.known.all():
+        return None
+    return replace(
+        spectrum,
+        values=spectrum.values[:, :MOST_SINGULAR_VALUES],
+        complete=spectrum.complete and spectrum.values.shape[1] <= MOST_SINGULAR_VALUES,
+    )
 
 
 def _heads(scene: Scene) -> Iterator[tuple[str, HeadShot]]:

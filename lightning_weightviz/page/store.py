@@ -9,7 +9,7 @@ import numpy as np
 from lightning_weightviz.findings import Finding
 from lightning_weightviz.memory import Statistics, Timeline, keeps_frame, key_of, merged, statistics_key, statistics_of
 from lightning_weightviz.page.data import MAX_FRAMES, Floats, Layer, PageData, Series, When
-from lightning_weightviz.page.gathering import classes_of, histograms_of, maps_of
+from lightning_weightviz.page.gathering import classes_of, histograms_of, maps_of, spectra_of
 from lightning_weightviz.page.resumed import shots_before, statistics_before, times_before
 from lightning_weightviz.page.shot import Shot, shot_of, time_of
 from lightning_weightviz.snapshot import TOTAL, Parameter, Target
@@ -59,6 +59,12 @@ class PageStore:
                 for place, shot in enumerate(self._shots)
                 if place == 0 or keeps_frame(shot.time.ordinal, self._base)
             ]
+
+    def renew(self, scene: Scene) -> None:
+        """Takes in more of the newest scene: what was measured of it since."""
+        self._newest = scene
+        if self._shots[-1].time == time_of(scene.snapshot):
+            self._shots[-1] = shot_of(scene)
 
     def data(self, title: str, findings: Sequence[Finding] = (), holding: Collection[Finding] = ()) -> PageData:
         """What the page shows now.
@@ -110,5 +116,6 @@ def _layers(known: Mapping[Target, Mapping[str, Parameter]], curves: Curves, sho
                 curves.get(statistics_key(target, name), {}),
                 maps_of(key, shape, shots),
                 histograms_of(key, shape, shots),
+                spectra_of(key, shape, shots),
             )
     return [Layer(parameter, series[name]) for name, parameter in parameters.items()]

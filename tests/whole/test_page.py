@@ -293,3 +293,28 @@ def test_names_that_could_be_markup_stay_data(tmp_path: Path) -> None:
     page = tmp_path / "weightviz" / "report.html"
     assert b"<script>alert" not in page.read_bytes()
     assert len(names_on(page)) == len(HOSTILE) and HOSTILE[1] in names_on(page) and HOSTILE[3] in names_on(page)
+
+
+@pytest.mark.parametrize("snapshots", [3, 6])
+def test_singular_values_are_those_of_the_milestones_and_of_the_last_snapshot(
+    snapshots: int, tmp_path: Path, shown: list[PageData]
+) -> None:
+    first = torch.nn.Linear(12, 9)
+    model = torch.nn.Sequential(first, torch.nn.Linear(9, 4))
+    visualizer = WeightVisualizer(model, sinks=[Collected()], folder=tmp_path, views=("spectrum",), report=True)
+    truth = []
+    for step in range(snapshots):
+        with torch.no_grad():
+            first.weight.mul_(1.5)
+        truth.append(np.linalg.svd(first.weight.detach().double().numpy(), compute_uv=False))
+        visualizer.log(step, epoch=step)
+    visualizer.finish()
+    (layer,) = (one for one in shown[-1].layers if one.parameter.name == "0.weight")
+    spectra = layer.targets["weights"].spectra
+    assert spectra is not None and spectra.exact
+    ordinals = [shown[-1].frames[frame].ordinal for frame in spectra.frames]
+    assert ordinals == sorted({0, 1, 2, 4, snapshots - 1} & set(range(snapshots)))
+    for found, ordinal in zip(spectra.values, ordinals, strict=True):
+        np.testing.assert_allclose(found, truth[ordinal], rtol=1e-4, atol=1e-5)
+    (bias,) = (one for one in shown[-1].layers if one.parameter.name == "0.bias")
+    assert bias.targets["weights"].spectra is None
