@@ -279,7 +279,8 @@ function ticks(lines, length, cells, pixels, apart) {
   const found = [];
   for (let index = 0; index < length; index += step) {
     const line = lines.indexOf(Math.floor((index * cells) / length));
-    if (line >= 0) found.push([index, line]);
+    // Of several round indices in one cell the first.
+    if (line >= 0 && line !== found.at(-1)?.[1]) found.push([index, line]);
   }
   return found;
 }
