@@ -102,9 +102,8 @@ def sentences(found: Spectrum) -> Iterator[str]:
     """What there is to see, in words."""
     matrices = len(found.values)
     if broken := int((~found.known).sum()):
-        whose = (
-            "the matrix holds" if matrices == 1 else f"{broken} of {matrices} matrices hold{'s' if broken == 1 else ''}"
-        )
+        verb = "holds" if broken == 1 else "hold"
+        whose = f"the matrix {verb}" if matrices == 1 else f"{broken} of {matrices} matrices {verb}"
         yield f"no spectrum: {whose} NaN or infinities"
     if found.known.any() and not found.relative.size:
         yield "no spectrum: all values are equal, so there is no spread to compare with"
@@ -162,7 +161,7 @@ def _draw_now(page: Page, found: Spectrum, scale: EdgeScale) -> Plot:
     for tick in scale.ticks:
         x = round(plot.x.at(scale.place(tick)))
         page.line([(x, box.bottom + 1), (x, box.bottom + 6)], color=GREY)
-        page.text(x, box.bottom + 9, number(tick), size=SMALL, color=GREY, anchor="ma")
+        _write_below(page, plot, x, number(tick))
     page.y = box.bottom + 12 + round(1.35 * SMALL)
     return plot
 
@@ -219,13 +218,19 @@ def _draw_over_time(page: Page, points: Sequence[SpectralPoint], scale: EdgeScal
     for place in reversed(range(len(points))):
         text = number(points[place].epoch if by_epoch else points[place].step, digits=9)
         x, half = plot.x.at(place), text_width(text, SMALL) / 2
-        middle = min(x, WIDTH - MARGIN - half)
-        if middle + half + 10 <= end:
+        if min(x + half, WIDTH - MARGIN) + 10 <= end:
             page.line([(x, box.bottom + 1), (x, box.bottom + 6)], color=GREY)
-            page.text(middle, box.bottom + 9, text, size=SMALL, color=GREY, anchor="ma")
-            end = middle - half
+            end = _write_below(page, plot, x, text)
     page.y = box.bottom + 16 + round(1.35 * SMALL)
     return plot
+
+
+def _write_below(page: Page, plot: Plot, x: float, text: str) -> float:
+    """A tick's text within the margins; returns its left end."""
+    half = text_width(text, SMALL) / 2
+    middle = min(x, WIDTH - MARGIN - half)
+    page.text(middle, plot.box.bottom + 9, text, size=SMALL, color=GREY, anchor="ma")
+    return middle - half
 
 
 def _legend(found: Spectrum) -> list[Fact]:

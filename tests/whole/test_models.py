@@ -116,7 +116,17 @@ def test_every_kind_is_shown_without_a_failure_and_unchanged(name: str) -> None:
     before = {key: value.clone() for key, value in model.state_dict().items()}
     kept, random_state = Kept(), torch.get_rng_state()
     pictured: dict[str, Any] = {"max_layers": 99, "sinks": [kept]}
-    views = ("heatmap", "histogram", "statistics", "distribution", "evolution", "classes", "overview", "drift")
+    views = (
+        "heatmap",
+        "histogram",
+        "statistics",
+        "distribution",
+        "evolution",
+        "classes",
+        "overview",
+        "drift",
+        "spectrum",
+    )
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         visualizer = WeightVisualizer(model, views=views, targets=("weights", "gradients", "updates"), **pictured)

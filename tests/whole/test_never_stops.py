@@ -347,7 +347,7 @@ HOOKS = ("take", "learn", "stop_waiting", "before_step", "after_step", "state_di
 def test_nothing_that_looks_at_the_model_stops_training(
     method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: Any) -> Any:
+    def fail(*_: Any, **__: Any) -> Any:
         raise ZeroDivisionError("no model")
 
     monkeypatch.setattr(observer.Observer, method, fail)
