@@ -119,9 +119,7 @@ def shot_of(scene: Scene) -> Shot:
         kept.setdefault(key, {})[name] = _kept(one, grids[(key, name)])
     bins = min(scene.style.bins, max(MOST_BINS // max(len(measured), 1), FEWEST_BINS))
     parameters = {
-        key: ParameterShot(
-            one.parameter.shape, kept.get(key, {}), _histogram(one.counts, bins), _largest(one.spectrum)
-        )
+        key: ParameterShot(one.parameter.shape, kept.get(key, {}), _histogram(one.counts, bins), _largest(one.spectrum))
         for key, one in measured.items()
     }
     return Shot(time_of(snapshot), parameters, dict(_heads(scene)))
