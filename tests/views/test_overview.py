@@ -249,6 +249,14 @@ def test_epochs_stand_below_their_cells(epochs: int, count: int, monkeypatch: py
     assert {"0", str(epochs)} <= {text for _, text in labels}
 
 
+def test_what_is_of_no_training_has_no_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    sight = scene({"w": normal(3, 3)})
+    texts = [text for _, text in texts_with_places(sight, monkeypatch)]
+    still = replace(sight, snapshot=replace(sight.snapshot, timeless=True))
+    timeless = [text for _, text in texts_with_places(still, monkeypatch)]
+    assert "epoch" in texts and "epoch" not in timeless
+
+
 def test_steps_are_told_where_an_epoch_has_several_snapshots(monkeypatch: pytest.MonkeyPatch) -> None:
     sight = scene({"w": normal(3, 3)}, epochs=3)
     memory = replace(sight.memory, epochs=np.array([0, 0, 1, 1]), steps=np.array([0, 500, 12_345, 20_000]))
