@@ -204,9 +204,11 @@ def test_names_begin_within_the_page_and_keep_their_numbers(count: int, monkeypa
 
 def test_equal_words_of_names_are_cut_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["attention_projection.output_dense_of_a_block.weight", "norm.weight"]
-    weights = {f"layer{index}.{index}.{word}": np.ones(1) for index in range(8) for word in words}
+    weights = {f"layers.{index}.{word}": np.ones(1) for index in range(8) for word in words}
+    weights["head.weight"] = np.ones(1)
     names = [text for _, text in texts_with_places(scene(weights), monkeypatch) if text.endswith(".weight")]
-    assert names == [f"l{i}.{i}.{word}" for i in range(8) for word in ("a.o.weight", "n.weight")]
+    cut = [f"l.{i}.{word}" for i in range(8) for word in ("a.o.weight", "n.weight")]
+    assert names == [*cut, "head.weight"]
 
 
 @pytest.mark.parametrize("count", [MAX_TALL, MAX_TALL + 1, MAX_MIDDLE])
