@@ -71,6 +71,10 @@ class WeightVisualizationCallback(Host, keras.callbacks.Callback):  # type: igno
         before, at_once = self._batches.ended, int(getattr(self._model, "steps_per_execution", 1) or 1)
         self._batches.end_epoch(at_once, (self.params or {}).get("steps"))
         self._start_if(True)
+        if self._training is not None:
+            # The optimizer is not read here; losses and metrics are numbers by now.
+            logged = dict(logs or {})
+            self._training.visualizer.ask_training = lambda: ((), logged, None, None)
         self._reach(before, ends_epoch=True)
 
     @hook

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from matplotlib import get_data_path
@@ -116,15 +116,26 @@ def fit_name(name: str, width: float, size: int = BODY, bold: bool = False) -> s
 
 
 def fit_names(names: Sequence[str], width: float, size: int = BODY, bold: bool = False) -> list[str]:
-    """`fit_name` of several, of all of which as many words are cut, so that equal words stay equal."""
+    """`fit_name` of several; of those that begin with one word as many words are cut, so that equal ones stay equal."""
     all_words = [_within_reach(name).split(".") for name in names]
-    for index in range(max(len(words) for words in all_words) - 1):
-        if all(text_width(".".join(words), size, bold) <= width for words in all_words):
-            break
-        for words in all_words:
-            if index < len(words) - 1 and not words[index].isdigit():
-                words[index] = words[index][:1] + _NUMBER_AT_END.sub(r"\1", words[index][1:])
-    return [fit(".".join(words), width, size, bold) for words in all_words]
+    counts: dict[str, int] = {}
+    for words in all_words:
+        most = len(words) - 1
+        whole = _most(most, partial(_fits_with, words, width, size, bold))
+        counts[words[0]] = max(counts.get(words[0], 0), most - whole)
+    return [fit(_cut(words, counts[words[0]]), width, size, bold) for words in all_words]
+
+
+def _fits_with(words: Sequence[str], width: float, size: int, bold: bool, whole: int) -> bool:
+    """Whether a name of which so many words before the last stay whole is not too wide."""
+    return text_width(_cut(words, len(words) - 1 - whole), size, bold) <= width
+
+
+def _cut(words: Sequence[str], count: int) -> str:
+    """The first `count` words, but never the last one, cut to a letter and the number at their end."""
+    count = min(count, len(words) - 1)
+    cut = (word if word.isdigit() else word[:1] + _NUMBER_AT_END.sub(r"\1", word[1:]) for word in words[:count])
+    return ".".join([*cut, *words[count:]])
 
 
 @lru_cache(maxsize=512)

@@ -12,6 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+NEWEST = 4
+"""Entries of the log that are looked at."""
+
 
 def callbacks_with(callback: Any) -> Sequence[Any]:
     """All callbacks of the Trainer that calls this one, in their order; it alone where no Trainer does."""
@@ -25,7 +28,8 @@ def callbacks_with(callback: Any) -> Sequence[Any]:
 
 def facts(optimizers: Sequence[Any], state: Any) -> tuple[Sequence[Any], Mapping[str, Any], int | None, int | None]:
     """The optimizers, the metrics that were logged last, and how many epochs there are to be and steps in each."""
-    logged = state.log_history[-1] if state.log_history else {}
+    # Losses of training and of validation are logged one after the other.
+    logged = {name: value for entry in state.log_history[-NEWEST:] for name, value in entry.items()}
     epochs = math.ceil(state.num_train_epochs) if state.num_train_epochs else None
     # Of an epoch that is cut short, or a training of less than one, no more is known.
     whole = epochs and state.max_steps % epochs == 0 and state.num_train_epochs == epochs

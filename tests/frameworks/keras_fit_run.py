@@ -44,6 +44,18 @@ def sequential() -> keras.Sequential:
     return model
 
 
+LOSSES: dict[str, list[float]] = {}
+"""What the newest scene with a view `losses` knew of losses."""
+
+
+@view("losses")
+def losses(scene: Scene) -> Any:
+    """Draws nothing."""
+    LOSSES.clear()
+    LOSSES.update({name: values.tolist() for name, values in scene.memory.metrics.items()})
+    return ()
+
+
 class Subclassed(keras.Model):  # type: ignore[misc]  # Keras has no types
     """Has no weights before the first batch."""
 
@@ -62,11 +74,13 @@ class Seen(keras.callbacks.Callback):  # type: ignore[misc]
     def __init__(self, every: int = 0, fail_at: int | None = None) -> None:
         super().__init__()
         self.epochs: list[float] = []
+        self.losses: list[float] = []
         self.batches: dict[int, float] = {}
         self._every, self._count, self._fail_at = every, 0, fail_at
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.epochs.append(rms(self.model.get_layer("fc1").kernel.numpy()))
+        self.losses.append(float(logs["loss"]))
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         if self._every and self._count and self._count % self._every == 0:
@@ -93,13 +107,14 @@ def watched_by_epochs() -> dict[str, Any]:
         loggers=writer,
         targets=("weights", "updates"),
         max_overhead=None,
-        views=["heatmap", "statistics", "evolution", "classes", "histogram"],
+        views=["heatmap", "statistics", "evolution", "classes", "histogram", "losses"],
     )
     assert isinstance(callback, keras.callbacks.Callback)
     watched = fit(sequential(), seen, callback)
     writer.close()
     before = rms(sequential().get_layer("fc1").kernel.numpy())
-    return {"log": events(OUT / "epochs"), "before": before, "seen": seen.epochs, "same": same(PLAIN, watched)}
+    known = {"before": before, "seen": seen.epochs, "losses": LOSSES["loss"], "logged": seen.losses}
+    return {"log": events(OUT / "epochs"), **known, "same": same(PLAIN, watched)}
 
 
 def by_steps() -> dict[str, Any]:

@@ -37,6 +37,11 @@ def test_epochs_are_at_the_steps_of_keras_own_scalars(results: Results) -> None:
     assert {width for these in log["widths"].values() for width in these} == {720}
 
 
+def test_the_losses_of_keras_are_known_to_views(results: Results) -> None:
+    run = results["watched_by_epochs"]
+    assert run["losses"][1:] == pytest.approx(run["logged"], rel=1e-6) and run["losses"][0] != run["losses"][0]
+
+
 def test_values_are_those_of_keras_at_the_ends_of_epochs(results: Results) -> None:
     run = results["watched_by_epochs"]
     assert values(run["log"], "weights.rms/fc1.kernel") == pytest.approx([run["before"], *run["seen"]], rel=1e-6)

@@ -15,3 +15,9 @@ from lightning_weightviz.run.trainer import facts
 def test_steps_of_an_epoch_are_known_where_all_are_whole(epochs: float, steps: int, of_an_epoch: int | None) -> None:
     state = SimpleNamespace(log_history=[], num_train_epochs=epochs, max_steps=steps)
     assert facts([], state)[3] == of_an_epoch
+
+
+def test_metrics_of_the_newest_entries_are_put_together() -> None:
+    entries = [{"old": 1.0}, {"loss": 3.0}, {"loss": 2.0, "step": 7}, {"eval_loss": 2.5}, {"eval_accuracy": 0.5}]
+    found = facts([], SimpleNamespace(log_history=entries, num_train_epochs=1, max_steps=7))[1]
+    assert found == {"loss": 2.0, "step": 7, "eval_loss": 2.5, "eval_accuracy": 0.5}

@@ -10,6 +10,7 @@ import pytest
 
 from lightning_weightviz.artifacts import Image
 from lightning_weightviz.draw.page import Page
+from lightning_weightviz.draw.text import SMALL, text_width
 from lightning_weightviz.memory import FEW
 from lightning_weightviz.views import Scene
 from lightning_weightviz.views.distribution import BANDS, distribution
@@ -49,6 +50,24 @@ def test_each_line_is_at_its_values_and_named_at_its_end(monkeypatch: pytest.Mon
             rows = np.flatnonzero((pixels[:, round(plot.x.at(time))] == COLORS[line]).all(axis=1))
             assert rows.mean() == pytest.approx(plot.y.at(float(values[int(time) : int(time) + 2, line].mean())), abs=2)
     assert lines.index("falls") > lines.index("rises") and {"rises", "falls", "epoch"} <= set(lines)
+
+
+@pytest.mark.parametrize("width", [220, 340, 688])
+@pytest.mark.parametrize("last", [1, 3, 16, 900, 123_456])
+def test_no_time_meets_the_word_beside_it(width: int, last: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    places: list[tuple[float, float, str]] = []
+    text, page = Page.text, Page()
+
+    def listen(self: Page, x: float, y: float, words: str, **options: Any) -> None:
+        half = text_width(words, SMALL) * {"l": 0.0, "m": 0.5, "r": 1.0}[options.get("anchor", "la")[0]]
+        places.append((x - half, x - half + text_width(words, SMALL), words))
+        text(self, x, y, words, **options)
+
+    monkeypatch.setattr(Page, "text", listen)
+    times = np.linspace(0, last, 5)
+    draw_lines(page, ("epoch", times), np.ones((5, 1)), [""], place=(16, width))
+    ((start, _, _),) = [place for place in places if place[2] == "epoch"]
+    assert all(right < start for left, right, words in places if words.isdigit() and left > 40)
 
 
 def test_names_are_those_of_the_classes_and_else_indices(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -204,9 +204,11 @@ def test_names_begin_within_the_page_and_keep_their_numbers(count: int, monkeypa
 
 def test_equal_words_of_names_are_cut_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["attention_projection.output_dense_of_a_block.weight", "norm.weight"]
-    weights = {f"layer{index}.{index}.{word}": np.ones(1) for index in range(8) for word in words}
+    weights = {f"layers.{index}.{word}": np.ones(1) for index in range(8) for word in words}
+    weights["head.weight"] = np.ones(1)
     names = [text for _, text in texts_with_places(scene(weights), monkeypatch) if text.endswith(".weight")]
-    assert names == [f"l{i}.{i}.{word}" for i in range(8) for word in ("a.o.weight", "n.weight")]
+    cut = [f"l.{i}.{word}" for i in range(8) for word in ("a.o.weight", "n.weight")]
+    assert names == [*cut, "head.weight"]
 
 
 @pytest.mark.parametrize("count", [MAX_TALL, MAX_TALL + 1, MAX_MIDDLE])
@@ -247,6 +249,14 @@ def test_epochs_stand_below_their_cells(epochs: int, count: int, monkeypatch: py
             cell = drawn.layout.cell(-1, column, sight.memory.epochs.tolist().index(int(text)))
             assert left <= (cell.left + cell.right) / 2 <= left + text_width(text, SMALL) + 1
     assert {"0", str(epochs)} <= {text for _, text in labels}
+
+
+def test_what_is_of_no_training_has_no_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    sight = scene({"w": normal(3, 3)})
+    texts = [text for _, text in texts_with_places(sight, monkeypatch)]
+    still = replace(sight, snapshot=replace(sight.snapshot, timeless=True))
+    timeless = [text for _, text in texts_with_places(still, monkeypatch)]
+    assert "epoch" in texts and "epoch" not in timeless
 
 
 def test_steps_are_told_where_an_epoch_has_several_snapshots(monkeypatch: pytest.MonkeyPatch) -> None:

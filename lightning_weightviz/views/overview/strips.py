@@ -54,7 +54,7 @@ class Column:
 
 
 def draw_strips(
-    page: Page, rows: Sequence[Row], columns: Sequence[Column], broken: Codes, colormap: str, memory: Memory
+    page: Page, rows: Sequence[Row], columns: Sequence[Column], broken: Codes, colormap: str, memory: Memory | None
 ) -> StripLayout:
     """Puts all strips on the page, the last row's apart, their times, the colour scales, and moves `page.y` below them.
 
@@ -64,7 +64,7 @@ def draw_strips(
         columns: At most five.
         broken: int8, (rows, T): `HOLDS_NAN`, `HOLDS_INFINITY` or 0.
         colormap: Of signed columns.
-        memory: Tells the T times.
+        memory: Tells the T times; None where they are of no training.
     """
     layout = plan(page.y + TEXT, rows, len(columns), broken.shape[1])
     scale_top = layout.tops[-1] + TO_SCALE
@@ -80,7 +80,8 @@ def draw_strips(
             _write_number(page, text, factor, left, top - TO_BASELINE, layout.size[0])
         _draw_scale(page, column, Box(left, scale_top, left + layout.size[0], scale_top + BAR), colormap)
     write_names(page, rows, layout)
-    draw_time_ticks(page, layout, memory)
+    if memory is not None:
+        draw_time_ticks(page, layout, memory)
     page.text(layout.names_right, scale_top + BAR // 2, "colours", size=SMALL, color=GREY, anchor="rm")
     page.y = layout.tops[-1] + TO_SCALE + BAR + TEXT + 6
     return layout

@@ -94,7 +94,8 @@ def draw_overview(scene: Scene, target: Target) -> Overview:
         ),
         Row(TOTAL, f"{size:,}"),
     ]
-    layout = draw_strips(page, rows, columns, broken, scene.style.colormap, scene.memory)
+    memory = None if scene.snapshot.timeless else scene.memory
+    layout = draw_strips(page, rows, columns, broken, scene.style.colormap, memory)
     if target == "weights" and draw_metrics(page, layout, scene.memory):
         page.y += 4
     page.paragraph(WORDS_OF_WEIGHTS if target == "weights" else WORDS_OF_OTHERS, size=SMALL)

@@ -59,7 +59,11 @@ def draw_lines(
         plot.line(xs, np.where(np.isfinite(ys[:, line]), ys[:, line], np.nan), COLORS[line % len(COLORS)], 2.0)
     plot.put(page)
     draw_ticks_left(page, plot, ticks(low, high))
-    draw_ticks_below(page, plot, [(tick, number(tick, digits=9)) for tick in ticks(span[0], span[1], 5, whole=True)])
+    # The word takes the place of the ticks' texts that it would meet.
+    end = place[0] + place[1] - text_width(word, SMALL) - 6
+    marks = [(tick, number(tick, digits=9)) for tick in ticks(span[0], span[1], 5, whole=True)]
+    free = [(tick, text) for tick, text in marks if plot.x.at(tick) + text_width(text, SMALL) / 2 <= end]
+    draw_ticks_below(page, plot, free)
     page.text(place[0] + place[1], box.bottom + 9, word, size=SMALL, color=GREY, anchor="ra")
     _write_names(page, plot, values, names)
     page.y = box.bottom + 40
