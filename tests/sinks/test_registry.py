@@ -64,7 +64,7 @@ def test_every_file_is_discovered() -> None:
 
 def test_every_file_is_a_sink() -> None:
     modules = [module.name for module in pkgutil.iter_modules(sinks.__path__) if module.name != "support"]
-    assert {"files", "html_page", "tensorboard"} <= set(modules)
+    assert {"files", "tensorboard", "trackio"} <= set(modules)
     for name in modules:
         module = importlib.import_module(f"{sinks.__name__}.{name}")
         public = [found for found in vars(module).values() if getattr(found, "__module__", "") == module.__name__]
