@@ -385,7 +385,7 @@ class WeightVisualizer:
         """What was found, and what is not drawn yet of the last snapshot; on the thread that draws."""
         scene = replace(seen.scene, last=True, unchanged=self._worth.drawn)
         complete = self._drawn_tags and not self._worth.left_out
-        views = [name for name in self.settings.views if VIEWS[name].over_time or not complete]
+        views = [name for name in self.settings.views if VIEWS[name].over_time or VIEWS[name].at_end or not complete]
         # The numbers are logged already, and so are those pictures.
         prefix, drawn = self.settings.prefix, self._drawn_tags
         rendered = render(

@@ -31,6 +31,16 @@ class Demo:
         return self.folder / "demo" / "digits-good" / "version_0"
 
 
+@pytest.fixture(autouse=True)
+def patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a snapshot may cost more than is free: only tests of the budget lose pictures to it."""
+    if request.path.name != "test_schedule.py":
+        # Not above: where TensorFlow is tried, it comes first.
+        from lightning_weightviz.run import schedule
+
+        monkeypatch.setattr(schedule, "FREE_SECONDS", 600.0)
+
+
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     """``examples/digits.py`` with nothing changed, in a process and a folder of its own."""

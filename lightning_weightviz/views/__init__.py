@@ -27,6 +27,7 @@ class View:
         needs_spectra: Whether it shows singular values, so that these are measured at the snapshots at which views over
             time are drawn.
         numbers: Whether it makes scalars or histograms, and these alone where `Scene.draws` is False.
+        at_end: Whether it has further pictures where `Scene.last` is True, so that it is drawn once more at the end.
     """
 
     draw: Draw
@@ -34,6 +35,7 @@ class View:
     needs_start: bool = False
     numbers: bool = False
     needs_spectra: bool = False
+    at_end: bool = False
 
 
 VIEWS = Registry[View]("view", __name__)
@@ -47,6 +49,7 @@ def view(
     needs_start: bool = False,
     numbers: bool = False,
     needs_spectra: bool = False,
+    at_end: bool = False,
 ) -> Callable[[Draw], Draw]:
     """Makes a function a view under `name`; the flags are those of `View`.
 
@@ -55,7 +58,7 @@ def view(
     """
 
     def register(draw: Draw) -> Draw:
-        VIEWS.add(name, View(draw, over_time, needs_start, numbers, needs_spectra), draw)
+        VIEWS.add(name, View(draw, over_time, needs_start, numbers, needs_spectra, at_end), draw)
         return draw
 
     return register

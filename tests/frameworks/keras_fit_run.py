@@ -17,10 +17,13 @@ import keras  # isort: skip
 from sklearn.datasets import load_digits
 from torch.utils.tensorboard import SummaryWriter
 
+from lightning_weightviz.run import schedule
 from lightning_weightviz.views import Scene, view
 from tests.frameworks.records import events, files, program, rms, same, save
 from tests.support.pages import names_on, run_of
 
+# A busy machine loses no pictures to the budget.
+schedule.FREE_SECONDS = 600.0
 OUT = Path(sys.argv[1])
 X, Y = load_digits(return_X_y=True)
 X = (X / 16).astype("float32").reshape(-1, 8, 8)

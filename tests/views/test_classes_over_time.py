@@ -9,9 +9,9 @@ import pytest
 
 from lightning_weightviz.draw.page import INK, LINE
 from lightning_weightviz.memory import RECENT
-from lightning_weightviz.views import Scene
+from lightning_weightviz.views import VIEWS, Scene
 from lightning_weightviz.views.classes.norms import MAX_BARS, draw_norms
-from lightning_weightviz.views.classes.over_time import Over, over_time
+from lightning_weightviz.views.classes.over_time import Over, draw_over_time, over_time
 from tests.support.pixels import normal
 from tests.support.scenes import scene
 from tests.support.written import listening
@@ -57,7 +57,7 @@ def test_the_start_is_marked_at_each_bar(monkeypatch: pytest.MonkeyPatch) -> Non
     (head,) = sight.snapshot.heads
     lines = listening(monkeypatch)
     drawn = draw_norms(head, "now", "RdBu_r", over)
-    assert {"at the start", "norm over time", "bias over time"} <= set(lines)
+    assert "at the start" in lines
     assert over is not None
     for bar, norm in zip(drawn.bars, over.norms[0], strict=True):
         row = drawn.raster.pixels[(bar.top + bar.bottom) // 2, bar.left + 1 : bar.right + 1]
@@ -65,16 +65,37 @@ def test_the_start_is_marked_at_each_bar(monkeypatch: pytest.MonkeyPatch) -> Non
         assert marks.mean() == pytest.approx(norm / drawn.top * bar.width, abs=1.5)
     lines.clear()
     draw_norms(head, "now", "RdBu_r")
-    assert not {"at the start", "norm over time"} & set(lines)
+    assert "at the start" not in lines
 
 
 @pytest.mark.parametrize("classes", [1, 2, 10, 11, MAX_BARS, MAX_BARS + 1, 300])
 @pytest.mark.parametrize("bias", [True, False])
 def test_any_number_of_classes_stays_within_the_page(classes: int, bias: bool) -> None:
     sight, over = known(4, classes, bias=bias)
-    pixels = draw_norms(sight.snapshot.heads[0], "now", "RdBu_r", over).raster.pixels
-    assert (pixels[:, :8] == 255).all() and (pixels[:, 714:] == 255).all()
-    assert pixels.shape[0] < 1200
+    (head,) = sight.snapshot.heads
+    assert over is not None
+    for raster in (draw_norms(head, "now", "RdBu_r", over).raster, draw_over_time(head, "now", over)):
+        assert (raster.pixels[:, :8] == 255).all() and (raster.pixels[:, 714:] == 255).all()
+        assert raster.pixels.shape[0] < 1200
+
+
+def test_lines_over_time_are_drawn_at_milestones_and_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = listening(monkeypatch)
+    for count, last, drawn in (
+        (2, False, True),
+        (4, False, False),
+        (4, True, True),
+        (5, False, True),
+        (1, True, False),
+    ):
+        *before, now = moments(count)
+        sight = scene(now, before=before, head=HEAD, last=last)
+        lines.clear()
+        tags = [one.tag for one in VIEWS["classes"].draw(sight)]
+        assert ("classes/over_time" in tags) == drawn
+        assert ({"norm over time", "bias over time"} <= set(lines)) == drawn
+    *before, now = moments(2, MAX_BARS + 1)
+    assert "classes/over_time" not in [one.tag for one in VIEWS["classes"].draw(scene(now, before=before, head=HEAD))]
 
 
 def test_of_many_classes_the_start_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,7 +103,7 @@ def test_of_many_classes_the_start_is_a_line(monkeypatch: pytest.MonkeyPatch) ->
     lines = listening(monkeypatch)
     head = sight.snapshot.heads[0]
     pixels = draw_norms(head, "now", "RdBu_r", over).raster.pixels
-    assert "at the start" in lines and "norm over time" not in lines
+    assert "at the start" in lines
     # The norms' chart, within its frame: the highest norms of now are three times those of the start.
     plain = draw_norms(head, "now", "RdBu_r").raster.pixels
     rows, columns = np.nonzero((pixels[:250, 110:690] != plain[:250, 110:690]).any(axis=2))

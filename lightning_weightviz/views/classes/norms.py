@@ -15,7 +15,7 @@ from lightning_weightviz.draw.number import number, percent, shape_text
 from lightning_weightviz.draw.page import GREY, INK, LINE, MARGIN, WIDTH, Fact, Page
 from lightning_weightviz.draw.text import SMALL, fit, text_width
 from lightning_weightviz.snapshot import ClassRows
-from lightning_weightviz.views.classes.over_time import Over, draw_over_time
+from lightning_weightviz.views.classes.over_time import Over
 from lightning_weightviz.views.support.words import plus_minus
 
 MAX_BARS = 30
@@ -50,7 +50,7 @@ def draw_norms(head: ClassRows, when: str, colormap: str, over: Over | None = No
         head: The classes.
         when: The moment.
         colormap: Of biases.
-        over: What they were at the start, which is marked, and since; None where that is not known.
+        over: What they were at the start, which is marked; None where that is not known.
     """
     count = len(head.class_names)
     page = Page()
@@ -73,11 +73,6 @@ def draw_norms(head: ClassRows, when: str, colormap: str, over: Over | None = No
         facts.append((f"a longer {head.line} or a higher bias: the class {answer} more easily", None))
     if facts:
         page.facts(facts)
-    if over is not None and count <= MAX_BARS:
-        page.y += 8
-        draw_over_time(page, over, head.class_names)
-        if len(over.norms) > 2:
-            page.paragraph(f"over time: the start and the newest {len(over.norms) - 1} snapshots", size=SMALL)
     return NormBars(page.raster(), bars, top)
 
 

@@ -1,4 +1,4 @@
-"""Norms and biases of the classes from the start on, below those of now."""
+"""Norms and biases of the classes from the start on."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lightning_weightviz.artifacts import Raster
+from lightning_weightviz.draw.number import shape_text
 from lightning_weightviz.draw.page import CONTENT, MARGIN, Page
 from lightning_weightviz.draw.text import SMALL
 from lightning_weightviz.memory import Memory
@@ -17,6 +19,8 @@ from lightning_weightviz.views.support.time_axis import counts_epochs
 
 BETWEEN = 20
 HEIGHT = 220
+MOST_LINES = 30
+"""Of more classes there are too many lines to tell apart."""
 MOST_NAMED = 10
 """Of more lines those at the top and at the bottom are named."""
 
@@ -52,8 +56,10 @@ def over_time(memory: Memory, head: ClassRows) -> Over | None:
     return Over(("epoch" if by_epoch else "step", axis), known[:, 0], biases)
 
 
-def draw_over_time(page: Page, over: Over, names: Sequence[str]) -> None:
-    """The norms and, beside them, the biases, a line a class, and moves `page.y` below them."""
+def draw_over_time(head: ClassRows, when: str, over: Over) -> Raster:
+    """Draws the norms and, at their right, the biases, a line a class."""
+    page = Page()
+    page.header("classes over time", f"{head.name} {shape_text(head.own_shape)}", when)
     charts = [("norm over time", over.norms)]
     if over.biases is not None:
         charts.append(("bias over time", over.biases))
@@ -63,7 +69,10 @@ def draw_over_time(page: Page, over: Over, names: Sequence[str]) -> None:
         left = MARGIN + place * (width + BETWEEN)
         page.text(left, top - round(1.4 * SMALL), title, size=SMALL)
         page.y = top
-        draw_lines(page, over.axis, values, _named(values[-1], names), place=(left, width), height=HEIGHT)
+        draw_lines(page, over.axis, values, _named(values[-1], head.class_names), place=(left, width), height=HEIGHT)
+    if len(over.norms) > 2:
+        page.paragraph(f"the start and the newest {len(over.norms) - 1} snapshots", size=SMALL)
+    return page.raster()
 
 
 def _named(newest: Floats, names: Sequence[str]) -> list[str]:

@@ -15,11 +15,11 @@ from lightning_weightviz.draw.number import shape_text
 from lightning_weightviz.draw.page import Page
 from lightning_weightviz.draw.text import SMALL, fit, text_width
 from lightning_weightviz.memory import key_of, range_for, templates_key
-from lightning_weightviz.snapshot import ClassPairs, ClassRows
+from lightning_weightviz.snapshot import ClassPairs, ClassRows, is_milestone
 from lightning_weightviz.views import Scene, view
 from lightning_weightviz.views.classes.cosine import draw_cosine
 from lightning_weightviz.views.classes.norms import draw_norms, norm_spread
-from lightning_weightviz.views.classes.over_time import over_time
+from lightning_weightviz.views.classes.over_time import MOST_LINES, draw_over_time, over_time
 from lightning_weightviz.views.classes.templates import draw_templates
 from lightning_weightviz.views.support.collapsed import collapsed_classes, draw_collapsed
 from lightning_weightviz.views.support.words import cell_meaning, indexed, moment, one_line, plus_minus
@@ -37,7 +37,7 @@ LABEL_WIDTH, LABEL_HEIGHT = 150, 22
 """Pixels of a class name beside the rows."""
 
 
-@view("classes", numbers=True)
+@view("classes", numbers=True, at_end=True)
 def classes(scene: Scene) -> Iterator[Artifact]:
     """Images and scalars of each head.
 
@@ -45,7 +45,7 @@ def classes(scene: Scene) -> Iterator[Artifact]:
 
     Images: ``classes/weights`` and ``classes/norms`` always; ``classes/cosine`` from three classes on, or two of
     several that may be true together, if all pairs were compared; ``classes/templates`` if the head has them and more
-    than one output.
+    than one output; at log-spaced snapshots and the last ``classes/over_time``, of up to `MOST_LINES` classes.
 
     Scalars, as far as they are finite: ``classes.norm/<class name>``, the L2 norm of the centred row, of up to
     `MAX_SCALAR_CLASSES` classes (where names are equal, all have their index behind them); from three classes on, as
@@ -64,6 +64,8 @@ def _of_head(
     head = replace(head, class_names=_all_written(head.class_names))
     if scene.draws and scene.renews(templates_range):
         yield from _images(scene, head, pairs, templates_range, suffix)
+    if scene.draws and scene.affords(templates_range) and (scene.last or is_milestone(scene.snapshot.ordinal)):
+        yield from _over_time(scene, head, suffix)
     # What is compared of rows that are the same is their rounding.
     yield from _scalars(head, None if collapsed_classes(scene, head) else pairs, suffix)
 
@@ -80,7 +82,8 @@ def _images(
     if pairs is not None and (len(head.class_names) > 2 or head.multi_label):
         raster = draw_cosine(head, pairs, when, scene.style.colormap).raster
         yield Image(f"classes/cosine{suffix}", raster, f"cosines between the classes of {layer}, {when}")
-    raster = draw_norms(head, when, scene.style.colormap, over_time(scene.memory, head)).raster
+    over = over_time(scene.memory, head)
+    raster = draw_norms(head, when, scene.style.colormap, over).raster
     yield Image(f"classes/norms{suffix}", raster, f"norms and biases of the classes of {layer}, {when}")
     if head.templates is not None and head.templates.size and not head.single:
         limit = scene.memory.ranges.get(templates_range) or range_for(head.templates) or 1.0
@@ -96,6 +99,13 @@ def _collapsed_images(head: ClassRows, pairs: ClassPairs | None, when: str, suff
     for name in names:
         raster = draw_collapsed(f"class {name}", f"{head.name} {shape_text(head.own_shape)}", when, gone)
         yield Image(f"classes/{name}{suffix}", raster, f"classes of {one_line(head.name)}, {when}, collapsed")
+
+
+def _over_time(scene: Scene, head: ClassRows, suffix: str) -> Iterator[Image]:
+    over, when = over_time(scene.memory, head), moment(scene.snapshot)
+    if over is not None and len(head.class_names) <= MOST_LINES:
+        caption = f"the classes of {one_line(head.name)} over time, {when}"
+        yield Image(f"classes/over_time{suffix}", draw_over_time(head, when, over), caption)
 
 
 def draw_weights(scene: Scene, head: ClassRows) -> tuple[Raster, MatrixLayout]:
