@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from lightning_weightviz.measure.device.scaling import PLAIN, power_above, widen
 from lightning_weightviz.measure.device.slots import count_slots, fold, slots
 from lightning_weightviz.measure.enqueued import PieceNumbers, PieceOwners
 from lightning_weightviz.measure.histogram_scheme import SLOTS
+from lightning_weightviz.measure.lane import to_device
 from lightning_weightviz.measure.transfer import Packer
 from lightning_weightviz.snapshot import PERCENTILES
 
@@ -215,7 +217,7 @@ def _fan(rows: Tensor, sums: torch.dtype) -> Tensor:
     filled = torch.where(finite, rows, math.inf)
     # numpy sorts rows with vector instructions, many times as fast.
     ordered = torch.from_numpy(np.sort(filled.numpy(), axis=1)) if looks(rows.device) else filled.sort(1).values
-    share = torch.tensor(PERCENTILES, dtype=sums, device=rows.device) / 100
+    share = _shares(rows.device)
     last = (finite.sum(1, keepdim=True) - 1).clamp(min=0)
     # Where places are float32, the last of many is rounded up beyond them all.
     place = last * share
@@ -223,6 +225,12 @@ def _fan(rows: Tensor, sums: torch.dtype) -> Tensor:
     above = torch.minimum(place.ceil().long(), last)
     low, high = ordered.gather(1, torch.minimum(below.long(), last)).to(sums), ordered.gather(1, above).to(sums)
     return torch.where(finite.any(1, keepdim=True), low + (place - below) * (high - low), torch.nan)
+
+
+@lru_cache
+def _shares(device: torch.device) -> Tensor:
+    """`PERCENTILES` as shares of 1, in the device's accumulator."""
+    return to_device(torch.tensor(PERCENTILES, dtype=accumulator(device), device="cpu") / 100, device)
 
 
 def extremes_of(rows: Tensor) -> tuple[Tensor, Tensor]:

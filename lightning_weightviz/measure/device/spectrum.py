@@ -17,6 +17,7 @@ from torch import Tensor
 
 from lightning_weightviz.measure.device.abilities import looks
 from lightning_weightviz.measure.device.scaling import widen
+from lightning_weightviz.measure.lane import to_device
 from lightning_weightviz.measure.tridiagonal import Ritz, is_found, is_near, is_settled
 
 COLD_STEPS = 32
@@ -177,11 +178,11 @@ class Lanczos:
         best, learned = self._start, self._learned
         if learned is not None:
             basis, mixture = learned
-            weights = torch.from_numpy(mixture.astype(np.float32)).to(basis.device, non_blocking=True)
+            weights = to_device(torch.from_numpy(mixture.astype(np.float32)), basis.device)
             best = self._start = (weights.unsqueeze(1) @ basis).squeeze(1)
         if best is None:
             return irregular
-        best = best.to(device, torch.float32)
+        best = to_device(best, device).to(torch.float32)
         mixed = _unit(best) + _IRREGULAR * irregular
         return _unit(mixed)
 
