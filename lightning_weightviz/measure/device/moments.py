@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lightning_weightviz.measure.device.abilities import looks
+from lightning_weightviz.measure.device.abilities import accumulator, looks
 from lightning_weightviz.measure.device.cpu_sweep import sweep
 from lightning_weightviz.measure.device.long_rows import batches, measure_rows
 from lightning_weightviz.measure.device.memory_order import flat
@@ -139,7 +139,7 @@ def measure_moments(tensors: Sequence[Tensor], powers: int, *, sort: bool) -> tu
                 _measure_batch([tensors[index] for index in batch], batch, pieces, extremes)
     if sort:
         for index in large:
-            pieces.add_fan([index], fan(widen(flat(tensors[index])).unsqueeze(0)))
+            pieces.add_fan([index], fan(widen(flat(tensors[index])).unsqueeze(0), accumulator(device)))
     return pieces, extremes
 
 
@@ -188,7 +188,7 @@ def _measure_small(tensors: Sequence[Tensor], owners: list[int], pieces: Pieces,
     counts = count_slots(slots(rows * scale.unsqueeze(1)))
     padding = [rows.shape[1] - tensor.numel() for tensor in tensors]
     pieces.add(owners, row_sums(rows, low, high, scale), counts, scale, padding=padding)
-    pieces.add_fan(owners, fan(rows))
+    pieces.add_fan(owners, fan(rows, accumulator(rows.device)))
     plain = [False] * len(tensors)
     if looks(rows.device) and rows.dtype == torch.float32:
         sizes = torch.tensor([tensor.numel() for tensor in tensors], dtype=torch.int64, device=rows.device)

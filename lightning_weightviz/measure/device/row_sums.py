@@ -51,16 +51,15 @@ def row_sums(rows: Tensor, low: Tensor, high: Tensor, scale: Tensor) -> Tensor:
     return torch.cat([part.to(sums) for part in parts], 1)
 
 
-def fan(rows: Tensor) -> Tensor:
+def fan(rows: Tensor, sums: torch.dtype) -> Tensor:
     """Exact percentiles of the finite values of each row, (k, 9), as numpy's linear ones; NaN where there are none."""
-    sums = accumulator(rows.device)
     count = finite_of(rows).sum(1, keepdim=True)
     filled = rows.nan_to_num(math.inf, math.inf, math.inf)
     # numpy sorts rows with vector instructions, many times as fast.
     ordered = torch.from_numpy(np.sort(filled.numpy(), axis=1)) if looks(rows.device) else filled.sort(1).values
     last = (count - 1).clamp(min=0)
     # Where places are float32, the last of many is rounded up beyond them all.
-    place = last * _shares(rows.device)
+    place = last * _shares(rows.device, sums)
     below = place.floor()
     above = torch.minimum(place.ceil().long(), last)
     low, high = ordered.gather(1, torch.minimum(below.long(), last)).to(sums), ordered.gather(1, above).to(sums)
@@ -68,6 +67,6 @@ def fan(rows: Tensor) -> Tensor:
 
 
 @lru_cache
-def _shares(device: torch.device) -> Tensor:
-    """`PERCENTILES` as shares of 1, in the device's accumulator."""
-    return to_device(torch.tensor(PERCENTILES, dtype=accumulator(device), device="cpu") / 100, device)
+def _shares(device: torch.device, sums: torch.dtype) -> Tensor:
+    """`PERCENTILES` as shares of 1."""
+    return to_device(torch.tensor(PERCENTILES, dtype=sums, device="cpu") / 100, device)

@@ -28,7 +28,7 @@ _FIRST_LOOK = 2
 _FIRST_COLD_LOOK = 8
 _FIRST_SETTLED = 24
 """Before, the value may rest for some steps and then go on growing."""
-_IRREGULAR = 0.05
+IRREGULAR = 0.05
 _NOISE = 1e-6
 _BLOCK = 1 << 24
 _PASSING = 1 << 22
@@ -52,19 +52,25 @@ class Lanczos:
         side: Of the matrix that the vectors lie along; of whole matrices always the shorter one.
 
     Attributes:
+        length: The same.
+        matrices: The same.
         side: The same.
+        best: The best directions known when the last run began, (matrices, length); None: none.
+        learned: What the host found of that run: its bases, (matrices, steps, length or more), and in terms of these
+            the best directions, (matrices, steps); None: not yet.
+        runs: How many there were.
         settled: Whether few steps are enough the next time.
     """
 
     def __init__(self, length: int, matrices: int = 1, start: Tensor | None = None, side: Side = "columns") -> None:
         self.side = side
-        self._length = length
-        self._matrices = matrices
-        self._start = None if start is None else start.view(matrices, length)
-        self._basis: Tensor | None = None
-        self._learned: tuple[Tensor, Floats] | None = None
+        self.length = length
+        self.matrices = matrices
+        self.best = None if start is None else start.view(matrices, length)
+        self.learned: tuple[Tensor, Floats] | None = None
+        self.runs = 0
         self.settled = start is not None
-        self._runs = 0
+        self._basis: Tensor | None = None
 
     def run(self, values: Tensor, scale: Tensor | None) -> tuple[Tensor, Tensor]:
         """Enqueues one iteration.
@@ -76,15 +82,15 @@ class Lanczos:
         Returns:
             Diagonals and off-diagonals of the tridiagonal matrices, (matrices, steps) each, of the scaled values.
         """
-        of_each = values.unflatten(0, (self._matrices, -1))
+        of_each = values.unflatten(0, (self.matrices, -1))
         tall = of_each if self.side == "columns" else of_each.mT
         start = self.start(values.device)
         if looks(values.device):
             alpha, beta, basis = self._look(tall, scale, start)
         else:
-            blocks = Blocks(tall, scale)
-            alpha, beta, basis = finished(self._steps(start, WARM_STEPS if self.settled else COLD_STEPS), blocks)
-        self._keep(basis)
+            blocks, steps = Blocks(tall, scale), WARM_STEPS if self.settled else COLD_STEPS
+            alpha, beta, basis = finished(iterate(start, min(steps, self.length)), blocks)
+        self.keep(basis)
         return alpha, beta
 
     def run_by_steps(self, device: torch.device, steps: int) -> Products:
@@ -94,53 +100,30 @@ class Lanczos:
             device: Of the products.
             steps: How many there are, though never more than the vectors are long.
         """
-        alpha, beta, basis = yield from self._steps(self.start(device), steps)
-        self._keep(basis)
+        alpha, beta, basis = yield from iterate(self.start(device), min(steps, self.length))
+        self.keep(basis)
         return alpha, beta, basis
 
-    def _keep(self, basis: Tensor) -> None:
-        self._basis, self._learned = basis, None
-        self._runs += 1
-
-    def _steps(self, vector: Tensor, steps: int) -> Products:
-        """A fixed number of steps: diagonals, off-diagonals and bases."""
-        steps = min(steps, self._length)
-        basis = torch.empty(self._matrices, 0, self._length, dtype=torch.float32, device=vector.device)
-        alpha: list[Tensor] = []
-        beta: list[Tensor] = []
-        for step in range(steps):
-            # The next row of the tridiagonal matrix: WᵀW in the direction of the newest vector.
-            basis = torch.cat([basis, vector.unsqueeze(1)], 1)
-            product = yield vector
-            alpha.append((vector * product).sum(1))
-            if step + 1 == steps:
-                beta.append(torch.zeros_like(alpha[0]))
-                break
-            rest = _without(basis, product)
-            length = torch.linalg.vector_norm(rest, dim=1)
-            # What is left where the space is exhausted is rounding noise: no direction, so the iteration stays at 0.
-            length = torch.where(length > _NOISE * torch.stack(alpha).amax(0), length, 0.0)
-            beta.append(length)
-            # Once more without the basis, as rounding errors of the first time would grow with the steps.
-            along = length.unsqueeze(1)
-            vector = torch.where(along > 0, _unit(_without(basis, rest / along)), 0.0)
-        return torch.stack(alpha, 1), torch.stack(beta, 1), basis
+    def keep(self, basis: Tensor) -> None:
+        """Ends a run with these bases, (matrices, steps, length or more)."""
+        self._basis, self.learned = basis, None
+        self.runs += 1
 
     def _look(self, tall: Tensor, scale: Tensor | None, start: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """As many steps as each matrix needs; where others need more, 0 follows."""
-        found = [self._look_at(Blocks(tall[i : i + 1], scale), start[i]) for i in range(self._matrices)]
+        found = [self._look_at(Blocks(tall[i : i + 1], scale), start[i]) for i in range(self.matrices)]
         most = max(len(alpha) for alpha, _, _ in found)
-        alpha, beta = np.zeros((2, self._matrices, most))
-        basis = np.zeros((self._matrices, most, self._length), np.float32)
+        alpha, beta = np.zeros((2, self.matrices, most))
+        basis = np.zeros((self.matrices, most, self.length), np.float32)
         for i, (diagonal, side, vectors) in enumerate(found):
             alpha[i, : len(diagonal)], beta[i, : len(side)], basis[i, : len(vectors)] = diagonal, side, vectors
         return torch.from_numpy(alpha), torch.from_numpy(beta), torch.from_numpy(basis)
 
     def _look_at(self, blocks: Blocks, start: Tensor) -> tuple[Floats, Floats, npt.NDArray[np.float32]]:
         """The steps of one matrix, in numpy, whose small operations take a third of torch's time."""
-        steps = min(COLD_STEPS, self._length)
-        first_look, is_done = (_FIRST_COLD_LOOK, _is_done_cold) if self._start is None else (_FIRST_LOOK, is_near)
-        basis = np.zeros((steps, self._length), np.float32)
+        steps = min(COLD_STEPS, self.length)
+        first_look, is_done = (_FIRST_COLD_LOOK, _is_done_cold) if self.best is None else (_FIRST_LOOK, is_near)
+        basis = np.zeros((steps, self.length), np.float32)
         basis[0] = start.numpy()
         alpha, beta = np.zeros((2, steps))
         for step in range(steps):
@@ -161,35 +144,64 @@ class Lanczos:
 
     def learner(self) -> Callable[[Sequence[Ritz]], None]:
         """What takes in what the host found of each matrix in the last run; nothing once another has begun."""
-        runs = self._runs
+        runs = self.runs
 
         def learn(found: Sequence[Ritz]) -> None:
             # Another thread may begin a run meanwhile: a basis and its mixture stay together.
             basis = self._basis
-            if runs == self._runs and basis is not None:
+            if runs == self.runs and basis is not None:
                 self.settled = all(one.settled for one in found)
-                self._learned = basis, np.stack([one.mixture for one in found])
+                self.learned = basis, np.stack([one.mixture for one in found])
 
         return learn
 
     def start(self, device: torch.device) -> Tensor:
         """The vectors that the next iteration starts from, float32, (matrices, length), of norm 1."""
-        irregular = _irregular(self._length, self._runs, device).expand(self._matrices, -1)
-        best, learned = self._start, self._learned
-        if learned is not None:
-            basis, mixture = learned
+        irregular = _irregular(self.length, self.runs, device).expand(self.matrices, -1)
+        best = self.direction()
+        return (
+            irregular if best is None else unit(unit(to_device(best, device).to(torch.float32)) + IRREGULAR * irregular)
+        )
+
+    def direction(self) -> Tensor | None:
+        """The best directions known, (matrices, length); None: there are none."""
+        if self.learned is not None:
+            basis, mixture = self.learned
             weights = to_device(torch.from_numpy(mixture.astype(np.float32)), basis.device)
-            best = self._start = (weights.unsqueeze(1) @ basis).squeeze(1)
-        if best is None:
-            return irregular
-        best = to_device(best, device).to(torch.float32)
-        mixed = _unit(best) + _IRREGULAR * irregular
-        return _unit(mixed)
+            self.best = (weights.unsqueeze(1) @ basis).squeeze(1)[:, : self.length]
+        return self.best
 
     @property
     def vector(self) -> Tensor | None:
         """The best directions known, (matrices * length,), for the state; None before the first iteration."""
-        return None if self._runs == 0 and self._start is None else self.start(torch.device("cpu")).reshape(-1)
+        return None if self.runs == 0 and self.best is None else self.start(torch.device("cpu")).reshape(-1)
+
+
+def iterate(vectors: Tensor, steps: int) -> Products:
+    """A fixed number of steps from vectors of norm 1, (matrices, length): diagonals, off-diagonals and bases."""
+    zero = torch.zeros((), dtype=torch.float32, device=vectors.device)
+    basis = torch.empty(len(vectors), 0, vectors.shape[1], dtype=torch.float32, device=vectors.device)
+    alpha: list[Tensor] = []
+    beta: list[Tensor] = []
+    largest = zero
+    for step in range(steps):
+        # The next row of the tridiagonal matrix: WᵀW in the direction of the newest vector.
+        basis = torch.cat([basis, vectors.unsqueeze(1)], 1)
+        product = yield vectors
+        alpha.append((vectors * product).sum(1))
+        if step + 1 == steps:
+            beta.append(torch.zeros_like(alpha[0]))
+            break
+        rest = _without(basis, product)
+        length = torch.linalg.vector_norm(rest, dim=1)
+        largest = torch.maximum(largest, alpha[-1])
+        # What is left where the space is exhausted is rounding noise: no direction, so the iteration stays at 0.
+        length = torch.where(length > _NOISE * largest, length, zero)
+        beta.append(length)
+        # Once more without the basis, as rounding errors of the first time would grow with the steps.
+        along = length.unsqueeze(1)
+        vectors = torch.where(along > 0, unit(_without(basis, rest / along)), zero)
+    return torch.stack(alpha, 1), torch.stack(beta, 1), basis
 
 
 def _is_done_cold(alpha: Floats, beta: Floats) -> bool:
@@ -212,7 +224,7 @@ def _without(basis: Tensor, vectors: Tensor) -> Tensor:
     return vectors - (basis * inside).sum(1)
 
 
-def _unit(vectors: Tensor) -> Tensor:
+def unit(vectors: Tensor) -> Tensor:
     """Each vector at norm 1; 0 stays 0."""
     length: Tensor = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
     return vectors / length.clamp(min=1e-30)
@@ -225,9 +237,13 @@ def _irregular(length: int, ordinal: int, device: torch.device) -> Tensor:
         here -= np.floor(here) + 0.5
         return torch.from_numpy((here / np.linalg.norm(here)).astype(np.float32))
     index = torch.arange(1, length + 1, device=device, dtype=torch.float32)
+    return unit(irregular_waves(index, ordinal))
+
+
+def irregular_waves(index: Tensor, ordinal: Tensor | float) -> Tensor:
+    """Values at places from 1 on that look random, as of `_irregular` but of no special norm; of any shapes."""
     wave = torch.sin(index * 12.9898 + 78.233 * (ordinal + 1)) * 43758.547
-    centred = wave - wave.floor() - 0.5
-    return _unit(centred)
+    return wave - wave.floor() - 0.5
 
 
 def finished(products: Products, blocks: Blocks) -> tuple[Tensor, Tensor, Tensor]:
