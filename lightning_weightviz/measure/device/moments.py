@@ -191,7 +191,7 @@ def _measure_small(tensors: Sequence[Tensor], owners: list[int], pieces: Pieces,
     pieces.add_fan(owners, fan(rows, accumulator(rows.device)))
     plain = [False] * len(tensors)
     if looks(rows.device) and rows.dtype == torch.float32:
-        sizes = torch.tensor([tensor.numel() for tensor in tensors], dtype=torch.int64, device=rows.device)
+        sizes = torch.tensor([tensor.numel() for tensor in tensors], dtype=torch.int64, device="cpu")
         ordinary = (magnitude > PLAIN[0]) & (magnitude < PLAIN[1])
         plain = (ordinary & (finite_of(rows).sum(1) == sizes)).tolist()
     for index, value, is_ordinary in zip(owners, magnitude.unbind(), plain, strict=True):
