@@ -28,16 +28,19 @@ def _stream(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_stream")
 def test_a_snapshot_of_a_resnet_50_enqueues_few_operations(tmp_path: Path) -> None:
     models = pytest.importorskip("torchvision.models")
+    torch.manual_seed(0)
     with pytest.warns(UserWarning, match="more than 24 matrices"):
         observer = WeightVisualizer(models.resnet50(), folder=tmp_path)._observer
-    with NoLook() as first:
-        pending = observer.take()
-    assert pending is not None
-    pending.result()
-    with NoLook() as second:
-        observer.take()
-    assert first.launches <= 5300
-    assert second.launches <= 2300
+    launches = []
+    for _ in range(3):
+        with NoLook() as seen:
+            pending = observer.take()
+        assert pending is not None
+        pending.result()
+        launches.append(seen.launches)
+    # The first one knows no singular vectors yet, and all matrices have settled by the third.
+    assert launches[0] <= 5300
+    assert launches[2] <= 2300
 
 
 @pytest.mark.usefixtures("_stream")
