@@ -15,6 +15,7 @@ from lightning_weightviz import WeightVisualizer
 from lightning_weightviz.measure import Meter
 from lightning_weightviz.measure.device import abilities, moments, stacks
 from tests.measure.test_meter import NoLook, assert_same, meter_of
+from tests.support.live_memory import LiveMemory
 from tests.support.oracles import parameter
 
 MEASURE = Path(lightning_weightviz.measure.__file__).parent
@@ -26,7 +27,7 @@ def _stream(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_stream")
-def test_a_snapshot_of_a_resnet_50_enqueues_few_operations(tmp_path: Path) -> None:
+def test_a_snapshot_of_a_resnet_50_enqueues_few_operations_and_takes_little_memory(tmp_path: Path) -> None:
     models = pytest.importorskip("torchvision.models")
     torch.manual_seed(0)
     with pytest.warns(UserWarning, match="more than 24 matrices"):
@@ -41,6 +42,10 @@ def test_a_snapshot_of_a_resnet_50_enqueues_few_operations(tmp_path: Path) -> No
     # The first one knows no singular vectors yet, and all matrices have settled by the third.
     assert launches[0] <= 5300
     assert launches[2] <= 2300
+    with LiveMemory() as memory:
+        observer.take()
+    # Weights, gradients and one momentum are 307 MB, and activations are gone where a snapshot is taken.
+    assert 100e6 < memory.peak <= 270e6
 
 
 @pytest.mark.usefixtures("_stream")

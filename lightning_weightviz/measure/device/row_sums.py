@@ -43,7 +43,8 @@ def row_sums(rows: Tensor, low: Tensor, high: Tensor, scale: Tensor) -> Tensor:
     shift = first.sum(1) / count.clamp(min=1)
     first.sub_(shift.unsqueeze(1)).mul_(finite)
     second = first * first
-    s1, s2, s3, s4 = (power.sum(1, dtype=sums) for power in (first, second, second * first, second * second))
+    s1, s2, s3 = first.sum(1, dtype=sums), second.sum(1, dtype=sums), first.mul_(second).sum(1, dtype=sums)
+    s4 = second.square_().sum(1, dtype=sums)
     columns = PieceNumbers(count, rows.isnan().sum(1), low, high, scale, shift, s1, s2, s3, s4)
     whole, narrow, wide = columns[:2], columns[2:6], columns[6:]
     # Put together by dtype first: each conversion is a launch.

@@ -31,10 +31,11 @@ def slots(scaled: Tensor) -> Tensor:
         bucket = (((bits >> 48) & 0x7FFF) - (1023 - 127) * 16).clamp_(0, BUCKETS - 1)
         bucket = (bucket + (bits < 0) * BUCKETS).to(torch.int32)
     else:
-        bucket = (scaled.view(torch.int32) >> 19) & (2 * BUCKETS - 1)
-    slot = _slot_of_bucket(scaled.device).index_select(0, bucket.view(-1)).view_as(bucket)
+        bucket = (scaled.view(torch.int32) >> 19).bitwise_and_(2 * BUCKETS - 1)
+    # By the same name, as on a device all of this is as large as the weights.
+    bucket = _slot_of_bucket(scaled.device).index_select(0, bucket.view(-1)).view_as(bucket)
     # The first bucket holds what is near 0 too.
-    return torch.where(scaled == 0, ZERO, slot)
+    return bucket.masked_fill_(scaled == 0, ZERO)
 
 
 @lru_cache
