@@ -106,13 +106,18 @@ def _batches(matrices: Sequence[Matrices]) -> Iterator[list[list[Matrices]]]:
     for settled in (True, False):
         batch: list[list[Matrices]] = []
         size = 0
-        for stack in (stack for stack in by_kind.values() if stack[0].lanczos.settled == settled):
+        # Asked once: the thread that reads the last results may settle one meanwhile.
+        for kind, stack in by_kind.items():
+            if kind[-1] != settled:
+                continue
+            begins = True
             for one in stack:
                 if batch and size + one.values.numel() > TOGETHER:
                     yield batch
-                    batch, size = [], 0
-                if not batch or batch[-1][0].kind != one.kind:
+                    batch, size, begins = [], 0, True
+                if begins:
                     batch.append([])
+                    begins = False
                 batch[-1].append(one)
                 size += one.values.numel()
         if batch:
