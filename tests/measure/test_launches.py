@@ -16,7 +16,7 @@ from lightning_weightviz.measure import Meter
 from lightning_weightviz.measure.device import abilities, moments, stacks
 from tests.measure.test_meter import NoLook, assert_same, meter_of
 from tests.support.live_memory import LiveMemory
-from tests.support.oracles import parameter
+from tests.support.oracles import ORACLES, parameter
 
 MEASURE = Path(lightning_weightviz.measure.__file__).parent
 
@@ -109,6 +109,18 @@ def test_numbers_do_not_depend_on_what_is_measured_together(monkeypatch: pytest.
                 rel = 0.01 if statistic in ("spectral_norm", "stable_rank") else 1e-6
                 expected = pytest.approx(value, rel=rel, abs=1e-7, nan_ok=True)
                 assert found.measurements[name].statistics[statistic] == expected, (name, statistic)
+
+
+@pytest.mark.usefixtures("_stream")
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2, torch.float16])
+def test_narrow_dtypes_are_measured_together(dtype: torch.dtype) -> None:
+    tensors = [torch.linspace(-2, 2, 18_000).roll(shift).view(150, 120).to(dtype) for shift in range(3)]
+    found = meter_of(tensors).measure(tensors).result()
+    for index, tensor in enumerate(tensors):
+        statistics = found.measurements[str(index)].statistics
+        for statistic in ("mean", "rms", "max", "spectral_norm", "dead_units"):
+            rel = 0.01 if statistic == "spectral_norm" else 1e-5
+            assert statistics[statistic] == pytest.approx(ORACLES[statistic](tensor), rel=rel, abs=1e-6), statistic
 
 
 def test_settled_matrices_and_new_ones_go_on_side_by_side(_stream: None) -> None:

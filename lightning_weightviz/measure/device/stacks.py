@@ -144,7 +144,9 @@ def _measure(batch: Sequence[Sequence[Matrices]], *, spectrum: bool) -> dict[int
 
 def _scaled(stack: Sequence[Matrices]) -> tuple[Tensor, Tensor]:
     """The matrices in their scales, float32, (all, rows, columns), 0 for what is not finite; norms of their rows."""
-    values = stack[0].values if len(stack) == 1 else torch.cat([one.values for one in stack])
+    # Types of eight bits are not put together on every device.
+    parts = [widen(one.values) if one.values.element_size() == 1 else one.values for one in stack]
+    values = parts[0] if len(parts) == 1 else torch.cat(parts)
     scale = torch.cat([one.scale.expand(len(one.values)) for one in stack])
     scaled = widen(values) * scale.view(-1, 1, 1)
     norms = torch.linalg.vector_norm(scaled, dim=2).to(torch.float32)
