@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -10,24 +11,28 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lightning_weightviz.measure.lane import Bytes, lane_of
+
 Array = npt.NDArray[Any]
 Arrays = dict[Any, Array]
 """What arrived, by the keys under which it was packed."""
 
 
 class Arrival:
-    """What was sent: the bytes on the host, once they are there."""
+    """What was sent.
 
-    def __init__(self, pieces: list[tuple[Hashable, Tensor]], buffer: Tensor, event: torch.Event | None) -> None:
+    Args:
+        pieces: What was packed, in this order.
+        read: Gives the bytes once they are on the host; waits for them if it must.
+    """
+
+    def __init__(self, pieces: Sequence[tuple[Hashable, Tensor]], read: Callable[[], Bytes]) -> None:
         self._layout = [(key, _numpy_dtype(piece.dtype), tuple(piece.shape), piece.numel()) for key, piece in pieces]
-        self._buffer = buffer
-        self._event = event
+        self._read = read
 
     def arrays(self) -> Arrays:
-        """Each tensor by its key, as it was when it was sent; waits if it must."""
-        if self._event is not None:
-            self._event.synchronize()
-        data = self._buffer.numpy()
+        """Each tensor by its key, as it was when it was sent; waits if it must. To be called once."""
+        data = self._read()
         arrays: Arrays = {}
         offset = 0
         for key, dtype, shape, count in self._layout:
@@ -52,19 +57,16 @@ class Packer:
         # The widest first: each piece then starts at a multiple of its item size.
         pieces = sorted(self._pieces, key=lambda piece: -piece[1].element_size())
         if not pieces:
-            return Arrival([], torch.empty(0, dtype=torch.uint8, device="cpu"), None)
+            return Arrival([], _nothing)
         packed = torch.cat([piece.detach().contiguous().view(-1).view(torch.uint8) for _, piece in pieces])
-        if packed.device.type == "cpu":
-            return Arrival(pieces, packed, None)
-        if packed.device.type != "cuda":
-            return Arrival(pieces, packed.cpu(), None)
-        host = torch.empty(packed.shape, dtype=torch.uint8, device="cpu", pin_memory=True)
-        stream = torch.cuda.current_stream(packed.device)
-        host.copy_(packed, non_blocking=True)
-        event = torch.cuda.Event()
-        event.record(stream)
-        return Arrival(pieces, host, event)
+        lane = lane_of(packed.device)
+        return Arrival(pieces, packed.cpu().numpy if lane is None else lane.send(packed))
 
 
+def _nothing() -> Bytes:
+    return np.empty(0, np.uint8)
+
+
+@lru_cache
 def _numpy_dtype(dtype: torch.dtype) -> np.dtype[np.generic]:
     return torch.empty(0, dtype=dtype, device="cpu").numpy().dtype

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import torch
+
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -71,3 +73,13 @@ def test_what_the_readme_says_of_findings_is_what_was_measured() -> None:
     words = " ".join((ROOT / "README.md").read_text().split())
     assert f"Of {len(runs)} runs with a planted fault, {named} are named rightly, {in_time} of them" in words
     assert f"of {quiet[2]} healthy runs {quiet[1]} are left in peace" in words
+
+
+def test_cuda_reports_or_says_that_there_is_no_device(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks.cuda", "--repeats", "2", "--models", "resnet50"]
+    done = subprocess.run([*command, "--out", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    if torch.cuda.is_available():
+        assert len((tmp_path / "cuda.txt").read_text().splitlines()) == 3
+    else:
+        assert done.stdout == "no CUDA device: nothing was measured\n"

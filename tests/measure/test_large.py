@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lightning_weightviz.measure import HeadSource, Meter
-from lightning_weightviz.measure.device import abilities, moments
+from lightning_weightviz.measure.device import abilities, row_sums
 from lightning_weightviz.measure.device.embedding_rows import rank
 from lightning_weightviz.measure.device.pooling import Blocks
 from lightning_weightviz.measure.device.subset import Moved, positions
@@ -75,7 +75,7 @@ def test_places_of_percentiles_that_float32_rounds_up_are_within_the_values() ->
     assert float(np.float32(count - 1)) > count - 1
     values = torch.zeros(1, count)
     values[0, 5] = 1.0
-    found = moments._fan(values, torch.float32)
+    found = row_sums.fan(values, torch.float32)
     assert found[0].tolist() == [0.0] * (len(PERCENTILES) - 1) + [1.0]
 
 

@@ -13,11 +13,12 @@ from lightning_weightviz.measure.device.abilities import accumulator, looks
 from lightning_weightviz.measure.device.change import Reference
 from lightning_weightviz.measure.device.embedding_rows import rank
 from lightning_weightviz.measure.device.memory_order import matrix
-from lightning_weightviz.measure.device.moments import measure_moments
+from lightning_weightviz.measure.device.moments import Extremes, measure_moments
 from lightning_weightviz.measure.device.pooling import Pooled, pool
 from lightning_weightviz.measure.device.scaling import is_plain, power_above, scale_of
 from lightning_weightviz.measure.device.singular_values import MOST_SENT, products_of, singular_values
 from lightning_weightviz.measure.device.spectrum import Lanczos
+from lightning_weightviz.measure.device.stacks import TOGETHER, FoundMatrices, Matrices, count_dead, measure_matrices
 from lightning_weightviz.measure.device.still_units import still_units
 from lightning_weightviz.measure.device.units import column_norms, dead_units, row_norms, unit_norms
 from lightning_weightviz.measure.enqueued import EnqueuedGroup
@@ -64,10 +65,11 @@ def enqueue(
     matrices = [_one_below_the_other(*pair) for pair in zip(group.parameters, tensors, strict=True)]
     pieces, extremes = measure_moments(matrices, group.wanted.powers, sort=group.wanted.sort)
     owners = pieces.pack(packer)
-    scales = [None if extreme.plain else power_above(extreme.magnitude) for extreme in extremes]
+    scales = _scales(extremes)
     dead: dict[int, Tensor] = {}
     spectra: dict[int, Callable[[Sequence[Ritz]], None]] = {}
     pictured: list[int] = []
+    together = {} if looks(group.device) else _measure_together(group, matrices, scales)
     for place, (parameter, tensor, scale) in enumerate(zip(group.parameters, matrices, scales, strict=True)):
         if tensor.numel() == 0:
             continue
@@ -76,17 +78,25 @@ def enqueue(
             pooled = _enqueue_picture(place, tensor, scale, group, packer)
             pictured.append(place)
         if tensor.ndim > 1:
-            found, rows = extremes[place].row_norms, matrix(tensor)
+            known, found, rows = together.get(place), extremes[place].row_norms, matrix(tensor)
             if parameter.units_axis == 1:
                 dead[place] = dead_units(*_column_units(parameter, tensor, scale, pooled), parameter.stacked)
-            else:
+            elif known is None:
                 norms, whole = row_norms(rows, scale) if found is None else (found, None)
                 dead[place], found = dead_units(norms, whole, parameter.stacked), norms
             if group.wanted.spectrum:
-                spectra[place] = _enqueue_spectrum(place, rows, scale, group.lanczos[place], packer)
+                lanczos = group.lanczos[place]
+                sides = lanczos.run(rows, scale) if known is None or known.spectrum is None else known.spectrum
+                spectra[place] = _pack_spectrum(place, sides, scale, lanczos, packer)
                 if parameter.stacked > 1:
-                    norms = row_norms(rows, scale)[0] if found is None else found
-                    packer.add(("spectrum", place, "norms"), _matrix_norms(norms, parameter.stacked))
+                    wholes = None if known is None else known.wholes
+                    if wholes is None:
+                        norms = row_norms(rows, scale)[0] if found is None else found
+                        wholes = _matrix_norms(norms, parameter.stacked)
+                    packer.add(("spectrum", place, "norms"), wholes)
+    by_rows = [place for place in together if group.parameters[place].units_axis == 0]
+    if by_rows:
+        dead |= zip(by_rows, count_dead([together[place].norms for place in by_rows]).unbind(), strict=True)
     if dead:
         packer.add("dead", torch.stack(list(dead.values())))
     if group.wanted.all_values or spectra_too:
@@ -112,6 +122,30 @@ def _one_below_the_other(parameter: Parameter, tensor: Tensor) -> Tensor:
     return tensor if parameter.stacked == 1 else tensor.reshape(parameter.matrix_shape)
 
 
+def _scales(extremes: Sequence[Extremes]) -> list[Tensor | None]:
+    """Of each parameter; None where its values are known to be plain."""
+    scales: list[Tensor | None] = [None] * len(extremes)
+    for dtype in (torch.float32, torch.float64):
+        places = [place for place, one in enumerate(extremes) if not one.plain and one.magnitude.dtype == dtype]
+        if places:
+            of_each = power_above(torch.stack([extremes[place].magnitude for place in places])).unbind()
+            for place, scale in zip(places, of_each, strict=True):
+                scales[place] = scale
+    return scales
+
+
+def _measure_together(
+    group: DeviceGroup, tensors: Sequence[Tensor], scales: Sequence[Tensor | None]
+) -> dict[int, FoundMatrices]:
+    """Of the matrices that are not too large for it, by place."""
+    matrices = [
+        Matrices(place, matrix(tensor).unflatten(0, (parameter.stacked, -1)), scale, group.lanczos[place])
+        for place, (parameter, tensor, scale) in enumerate(zip(group.parameters, tensors, scales, strict=True))
+        if tensor.ndim > 1 and 0 < tensor.numel() <= TOGETHER and scale is not None
+    ]
+    return measure_matrices(matrices, spectrum=group.wanted.spectrum)
+
+
 def _column_units(
     parameter: Parameter, tensor: Tensor, scale: Tensor | None, pooled: Pooled | None
 ) -> tuple[Tensor, Tensor | None]:
@@ -129,15 +163,14 @@ def _matrix_norms(norms: Tensor, matrices: int) -> Tensor:
     return found
 
 
-def _enqueue_spectrum(
-    place: int, values: Tensor, scale: Tensor | None, lanczos: Lanczos, packer: Packer
+def _pack_spectrum(
+    place: int, sides: tuple[Tensor, Tensor], scale: Tensor | None, lanczos: Lanczos, packer: Packer
 ) -> Callable[[Sequence[Ritz]], None]:
-    """Enqueues one iteration; gives what takes in the vectors that the host finds."""
-    alpha, beta = lanczos.run(values, scale)
-    packer.add(("spectrum", place, "alpha"), alpha)
-    packer.add(("spectrum", place, "beta"), beta)
+    """Sends what an iteration found; gives what takes in the vectors that the host finds."""
+    for key, values in zip(("alpha", "beta"), sides, strict=True):
+        packer.add(("spectrum", place, key), values)
     if scale is not None:
-        packer.add(("spectrum", place, "scale"), scale.to(accumulator(values.device)))
+        packer.add(("spectrum", place, "scale"), scale)
     return lanczos.learner()
 
 

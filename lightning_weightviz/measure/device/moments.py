@@ -17,18 +17,21 @@ from torch import Tensor
 
 from lightning_weightviz.measure.device.abilities import accumulator, looks
 from lightning_weightviz.measure.device.cpu_sweep import sweep
+from lightning_weightviz.measure.device.long_rows import batches, measure_rows
 from lightning_weightviz.measure.device.memory_order import flat
-from lightning_weightviz.measure.device.scaling import PLAIN, power_above, widen
+from lightning_weightviz.measure.device.row_sums import extremes_of, fan, magnitude_of, row_sums
+from lightning_weightviz.measure.device.scaling import PLAIN, finite_of, power_above, widen
 from lightning_weightviz.measure.device.slots import count_slots, fold, slots
-from lightning_weightviz.measure.enqueued import PieceNumbers, PieceOwners
+from lightning_weightviz.measure.enqueued import PieceOwners
 from lightning_weightviz.measure.histogram_scheme import SLOTS
 from lightning_weightviz.measure.transfer import Packer
-from lightning_weightviz.snapshot import PERCENTILES
 
 SMALL = 1 << 14
 """Parameters of fewer elements are measured together, as the rows of one matrix."""
 TOGETHER = 1 << 12
 """So many elements, with what fills them up, are measured together however different their sizes are."""
+STREAM_TOGETHER = 1 << 21
+"""The same where each operation is a launch."""
 HOST_PIECE = 1 << 18
 """Elements of a piece on the host, which with buffers like it stays in a common cache."""
 STREAM_PIECE = 1 << 24
@@ -121,18 +124,35 @@ def measure_moments(tensors: Sequence[Tensor], powers: int, *, sort: bool) -> tu
         What is to be sent, and one result per tensor, in their order.
     """
     device = tensors[0].device
-    sums = accumulator(device)
     pieces = Pieces()
     extremes = [Extremes(torch.zeros((), dtype=torch.float32, device=device), plain=False)] * len(tensors)
-    for group in _groups(tensors):
+    for group in _groups(tensors, TOGETHER if looks(device) else STREAM_TOGETHER):
         _measure_small([tensors[index] for index in group], group, pieces, extremes)
     large = [index for index, tensor in enumerate(tensors) if tensor.numel() >= SMALL]
+    if looks(device):
+        _measure_on_host(tensors, large, powers, pieces, extremes)
+    else:
+        for batch in batches(tensors, large, STREAM_PIECE):
+            if tensors[batch[0]].numel() > STREAM_PIECE:
+                extremes[batch[0]] = _measure_large(batch[0], flat(tensors[batch[0]]), pieces)
+            else:
+                _measure_batch([tensors[index] for index in batch], batch, pieces, extremes)
+    if sort:
+        for index in large:
+            pieces.add_fan([index], fan(widen(flat(tensors[index])).unsqueeze(0), accumulator(device)))
+    return pieces, extremes
+
+
+def _measure_on_host(
+    tensors: Sequence[Tensor], large: Sequence[int], powers: int, pieces: Pieces, extremes: list[Extremes]
+) -> None:
+    """Measures tensors one by one, those of plain values in one sweep."""
     read = {}
     for index, found in zip(large, sweep([tensors[index] for index in large], powers), strict=True):
         if found is None:
             extremes[index] = _measure_large(index, flat(tensors[index]), pieces)
         else:
-            magnitude = torch.tensor(found.magnitude, dtype=torch.float32, device=device)
+            magnitude = torch.tensor(found.magnitude, dtype=torch.float32, device="cpu")
             extremes[index] = Extremes(magnitude, plain=True, row_norms=found.row_norms)
             read[index] = found
     if read:
@@ -141,13 +161,9 @@ def measure_moments(tensors: Sequence[Tensor], powers: int, *, sort: bool) -> tu
         )
         numbers = [one.numbers for one in read.values()]
         pieces.add(list(read), torch.cat(numbers), counts, scale, pieces=[len(rows) for rows in numbers])
-    if sort:
-        for index in large:
-            pieces.add_fan([index], _fan(widen(flat(tensors[index])).unsqueeze(0), sums))
-    return pieces, extremes
 
 
-def _groups(tensors: Sequence[Tensor]) -> list[list[int]]:
+def _groups(tensors: Sequence[Tensor], together: int = TOGETHER) -> list[list[int]]:
     """Small tensors of one dtype: padding at most quadruples them, or they are few and tiny."""
     groups: list[list[int]] = []
     for wide in (False, True):
@@ -155,7 +171,7 @@ def _groups(tensors: Sequence[Tensor]) -> list[list[int]]:
         largest = math.inf
         for index in sorted(small, key=lambda index: -tensors[index].numel()):
             size = tensors[index].numel()
-            if groups and (4 * size >= largest or (len(groups[-1]) + 1) * largest <= TOGETHER):
+            if groups and (4 * size >= largest or (len(groups[-1]) + 1) * largest <= together):
                 groups[-1].append(index)
             else:
                 groups.append([index])
@@ -166,39 +182,46 @@ def _groups(tensors: Sequence[Tensor]) -> list[list[int]]:
 def _measure_small(tensors: Sequence[Tensor], owners: list[int], pieces: Pieces, extremes: list[Extremes]) -> None:
     """Measures tensors of similar size as the rows of one matrix; puts into `extremes` what is known of them."""
     rows = _padded(tensors)
-    sums = accumulator(rows.device)
     low, high = extremes_of(rows)
-    magnitude = torch.maximum(-low, high).clamp(min=0)
+    magnitude = magnitude_of(low, high)
     scale = power_above(magnitude)
-    counts = count_slots(slots(rows * scale.unsqueeze(1), rows.isfinite()))
+    counts = count_slots(slots(rows * scale.unsqueeze(1)))
     padding = [rows.shape[1] - tensor.numel() for tensor in tensors]
-    pieces.add(owners, _row_sums(rows, low, high, scale, sums), counts, scale, padding=padding)
-    pieces.add_fan(owners, _fan(rows, sums))
+    pieces.add(owners, row_sums(rows, low, high, scale), counts, scale, padding=padding)
+    pieces.add_fan(owners, fan(rows, accumulator(rows.device)))
     plain = [False] * len(tensors)
     if looks(rows.device) and rows.dtype == torch.float32:
-        sizes = torch.tensor([tensor.numel() for tensor in tensors], dtype=torch.int64, device=rows.device)
+        sizes = torch.tensor([tensor.numel() for tensor in tensors], dtype=torch.int64, device="cpu")
         ordinary = (magnitude > PLAIN[0]) & (magnitude < PLAIN[1])
-        plain = (ordinary & (rows.isfinite().sum(1) == sizes)).tolist()
+        plain = (ordinary & (finite_of(rows).sum(1) == sizes)).tolist()
     for index, value, is_ordinary in zip(owners, magnitude.unbind(), plain, strict=True):
         extremes[index] = Extremes(value, plain=is_ordinary)
 
 
+def _measure_batch(tensors: Sequence[Tensor], owners: list[int], pieces: Pieces, extremes: list[Extremes]) -> None:
+    """The same of tensors of one dtype and any size, where looking would wait."""
+    found = measure_rows(tensors)
+    lie = found.rows
+    pieces.add(owners, found.numbers, found.counts, found.scale, pieces=lie.pieces, padding=list(lie.padding))
+    for index, value in zip(owners, found.magnitude.unbind(), strict=True):
+        extremes[index] = Extremes(value, plain=False)
+
+
 def _measure_large(owner: int, values: Tensor, pieces: Pieces) -> Extremes:
     """Measures one tensor, (n,), whatever its values are."""
-    sums = accumulator(values.device)
     parts = values.split(HOST_PIECE if looks(values.device) else STREAM_PIECE)
     # The first read finds the scale of all pieces, the second one takes sums and counts.
     bounds = [extremes_of(widen(part).unsqueeze(0)) for part in parts]
     low = torch.cat([bound[0] for bound in bounds]).amin(0, keepdim=True)
     high = torch.cat([bound[1] for bound in bounds]).amax(0, keepdim=True)
-    magnitude = torch.maximum(-low, high).clamp(min=0)
+    magnitude = magnitude_of(low, high)
     scale = power_above(magnitude)
     counts = torch.zeros(1, SLOTS + 1, dtype=torch.int64, device=values.device)
     numbers = []
     for part in parts:
         row = widen(part).unsqueeze(0)
-        numbers.append(_row_sums(row, low, high, scale, sums))
-        counts = counts + count_slots(slots(row * scale, row.isfinite()))
+        numbers.append(row_sums(row, low, high, scale))
+        counts = counts + count_slots(slots(row * scale))
     pieces.add([owner], torch.cat(numbers), counts, scale, pieces=[len(numbers)])
     return Extremes(magnitude[0], plain=False)
 
@@ -206,39 +229,6 @@ def _measure_large(owner: int, values: Tensor, pieces: Pieces) -> Extremes:
 def _padded(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors as rows, (k, largest), filled up with NaN."""
     values = [widen(flat(tensor)) for tensor in tensors]
-    return torch.nn.utils.rnn.pad_sequence(values, batch_first=True, padding_value=math.nan)
-
-
-def _fan(rows: Tensor, sums: torch.dtype) -> Tensor:
-    """Exact percentiles of the finite values of each row, (k, 9), as numpy's linear ones; NaN where there are none."""
-    finite = rows.isfinite()
-    filled = torch.where(finite, rows, math.inf)
-    # numpy sorts rows with vector instructions, many times as fast.
-    ordered = torch.from_numpy(np.sort(filled.numpy(), axis=1)) if looks(rows.device) else filled.sort(1).values
-    share = torch.tensor(PERCENTILES, dtype=sums, device=rows.device) / 100
-    last = (finite.sum(1, keepdim=True) - 1).clamp(min=0)
-    # Where places are float32, the last of many is rounded up beyond them all.
-    place = last * share
-    below = place.floor()
-    above = torch.minimum(place.ceil().long(), last)
-    low, high = ordered.gather(1, torch.minimum(below.long(), last)).to(sums), ordered.gather(1, above).to(sums)
-    return torch.where(finite.any(1, keepdim=True), low + (place - below) * (high - low), torch.nan)
-
-
-def extremes_of(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Smallest and largest finite value of each row, (k,); +Inf and -Inf where there is none."""
-    finite = rows.isfinite()
-    return torch.where(finite, rows, math.inf).amin(1), torch.where(finite, rows, -math.inf).amax(1)
-
-
-def _row_sums(rows: Tensor, low: Tensor, high: Tensor, scale: Tensor, sums: torch.dtype) -> Tensor:
-    """The numbers of each row, (k, `NUMBERS`), `sums`; what is not finite is counted and left out."""
-    finite = rows.isfinite()
-    count = finite.sum(1)
-    scaled = torch.where(finite, rows * scale.unsqueeze(1), 0.0)
-    shift = scaled.sum(1) / count.clamp(min=1)
-    first = torch.where(finite, scaled - shift.unsqueeze(1), 0.0)
-    second = first * first
-    s1, s2, s3, s4 = (power.sum(1, dtype=sums) for power in (first, second, second * first, second * second))
-    columns = PieceNumbers(count, rows.isnan().sum(1), low, high, scale, shift, s1, s2, s3, s4)
-    return torch.stack([column.to(sums) for column in columns], 1)
+    most = max(map(len, values))
+    nan = torch.full((most,), math.nan, dtype=values[0].dtype, device=values[0].device)
+    return torch.cat([part for one in values for part in (one, nan[: most - len(one)])]).view(-1, most)

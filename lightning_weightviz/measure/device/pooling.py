@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lightning_weightviz.measure.device.abilities import accumulator, looks
-from lightning_weightviz.measure.device.scaling import scale_of, widen
+from lightning_weightviz.measure.device.scaling import finite_of, scale_of, widen
 
 HOST_BAND = 1 << 18
 """Elements that are pooled at a time on the host, where what comes between stays in cache."""
@@ -59,17 +59,25 @@ class Blocks:
         # Where it is faster: numpy reduces uneven cells in place, and long ones.
         uses_numpy = looks(device) and (not self.uniform or self.most > 64)
         self._starts = self._bounds[:-1].numpy() if uses_numpy else None
+        self._index: Tensor | None = None
 
     def index(self, first: int, last: int) -> Tensor:
         """The elements of cells first to last, int64, (last - first, most), the last repeated where they are fewer."""
         starts, ends = self._bounds[first:last, None], self._bounds[first + 1 : last + 1, None]
         return torch.minimum(starts + self._offset, ends - 1)
 
+    @property
+    def whole_index(self) -> Tensor:
+        """`index` of all cells."""
+        if self._index is None:
+            self._index = self.index(0, self.cells)
+        return self._index
+
     def gather(self, values: Tensor, first: int, last: int) -> Tensor:
         """The rows of cells first to last, (last - first, most, columns); a view where the cells are uniform."""
         if self.uniform:
             return values[first * self.most : last * self.most].view(last - first, self.most, -1)
-        return values[self.index(first, last)]
+        return values[self.whole_index if last - first == self.cells else self.index(first, last)]
 
     def maximum(self, values: Tensor) -> Tensor:
         """The largest of each row's elements in each cell, (rows, cells); NaN where there is one."""
@@ -78,7 +86,7 @@ class Blocks:
         if self._starts is not None:
             return torch.from_numpy(np.maximum.reduceat(values.numpy(), self._starts, axis=1))
         # The pooling kernel is three times as fast here as a reduction over short rows.
-        spread = values if self.uniform else values[:, self.index(0, self.cells)].flatten(1)
+        spread = values if self.uniform else values[:, self.whole_index].flatten(1)
         return torch.nn.functional.max_pool1d(spread.unsqueeze(1), self.most).squeeze(1)
 
     def sum(self, values: Tensor) -> Tensor:
@@ -91,7 +99,7 @@ class Blocks:
                 return torch.from_numpy(np.add.reduceat(values.numpy(), self._starts, axis=1))
         if self.uniform:
             return values.view(-1, self.cells, self.most).sum(2)
-        return torch.where(self.real, values[:, self.index(0, self.cells)], 0).sum(2)
+        return torch.where(self.real, values[:, self.whole_index], 0).sum(2)
 
 
 @dataclass(frozen=True)
@@ -220,7 +228,7 @@ def _whole(values: Tensor, *, mean: bool) -> Pooled:
     }
     if mean:
         arrays["mean"] = values
-    return Pooled({key: narrow(array) for key, array in arrays.items()}, column_squares, None)
+    return Pooled(narrowed(arrays), column_squares, None)
 
 
 def cell_sums(values: Tensor, cut: Cut, scale: Tensor | None, *, mean: bool) -> CellSums:
@@ -241,9 +249,10 @@ def cell_sums(values: Tensor, cut: Cut, scale: Tensor | None, *, mean: bool) -> 
         if scale is None:
             squared = band * band if real is None else band * band * real
         else:
-            finite = band.isfinite()
+            finite = finite_of(band)
             counted = finite if real is None else finite & real
-            scaled = torch.where(counted, band * scale, 0.0)
+            scaled = (band * scale).nan_to_num_(0, 0, 0)
+            scaled = scaled if real is None else scaled.mul_(real)
             squared = scaled * scaled
             counted_here = counted.sum(1)
             counts.append(columns.sum(counted_here))
@@ -310,12 +319,12 @@ def pooled(sums: CellSums, cut: Cut, scale: Tensor | None, rows: int) -> Pooled:
         counted_at = rows if counts is None else counts.view(-1, kernel).to(wide).mean(0)
         arrays["sums"] = sums.kernel_sums.to(wide) * unscale
         arrays["positions"] = (sums.column_squares.view(-1, kernel).mean(0) / counted_at).sqrt() * unscale
-    return Pooled({key: narrow(array) for key, array in arrays.items()}, sums.column_squares, whole_columns)
+    return Pooled(narrowed(arrays), sums.column_squares, whole_columns)
 
 
 def members(values: Tensor, blocks: Blocks) -> Tensor:
     """The values of each cell's members, (cells, most), from (members,)."""
-    return values[blocks.index(0, blocks.cells)]
+    return values[blocks.whole_index]
 
 
 def _kernel_sums(band: Tensor, kernel: int, channels: Blocks) -> Tensor:
@@ -356,4 +365,14 @@ def narrow(values: Tensor) -> Tensor:
     if values.dtype == torch.float32:
         return values
     bound = torch.finfo(torch.float32).max
-    return torch.where(values.isfinite(), values.clamp(-bound, bound), values).to(torch.float32)
+    return torch.where(finite_of(values), values.clamp(-bound, bound), values).to(torch.float32)
+
+
+def narrowed(arrays: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Each as of `narrow`; where each operation is a launch, all at once."""
+    wide = {key: values for key, values in arrays.items() if values.dtype != torch.float32}
+    if not wide or looks(next(iter(wide.values())).device):
+        return {key: narrow(values) for key, values in arrays.items()}
+    together = narrow(torch.cat([values.reshape(-1) for values in wide.values()]))
+    parts = together.split([values.numel() for values in wide.values()])
+    return arrays | {key: part.view(wide[key].shape) for key, part in zip(wide, parts, strict=True)}

@@ -20,6 +20,11 @@ def widened(dtype: torch.dtype) -> torch.dtype:
     return torch.float64 if dtype == torch.float64 else torch.float32
 
 
+def finite_of(values: Tensor) -> Tensor:
+    """Which values are finite, bool: ``isfinite`` in half as many passes."""
+    return values.abs() < math.inf
+
+
 PLAIN = (1e-8, 1e7)
 """Between these lie the largest magnitudes of values whose fourth powers, summed, are normal float32 numbers."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -17,40 +19,54 @@ def _magnitude_slot(below: Tensor) -> Tensor:
     return torch.minimum(below, ((below - FINE) >> 2).clamp_(0, COARSE) + FINE)
 
 
-def slots(scaled: Tensor, finite: Tensor) -> Tensor:
+def slots(scaled: Tensor) -> Tensor:
     """The slot of each value, int32; `SLOTS` where it is not finite.
 
     Args:
         scaled: float32 or float64, (k, n), times a power of two that brings the largest magnitude to [1, 2).
-        finite: bool, which of them are.
     """
     if scaled.dtype == torch.float64:
         bits = scaled.view(torch.int64)
         # The exponents of float64 with float32's bias; what is far below 1 is near 0 in any case.
-        bucket = (((bits >> 48) & 0x7FFF) - (1023 - 127) * 16).clamp_(0, BUCKETS - 1).to(torch.int32)
+        bucket = (((bits >> 48) & 0x7FFF) - (1023 - 127) * 16).clamp_(0, BUCKETS - 1)
+        bucket = (bucket + (bits < 0) * BUCKETS).to(torch.int32)
     else:
-        bits = scaled.view(torch.int32)
-        bucket = (bits >> 19) & (BUCKETS - 1)
-    slot = _magnitude_slot(TOP - bucket)
-    slot = torch.where(bits < 0, slot, SLOTS - 1 - slot)
-    slot = torch.where(scaled == 0, ZERO, slot)
-    return torch.where(finite, slot, SLOTS)
+        bucket = (scaled.view(torch.int32) >> 19).bitwise_and_(2 * BUCKETS - 1)
+    # By the same name, as on a device all of this is as large as the weights.
+    bucket = _slot_of_bucket(scaled.device).index_select(0, bucket.view(-1)).view_as(bucket)
+    # The first bucket holds what is near 0 too.
+    return bucket.masked_fill_(scaled == 0, ZERO)
 
 
-def count_slots(slot: Tensor) -> Tensor:
-    """Counts of each row's slots, int64, (k, `SLOTS` + 1), without asking the device for a size.
+@lru_cache
+def _slot_of_bucket(device: torch.device) -> Tensor:
+    """Of scaled values, int32, (2 * `BUCKETS`,), the positive ones first."""
+    bucket = torch.arange(BUCKETS, dtype=torch.int32, device=device)
+    slot = torch.cat([SLOTS - 1 - _magnitude_slot(TOP - bucket), _magnitude_slot(TOP - bucket)])
+    not_finite = torch.arange(2 * BUCKETS, dtype=torch.int32, device=device) % BUCKETS >= BUCKETS - 16
+    return torch.where(not_finite, SLOTS, slot)
+
+
+def count_slots(slot: Tensor, owner: Tensor | None = None, owners: int = 0) -> Tensor:
+    """Counts of slots, int64, (k, `SLOTS` + 1), without asking the device for a size.
 
     Neighbours add into different copies of the table, so that equal values do not queue for one address.
+
+    Args:
+        slot: int32, (rows, columns).
+        owner: int64, (rows,), to which of the tables each row is added; None: each has its own.
+        owners: How many tables there are.
     """
     rows, columns = slot.shape
-    copies = 16 if columns >= 1 << 16 else 1
+    k = rows if owner is None else owners
+    copies = 16 if columns >= (1 << 16 if owner is None else 1 << 12) else 1
     table = SLOTS + 1
-    start = torch.arange(rows, dtype=torch.int64, device=slot.device).mul_(copies * table).unsqueeze(1)
+    start = torch.arange(rows, dtype=torch.int64, device=slot.device) if owner is None else owner
     copy = torch.arange(columns, dtype=torch.int64, device=slot.device).remainder_(copies).mul_(table)
-    index = (start + copy).add_(slot).view(-1)
-    counts = torch.zeros(rows * copies * table, dtype=torch.int64, device=slot.device)
+    index = ((start * (copies * table)).unsqueeze(1) + copy).add_(slot).view(-1)
+    counts = torch.zeros(k * copies * table, dtype=torch.int64, device=slot.device)
     counts.scatter_add_(0, index, torch.ones((), dtype=torch.int64, device=slot.device).expand(index.shape))
-    return counts.view(rows, copies, table).sum(1)
+    return counts.view(k, copies, table).sum(1)
 
 
 def bucket_counts(values: npt.NDArray[np.float32], scratch: npt.NDArray[np.float32]) -> Tensor:

@@ -15,16 +15,17 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lightning_weightviz.measure.device import host_iteration
 from lightning_weightviz.measure.device.abilities import looks
-from lightning_weightviz.measure.device.host_iteration import iterate
 from lightning_weightviz.measure.device.scaling import widen
+from lightning_weightviz.measure.lane import to_device
 from lightning_weightviz.measure.tridiagonal import Ritz
 
 COLD_STEPS = 32
 """At most so many steps where nothing is known of the matrix: σ of a random 2048 x 2048 one to 0.5 %."""
 WARM_STEPS = 8
 """Steps from a vector that was good one snapshot ago, where the program may not look."""
-_IRREGULAR = 0.05
+IRREGULAR = 0.05
 _NOISE = 1e-6
 _BLOCK = 1 << 24
 _PASSING = 1 << 22
@@ -48,19 +49,25 @@ class Lanczos:
         side: Of the matrix that the vectors lie along; of whole matrices always the shorter one.
 
     Attributes:
+        length: The same.
+        matrices: The same.
         side: The same.
+        best: The best directions known when the last run began, (matrices, length); None: none.
+        learned: What the host found of that run: its bases, (matrices, steps, length or more), and in terms of these
+            the best directions, (matrices, steps); None: not yet.
+        runs: How many there were.
         settled: Whether few steps are enough the next time.
     """
 
     def __init__(self, length: int, matrices: int = 1, start: Tensor | None = None, side: Side = "columns") -> None:
         self.side = side
-        self._length = length
-        self._matrices = matrices
-        self._start = None if start is None else start.view(matrices, length)
-        self._basis: Tensor | None = None
-        self._learned: tuple[Tensor, Floats] | None = None
+        self.length = length
+        self.matrices = matrices
+        self.best = None if start is None else start.view(matrices, length)
+        self.learned: tuple[Tensor, Floats] | None = None
+        self.runs = 0
         self.settled = start is not None
-        self._runs = 0
+        self._basis: Tensor | None = None
 
     def run(self, values: Tensor, scale: Tensor | None) -> tuple[Tensor, Tensor]:
         """Enqueues one iteration.
@@ -72,26 +79,27 @@ class Lanczos:
         Returns:
             Diagonals and off-diagonals of the tridiagonal matrices, (matrices, steps) each, of the scaled values.
         """
-        of_each = values.unflatten(0, (self._matrices, -1))
+        of_each = values.unflatten(0, (self.matrices, -1))
         tall = of_each if self.side == "columns" else of_each.mT
         if looks(values.device):
             return self._look(tall, scale)
-        blocks, start = Blocks(tall, scale), self.start(values.device)
-        alpha, beta, basis = finished(self._steps(start, WARM_STEPS if self.settled else COLD_STEPS), blocks)
-        self._keep(basis)
+        blocks, steps = Blocks(tall, scale), WARM_STEPS if self.settled else COLD_STEPS
+        alpha, beta, basis = finished(iterate(self.start(values.device), min(steps, self.length)), blocks)
+        self.keep(basis)
         return alpha, beta
 
     def _look(self, tall: Tensor, scale: Tensor | None) -> tuple[Tensor, Tensor]:
         """As many steps as each matrix needs; told as one step of their value, and the next start is known at once."""
-        irregular, best = _irregular(self._length, self._runs, tall.device).numpy(), self._best()
+        irregular, best = _irregular(self.length, self.runs, tall.device).numpy(), self.direction()
         known = None if best is None else best.to("cpu", torch.float32).numpy()
         found = []
-        for index in range(self._matrices):
+        for index in range(self.matrices):
             start = irregular if known is None else _mixed(known[index], irregular)
             multiply = _multiplier(tall[index : index + 1], scale)
-            found.append(iterate(multiply, start, COLD_STEPS, warm=known is not None))
-        self._start, self._basis, self.settled = torch.from_numpy(np.stack([one.start for one in found])), None, True
-        self._runs += 1
+            found.append(host_iteration.iterate(multiply, start, COLD_STEPS, warm=known is not None))
+        self.best = torch.from_numpy(np.stack([one.start for one in found]))
+        self._basis, self.learned, self.settled = None, None, True
+        self.runs += 1
         values = torch.from_numpy(np.array([[one.value] for one in found]))
         return values, torch.zeros_like(values)
 
@@ -102,70 +110,75 @@ class Lanczos:
             device: Of the products.
             steps: How many there are, though never more than the vectors are long.
         """
-        alpha, beta, basis = yield from self._steps(self.start(device), steps)
-        self._keep(basis)
+        alpha, beta, basis = yield from iterate(self.start(device), min(steps, self.length))
+        self.keep(basis)
         return alpha, beta, basis
 
-    def _keep(self, basis: Tensor) -> None:
-        self._basis, self._learned = basis, None
-        self._runs += 1
-
-    def _steps(self, vector: Tensor, steps: int) -> Products:
-        """A fixed number of steps: diagonals, off-diagonals and bases."""
-        steps = min(steps, self._length)
-        basis = torch.empty(self._matrices, 0, self._length, dtype=torch.float32, device=vector.device)
-        alpha: list[Tensor] = []
-        beta: list[Tensor] = []
-        for step in range(steps):
-            # The next row of the tridiagonal matrix: WᵀW in the direction of the newest vector.
-            basis = torch.cat([basis, vector.unsqueeze(1)], 1)
-            product = yield vector
-            alpha.append((vector * product).sum(1))
-            if step + 1 == steps:
-                beta.append(torch.zeros_like(alpha[0]))
-                break
-            rest = _without(basis, product)
-            length = torch.linalg.vector_norm(rest, dim=1)
-            # What is left where the space is exhausted is rounding noise: no direction, so the iteration stays at 0.
-            length = torch.where(length > _NOISE * torch.stack(alpha).amax(0), length, 0.0)
-            beta.append(length)
-            # Once more without the basis, as rounding errors of the first time would grow with the steps.
-            along = length.unsqueeze(1)
-            vector = torch.where(along > 0, _unit(_without(basis, rest / along)), 0.0)
-        return torch.stack(alpha, 1), torch.stack(beta, 1), basis
+    def keep(self, basis: Tensor) -> None:
+        """Ends a run with these bases, (matrices, steps, length or more)."""
+        self._basis, self.learned = basis, None
+        self.runs += 1
 
     def learner(self) -> Callable[[Sequence[Ritz]], None]:
         """What takes in what the host found of each matrix in the last run; nothing once another has begun."""
-        runs = self._runs
+        runs = self.runs
 
         def learn(found: Sequence[Ritz]) -> None:
             # Another thread may begin a run meanwhile: a basis and its mixture stay together.
             basis = self._basis
-            if runs == self._runs and basis is not None:
+            if runs == self.runs and basis is not None:
                 self.settled = all(one.settled for one in found)
-                self._learned = basis, np.stack([one.mixture for one in found])
+                self.learned = basis, np.stack([one.mixture for one in found])
 
         return learn
 
     def start(self, device: torch.device) -> Tensor:
         """The vectors that the next iteration starts from, float32, (matrices, length), of norm 1."""
-        irregular, best = _irregular(self._length, self._runs, device), self._best()
-        if best is None:
-            return irregular.expand(self._matrices, -1)
-        return _unit(_unit(best.to(device, torch.float32)) + _IRREGULAR * irregular)
+        irregular = _irregular(self.length, self.runs, device).expand(self.matrices, -1)
+        best = self.direction()
+        return (
+            irregular if best is None else unit(unit(to_device(best, device).to(torch.float32)) + IRREGULAR * irregular)
+        )
 
-    def _best(self) -> Tensor | None:
-        """The best directions known, (matrices, length), of any norm."""
-        if self._learned is not None:
-            basis, mixture = self._learned
-            weights = torch.from_numpy(mixture.astype(np.float32)).to(basis.device, non_blocking=True)
-            self._start, self._learned = (weights.unsqueeze(1) @ basis).squeeze(1), None
-        return self._start
+    def direction(self) -> Tensor | None:
+        """The best directions known, (matrices, length); None: there are none."""
+        if self.learned is not None:
+            basis, mixture = self.learned
+            weights = to_device(torch.from_numpy(mixture.astype(np.float32)), basis.device)
+            self.best = (weights.unsqueeze(1) @ basis).squeeze(1)[:, : self.length]
+        return self.best
 
     @property
     def vector(self) -> Tensor | None:
         """The best directions known, (matrices * length,), for the state; None before the first iteration."""
-        return None if self._runs == 0 and self._start is None else self.start(torch.device("cpu")).reshape(-1)
+        return None if self.runs == 0 and self.best is None else self.start(torch.device("cpu")).reshape(-1)
+
+
+def iterate(vectors: Tensor, steps: int) -> Products:
+    """A fixed number of steps from vectors of norm 1, (matrices, length): diagonals, off-diagonals and bases."""
+    zero = torch.zeros((), dtype=torch.float32, device=vectors.device)
+    basis = torch.empty(len(vectors), 0, vectors.shape[1], dtype=torch.float32, device=vectors.device)
+    alpha: list[Tensor] = []
+    beta: list[Tensor] = []
+    largest = zero
+    for step in range(steps):
+        # The next row of the tridiagonal matrix: WᵀW in the direction of the newest vector.
+        basis = torch.cat([basis, vectors.unsqueeze(1)], 1)
+        product = yield vectors
+        alpha.append((vectors * product).sum(1))
+        if step + 1 == steps:
+            beta.append(torch.zeros_like(alpha[0]))
+            break
+        rest = _without(basis, product)
+        length = torch.linalg.vector_norm(rest, dim=1)
+        largest = torch.maximum(largest, alpha[-1])
+        # What is left where the space is exhausted is rounding noise: no direction, so the iteration stays at 0.
+        length = torch.where(length > _NOISE * largest, length, zero)
+        beta.append(length)
+        # Once more without the basis, as rounding errors of the first time would grow with the steps.
+        along = length.unsqueeze(1)
+        vectors = torch.where(along > 0, unit(_without(basis, rest / along)), zero)
+    return torch.stack(alpha, 1), torch.stack(beta, 1), basis
 
 
 def _without(basis: Tensor, vectors: Tensor) -> Tensor:
@@ -177,7 +190,7 @@ def _without(basis: Tensor, vectors: Tensor) -> Tensor:
     return vectors - (basis * inside).sum(1)
 
 
-def _unit(vectors: Tensor) -> Tensor:
+def unit(vectors: Tensor) -> Tensor:
     """Each vector at norm 1; 0 stays 0."""
     length: Tensor = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
     return vectors / length.clamp(min=1e-30)
@@ -190,14 +203,18 @@ def _irregular(length: int, ordinal: int, device: torch.device) -> Tensor:
         here -= np.floor(here) + 0.5
         return torch.from_numpy((here / np.linalg.norm(here)).astype(np.float32))
     index = torch.arange(1, length + 1, device=device, dtype=torch.float32)
+    return unit(irregular_waves(index, ordinal))
+
+
+def irregular_waves(index: Tensor, ordinal: Tensor | float) -> Tensor:
+    """Values at places from 1 on that look random, as of `_irregular` but of no special norm; of any shapes."""
     wave = torch.sin(index * 12.9898 + 78.233 * (ordinal + 1)) * 43758.547
-    centred = wave - wave.floor() - 0.5
-    return _unit(centred)
+    return wave - wave.floor() - 0.5
 
 
 def _mixed(best: npt.NDArray[np.float32], irregular: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """As `Lanczos.start` mixes them, of one matrix on the host."""
-    vector = best / np.float32(max(float(best.dot(best)) ** 0.5, 1e-30)) + np.float32(_IRREGULAR) * irregular
+    vector = best / np.float32(max(float(best.dot(best)) ** 0.5, 1e-30)) + np.float32(IRREGULAR) * irregular
     return np.asarray(vector / np.float32(float(vector.dot(vector)) ** 0.5), np.float32)
 
 

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from lightning_weightviz.measure.device.abilities import looks
 from lightning_weightviz.measure.device.memory_order import flat, row_blocks
-from lightning_weightviz.measure.device.moments import HOST_PIECE, STREAM_PIECE, extremes_of
+from lightning_weightviz.measure.device.moments import HOST_PIECE, STREAM_PIECE
 from lightning_weightviz.measure.device.pooling import narrow
+from lightning_weightviz.measure.device.row_sums import extremes_of
 from lightning_weightviz.measure.device.scaling import widen, widened
 from lightning_weightviz.measure.device.slots import count_slots, slots
 from lightning_weightviz.measure.device.units import BLOCK, HOST_BLOCK
@@ -53,7 +54,7 @@ def counts(part: Part, scale: Tensor, counted: Tensor, sums: Tensor) -> None:
         row = widen(piece).unsqueeze(0)
         finite = row.isfinite()
         scaled = torch.where(finite, row * scale, 0.0)
-        counted += count_slots(slots(row * scale, finite))[0]
+        counted += count_slots(slots(row * scale))[0]
         sums += torch.stack([finite.sum(), row.isnan().sum(), scaled.sum(dtype=torch.float64)])
 
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from lightning_weightviz.measure.device.abilities import accumulator
+from lightning_weightviz.measure.lane import to_device
 from lightning_weightviz.measure.parts import Part, Spread
 from lightning_weightviz.snapshot import Parameter
 
@@ -91,7 +92,7 @@ class Subset:
         self._sizes = sizes
         self.kept = kept
         self.index = [
-            None if count == size else torch.from_numpy(positions(size, count)).to(device)
+            None if count == size else to_device(torch.from_numpy(positions(size, count)), device)
             for size, count in zip(sizes, kept, strict=True)
         ]
         rows = [-(-count // ROW) for count in kept]
@@ -99,7 +100,7 @@ class Subset:
             torch.zeros(row * ROW - count, dtype=torch.float32, device=device)
             for row, count in zip(rows, kept, strict=True)
         ]
-        self._owner = torch.from_numpy(np.repeat(np.arange(len(sizes)), rows)).to(device)
+        self._owner = to_device(torch.from_numpy(np.repeat(np.arange(len(sizes)), rows)), device)
         self._device = device
 
     def gather(self, tensors: Sequence[Tensor]) -> Tensor:
@@ -139,7 +140,7 @@ class Subset:
         for count, part, padding in zip(self.kept, parts, self._padding, strict=True):
             if part is None:
                 part = torch.full((count,), torch.nan, dtype=torch.float32, device=self._device)
-            pieces += [part.to(self._device, torch.float32), padding]
+            pieces += [to_device(part, self._device).to(torch.float32), padding]
         return torch.cat(pieces).view(-1, ROW)
 
 
@@ -193,6 +194,6 @@ class SpreadSubset:
             inside &= (column >= part.columns[0]) & (column < part.columns[1])
             numbers = np.flatnonzero(inside)
             found = numbers, row[numbers] - part.row, column[numbers] - part.column
-            of_numbers, rows, columns = (torch.from_numpy(one).to(part.values.device) for one in found)
+            of_numbers, rows, columns = (to_device(torch.from_numpy(one), part.values.device) for one in found)
             self._places[key] = of_numbers, rows, columns
         return self._places[key]

@@ -34,13 +34,22 @@ def dead_units(norms: Tensor, whole: Tensor | None, matrices: int = 1) -> Tensor
         if float(low.numpy()) > DEAD * float(high.numpy()):
             return torch.zeros((), dtype=torch.int64, device=norms.device)
     norms = (norms if whole is None else torch.where(whole, norms, torch.nan)).view(matrices, -1)
+    return dead_of_each(norms).sum()
+
+
+def dead_of_each(norms: Tensor) -> Tensor:
+    """How many units of each matrix are dead, int64, (matrices,).
+
+    Args:
+        norms: (matrices, units); what is not finite belongs to a broken unit, or to none.
+    """
     # What is broken is sorted to the end; the median is between two places among the others.
-    ordered = norms.sort(1).values
-    count = ordered.isfinite().sum(1, keepdim=True)
-    middle = torch.cat([count // 2, (count - 1) // 2], 1).clamp(0, norms.shape[1] - 1)
-    median = ordered.gather(1, middle).sum(1, keepdim=True) / 2
-    dead: Tensor = norms <= DEAD * median
-    return dead.sum()
+    finite = norms < torch.inf
+    ordered = norms.nan_to_num(torch.inf).sort(1).values
+    count = finite.sum(1, keepdim=True)
+    middle = torch.cat([count // 2, (count - 1).clamp(min=0) // 2], 1)
+    median = ordered.gather(1, middle.clamp(max=norms.shape[1] - 1)).sum(1, keepdim=True) / 2
+    return (finite & (norms <= DEAD * median)).sum(1)
 
 
 def row_norms(values: Tensor, scale: Tensor | None) -> tuple[Tensor, Tensor | None]:
