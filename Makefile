@@ -52,8 +52,9 @@ test-oldest: $(OLDEST_VENV)/.oldest  ## Run the tests with the oldest versions t
 soak: $(VENV)/.test  ## Take 5,000 snapshots of a small network, and see that time, memory and state stay flat
 	$(BIN)/python -m benchmarks.flatness --model mlp --snapshots 5000 --stretch 100 --threads 1 --check
 
-docs-images: $(VENV)/.demo  ## Train the demo and write the pictures of the README to docs/images/
+docs-images: $(VENV)/.test  ## Train the demo and write the pictures of the README to docs/images/ (with Chromium)
 	$(BIN)/python docs/make_images.py
+	$(BIN)/python -m docs.make_page_images
 
 docs-gallery: $(VENV)/.demo  ## Train the networks of the gallery and write docs/gallery.md
 	$(BIN)/python -m docs.make_gallery

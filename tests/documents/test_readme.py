@@ -224,6 +224,7 @@ def test_every_document_is_linked_from_the_readme() -> None:
 
 def test_every_picture_of_the_documents_is_made_by_the_script() -> None:
     made = {name for pictures in importlib.import_module("docs.make_images").PICTURES.values() for name in pictures}
+    made |= importlib.import_module("docs.make_page_images").SHOWN.keys()
     shown = {name for text in DOCUMENTS.values() for name in re.findall(r"\((?:docs/)?images/([\w-]+\.png)\)", text)}
     assert shown == made
 
