@@ -76,7 +76,7 @@ def test_what_the_readme_says_of_findings_is_what_was_measured() -> None:
 
 
 def test_cuda_reports_or_says_that_there_is_no_device(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "benchmarks.cuda", "--repeats", "2", "--models", "resnet50"]
+    command = [sys.executable, "-m", "benchmarks.on_cuda", "--repeats", "2", "--models", "resnet50"]
     done = subprocess.run([*command, "--out", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     if torch.cuda.is_available():

@@ -156,7 +156,9 @@ def digest(state: Any) -> str:
 def plain(state: Any) -> Any:
     """The same without tensors, in one order."""
     if isinstance(state, torch.Tensor):
-        return str(state.dtype), tuple(state.shape), state.contiguous().view(-1).view(torch.uint8).numpy().tobytes()
+        # What is empty may have any strides, and some of them have no bytes to look at.
+        values = state.contiguous().view(-1) if state.numel() else torch.empty(0, dtype=state.dtype)
+        return str(state.dtype), tuple(state.shape), values.view(torch.uint8).numpy().tobytes()
     if isinstance(state, dict):
         return sorted((str(key), plain(value)) for key, value in state.items())
     return [plain(one) for one in state] if isinstance(state, (list, tuple)) else repr(state)

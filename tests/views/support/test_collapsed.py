@@ -69,7 +69,7 @@ def test_classes_that_are_the_same_are_said_to_be(kind: str, monkeypatch: pytest
     now = {"fc.weight": row + 1e-9 * normal(5, 8, seed=3)}
     options: dict[str, Any] = {"head": "fc.weight", "templates": normal(5, 1, 2, 4)}
     pictures, written = drawn("classes", scene(now, before=[start], **options), monkeypatch)
-    assert set(pictures) == {"classes/weights", "classes/cosine", "classes/norms", "classes/templates"}
+    assert set(pictures) == {f"classes/{one}" for one in ("weights", "cosine", "norms", "templates", "over_time")}
     assert sum(text.startswith("collapsed: ") for text in written) == 4
     tags = {one.tag for one in VIEWS["classes"].draw(scene(now, before=[start], **options)) if isinstance(one, Scalar)}
     assert "classes.norm/0" in tags and "classes.cosine_spread/head" not in tags

@@ -2,8 +2,8 @@
 
 One command; without a device it says so and ends::
 
-    python -m benchmarks.cuda
-    python -m benchmarks.cuda --out benchmarks/results
+    python -m benchmarks.on_cuda
+    python -m benchmarks.on_cuda --out benchmarks/results
 
 *once* and *twice* are reading every weight once and twice, by ``torch._foreach_norm``: the floor. *stream* is the
 time from the first to the last operation that a snapshot enqueues on the training's stream, *host* the time until the
