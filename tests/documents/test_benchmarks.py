@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 ROOT = Path(__file__).parent.parent.parent
@@ -22,6 +23,15 @@ def test_snapshot_reports_every_contestant(tmp_path: Path) -> None:
     assert all(seconds > 0 for seconds in result["seconds"].values())
     assert 10_000 < result["event_bytes"] < 1_500_000
     assert (tmp_path / "snapshot.txt").read_text() in done.stdout
+
+
+def test_work_reports_every_model(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks.work", "--models", "mlp", "--repeats", "2", "--out", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    _, line = (tmp_path / "work.txt").read_text().splitlines()
+    name, ours, theirs, ratio = line.split()
+    assert name == "mlp" and float(ratio) == pytest.approx(float(ours) / float(theirs), abs=0.02)
 
 
 def test_flatness_reports_every_stretch(tmp_path: Path) -> None:
