@@ -229,8 +229,9 @@ class WeightVisualizer:
         """
         begun = time.perf_counter()
         with self._tolerance.of("measuring the weights"):
-            drawn = self.writes and pictures > 0 and is_milestone(self._next_ordinal)
-            measured = self._observer.take(spectra=drawn and self.settings.needs_spectra)
+            # On every rank the same, whatever it writes and can afford: it goes into the state.
+            spectra = self.settings.needs_spectra and is_milestone(self._next_ordinal)
+            measured = self._observer.take(spectra=spectra)
             if measured is not None:
                 facts, waiting = self._training_facts()
                 moment = Moment(step, epoch, self._next_ordinal, initial, training=facts)

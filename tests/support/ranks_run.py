@@ -108,6 +108,9 @@ TAKEN: list[int] = []
 
 def arguments_of(case: str) -> dict[str, Any]:
     """Those of `WeightVisualizer`."""
+    if case == "milestones":
+        # Without a statistic that asks for all singular values, they are measured at some snapshots alone.
+        return ARGUMENTS | {"statistics": ("rms",)}
     return ARGUMENTS | ({"head": "second.weight"} if case == "large head" else {})
 
 

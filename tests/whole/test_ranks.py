@@ -88,6 +88,13 @@ def test_numbers_are_of_the_whole_weights(case: str, count: int, tmp_path: Path)
     assert_same(tmp_path / "weightviz", tmp_path / "alone" / "weightviz")
 
 
+def test_what_is_measured_at_milestones_is_in_the_state_of_each_rank(tmp_path: Path) -> None:
+    ranks = run("milestones", tmp_path, 2)
+    assert [(rank.ended, rank.failures) for rank in ranks] == [("fine", [])] * 2
+    assert len({rank.state for rank in ranks}) == 1
+    assert torch.load(tmp_path / "state.pt")["history"]["spectra"]["weights/head.weight"]
+
+
 def test_it_goes_on_over_another_number_of_ranks(tmp_path: Path) -> None:
     run("fine", tmp_path / "first", 2)
     state = torch.load(tmp_path / "first" / "state.pt")
