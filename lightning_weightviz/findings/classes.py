@@ -151,13 +151,15 @@ def sorted_classes(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
         if not neighbours > limits["neighbours"]:
             continue
         moves = _bias_moved(evidence, head)[1:]
-        orders = sorted(abs(_rank_correlation(moved)) for moved in moves if np.isfinite(moved).all())
+        orders = np.sort(np.abs(_rank_correlations(moves[np.isfinite(moves).all(1)])))
         if len(orders) > 1 and orders[-2] > limits["order"]:
             alike = f"neighbouring classes of {head.name} are alike, their cosine is {short(excess)} above the mean"
             yield Sign(head.name, f"{alike}, and biases follow the order of the classes")
 
 
-def _rank_correlation(values: Floats) -> float:
-    """Spearman's, with the place of each value; 0 where all are one."""
-    ranks = np.argsort(np.argsort(values)).astype(np.float64)
-    return float(np.corrcoef(np.arange(len(values)), ranks)[0, 1]) if np.ptp(values) > 0 else 0.0
+def _rank_correlations(values: Floats) -> Floats:
+    """Spearman's of each row with the places of its values, (t,); 0 where all are one."""
+    order = np.arange(values.shape[1]) - (values.shape[1] - 1) / 2
+    # Ranks are the same numbers in another order, so that both have one spread.
+    ranks = np.argsort(np.argsort(values, axis=1), axis=1) - (values.shape[1] - 1) / 2
+    return np.where(np.ptp(values, axis=1) > 0, ranks @ order / (order @ order), 0.0)
