@@ -177,8 +177,8 @@ def visualize_weights(
     scene = _scene(_select(module, layer, settings, trace), settings)
     if interactive:
         title = f"Weights of {Path(model).name}" if isinstance(model, (str, os.PathLike)) else title_of(module)
-        found = check(scene.snapshot).open
-        return WeightPage(document(data_of(title, Seen(scene, found, found))))
+        judged = check(scene.snapshot)
+        return WeightPage(document(data_of(title, Seen(scene, judged, judged.open))))
     batch = render(scene, settings.views).whole()
     pages = [artifact for artifact in batch.artifacts if isinstance(artifact, Image)]
     if not pages:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from lightning_weightviz.findings import Finding
+from lightning_weightviz.findings.support.engine import Judged
 from lightning_weightviz.page.data import PageData
 from lightning_weightviz.page.document import document
 from lightning_weightviz.page.store import PageStore
@@ -18,17 +19,19 @@ REPORT_FILE = "report.html"
 
 @dataclass(frozen=True)
 class Seen:
-    """What a page shows of a snapshot.
+    """A snapshot that has left the device, remembered and judged.
 
     Attributes:
-        scene: It, and what came before.
+        scene: What views draw.
+        judged: What is wrong with it.
         found: All findings so far.
-        holding: Those that hold now.
+        errors: What each statistic that failed raised, by its name.
     """
 
     scene: Scene
+    judged: Judged = field(default_factory=Judged)
     found: Sequence[Finding] = ()
-    holding: Sequence[Finding] = ()
+    errors: Mapping[str, Exception] = field(default_factory=dict)
 
 
 class Report:
@@ -88,7 +91,7 @@ class Report:
     def html(self) -> bytes:
         """The page as it is now, also where no snapshot was taken yet; while no thread adds to it."""
         if self._last_kept is not None:
-            return document(self._store.data(self._title, self._last_kept.found, self._last_kept.holding))
+            return document(self._store.data(self._title, self._last_kept.found, self._last_kept.judged.open))
         if self._newest is not None:
             return document(data_of(self._title, self._newest))
         return document(PageData(self._title, (), (), ()))
@@ -98,4 +101,4 @@ def data_of(title: str, seen: Seen) -> PageData:
     """What the page shows of one snapshot, and of what memory holds of those before."""
     store = PageStore()
     store.add(seen.scene)
-    return store.data(title, seen.found, seen.holding)
+    return store.data(title, seen.found, seen.judged.open)

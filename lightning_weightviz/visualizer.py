@@ -13,10 +13,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from lightning_weightviz.artifacts import Animation, Artifact, Image, Page, Scalar, Text
+from lightning_weightviz.artifacts import Scalar
 from lightning_weightviz.findings import Finding, WeightAlert
-from lightning_weightviz.findings.support.engine import Engine, Judged, scalars
-from lightning_weightviz.findings.support.telling import summary, tell, text
+from lightning_weightviz.findings.support.engine import Engine
+from lightning_weightviz.findings.support.telling import summary, tell
 from lightning_weightviz.measure import Measured
 from lightning_weightviz.memory import History
 from lightning_weightviz.model.evidence import Trace
@@ -24,6 +24,7 @@ from lightning_weightviz.model.names import title_of
 from lightning_weightviz.model.observer import Observer
 from lightning_weightviz.model.sharding import is_first
 from lightning_weightviz.model.training_facts import metrics_on_device, training_facts, with_metrics
+from lightning_weightviz.pictures import Pictures
 from lightning_weightviz.report import Report, Seen
 from lightning_weightviz.run.checkpoint import to_arrays, to_tensors
 from lightning_weightviz.run.deferred import Deferred
@@ -34,11 +35,10 @@ from lightning_weightviz.settings import Settings
 from lightning_weightviz.sinks.support.delivery import Delivery
 from lightning_weightviz.sinks.support.folder import place_of
 from lightning_weightviz.snapshot import ClassPairs, Snapshot, Target, TrainingFacts, is_milestone
-from lightning_weightviz.views import VIEWS, Scene
+from lightning_weightviz.views import Scene
 from lightning_weightviz.views.statistics import MOST_MATRICES, leaves_out
-from lightning_weightviz.views.support.render import Rendered, render
+from lightning_weightviz.views.support.render import Rendered
 from lightning_weightviz.views.support.scene import with_spectra
-from lightning_weightviz.views.support.worth import Worth
 
 AskedTraining = tuple[Sequence[Any], Mapping[str, Any], int | None, int | None]
 """Optimizers, metrics by name, and how many epochs there are to be and steps in each, where that is known."""
@@ -46,9 +46,6 @@ FEW_CLASSES = 128
 """Up to so many classes are compared at each snapshot; of more, where a view asks for it."""
 SECONDS = "weightviz/seconds"
 """What snapshots have taken so far: for how long training waited, and the processor time of the threads that draw."""
-
-PAGE = "report/weights"
-"""Where loggers put the page of the run."""
 
 
 @dataclass(frozen=True)
@@ -61,25 +58,6 @@ class Moment:
     initial: bool = False
     timeless: bool = False
     training: TrainingFacts = field(default_factory=TrainingFacts)
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """A snapshot that has left the device, remembered and judged.
-
-    Attributes:
-        scene: What views draw.
-        judged: What is wrong with it.
-        shown: What the page shows of it.
-        text: All that was found so far, in words.
-        errors: What each statistic that failed raised, by its name.
-    """
-
-    scene: Scene
-    judged: Judged
-    shown: Seen
-    text: Text
-    errors: dict[str, Exception]
 
 
 class WeightVisualizer:
@@ -149,7 +127,7 @@ class WeightVisualizer:
         self._history = self._new_history()
         # Two threads, as a checkpoint waits for what is measured, but not for what is drawn.
         self.spent, self._blocked = Spent(), 0.0
-        self._measuring = Worker[_Seen](background=self.settings.background, spent=self.spent)
+        self._measuring = Worker[Seen](background=self.settings.background, spent=self.spent)
         self._drawing = Worker[Rendered | None](background=self.settings.background, spent=self.spent)
         self._delivery = Delivery(
             _as_list(loggers),
@@ -158,12 +136,11 @@ class WeightVisualizer:
             tolerance=self._tolerance,
         )
         self.report = Report(title_of(model), place_of(folder) if self.settings.report else None)
+        self._pictures = Pictures(self.settings, self.report, self.spent)
         self._next_ordinal = 0
-        self._last: _Seen | None = None
+        self._last: Seen | None = None
         self._engine = Engine(self.settings.alerts)
         self.ask_training: Callable[[], AskedTraining] = partial(_known, _as_list(optimizers))
-        # Of the newest snapshot; both are the drawing thread's.
-        self._worth, self._drawn_tags = Worth(), frozenset[str]()
         if self.writes:
             self._say_what_has_no_scalars()
 
@@ -269,14 +246,14 @@ class WeightVisualizer:
             self.collect(wait=True)
         finally:
             if self._last is not None and self.writes:
-                self._drawing.submit(partial(self._draw_rest, self._with_spectra(self._last)), 0)
+                self._drawing.submit(partial(self._pictures.draw_rest, self._with_spectra(self._last)), 0)
             self._last = None
             self._write(self._drawing.drain())
             if self.writes:
                 self._delivery.flush()
             self._observer.rest()
 
-    def _with_spectra(self, seen: _Seen) -> _Seen:
+    def _with_spectra(self, seen: Seen) -> Seen:
         """With the singular values of the last snapshot, where a view shows them and it was no milestone."""
         known = any(one.spectrum is not None for one in seen.scene.snapshot.targets.get("weights", {}).values())
         if not self.settings.needs_spectra or known:
@@ -332,7 +309,7 @@ class WeightVisualizer:
     def _new_history(self) -> History:
         return History(self.settings.color_range, keep_start=self.settings.needs_start)
 
-    def _see(self, measured: Deferred[dict[Target, Measured]], moment: Moment, waiting: Mapping[str, Tensor]) -> _Seen:
+    def _see(self, measured: Deferred[dict[Target, Measured]], moment: Moment, waiting: Mapping[str, Tensor]) -> Seen:
         """Remembers a snapshot and looks for what is wrong; on the thread that measures."""
         results = measured.result()
         if waiting:
@@ -341,32 +318,17 @@ class WeightVisualizer:
         errors = {name: error for result in results.values() for name, error in result.errors.items()}
         judged = self._engine.judge(scene.snapshot, scene.memory.past, _compared(scene))
         scene = replace(scene, findings=tuple(one.headline for one in judged.open if one.severity != "note"))
-        found = self._engine.found
-        shown = Seen(scene, found, judged.open)
-        self.report.note(shown)
-        return _Seen(scene, judged, shown, text(judged, found), errors)
+        seen = Seen(scene, judged, self._engine.found, errors)
+        self.report.note(seen)
+        return seen
 
-    def _draw(self, future: Future[_Seen], pictures: float) -> Rendered | None:
+    def _draw(self, future: Future[Seen], share: float) -> Rendered | None:
         """Draws a snapshot, on the thread that draws; None where it could not be measured, reported elsewhere."""
         if future.exception() is not None:
             return None
-        seen = future.result()
-        scene, all_views = self._worth.choose(seen.scene, pictures), seen.scene.snapshot.is_milestone
-        views = [name for name in self.settings.views if all_views or not VIEWS[name].over_time]
-        if not scene.draws:
-            views = [name for name in views if VIEWS[name].numbers]
-        extra: list[Artifact] = [*scalars(seen.judged), Scalar(SECONDS, self._blocked + self.spent.seconds)]
-        if seen.judged.begun or seen.judged.ended:
-            extra.append(seen.text)
-        rendered = render(scene, views, prefix=self.settings.prefix, extra=extra, spent=self.spent)
-        self._drawn_tags = frozenset(one.tag for one in rendered.batch.artifacts if isinstance(one, Image))
-        if self.report.is_kept:
-            self.report.add(seen.shown)
-            if all_views and pictures:
-                self.report.write()
-        return rendered
+        return self._pictures.draw(future.result(), share, Scalar(SECONDS, self._blocked + self.spent.seconds))
 
-    def _judge(self, futures: Iterator[Future[_Seen]]) -> list[Finding]:
+    def _judge(self, futures: Iterator[Future[Seen]]) -> list[Finding]:
         """Tells what begins and ends at snapshots that are measured; returns the errors among what holds now."""
         errors: list[Finding] = []
         for future in futures:
@@ -381,29 +343,6 @@ class WeightVisualizer:
                 if self.writes and self.settings.on_alert == "warn":
                     tell(seen.judged)
         return errors
-
-    def _draw_rest(self, seen: _Seen) -> Rendered:
-        """What was found, and what is not drawn yet of the last snapshot; on the thread that draws."""
-        scene = replace(seen.scene, last=True, unchanged=self._worth.drawn)
-        complete = self._drawn_tags and not self._worth.left_out
-        views = [name for name in self.settings.views if VIEWS[name].over_time or VIEWS[name].at_end or not complete]
-        # The numbers are logged already, and so are those pictures.
-        prefix, drawn = self.settings.prefix, self._drawn_tags
-        rendered = render(
-            scene,
-            views,
-            prefix=prefix,
-            spent=self.spent,
-            extra=[seen.text],
-            keep=lambda one: isinstance(one, Animation) or (isinstance(one, Image) and prefix + one.tag not in drawn),
-        )
-        if self.report.is_kept and self.settings.needs_spectra:
-            self.report.renew(seen.scene)
-        page = self.report.write() if self.report.is_kept else None
-        if page is None:
-            return rendered
-        artifacts = [*rendered.batch.artifacts, Page(f"{prefix}{PAGE}", page)]
-        return replace(rendered, batch=replace(rendered.batch, artifacts=artifacts))
 
     def _write(self, futures: Iterator[Future[Rendered | None]]) -> None:
         for future in futures:

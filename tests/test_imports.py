@@ -55,6 +55,7 @@ DOORS = {
     "training",
     "environment",
     "visualizer",
+    "pictures",
     "figure",
     "report",
     "settings",
@@ -104,7 +105,7 @@ IMPORTERS = {
     "keras_training": {"keras"},
     "trainer_training": {"transformers"},
     "training": {"callback", "host", *STARTS},
-    "report": {"callback", "figure", "host", "visualizer"},
+    "report": {"callback", "figure", "host", "pictures", "visualizer"},
     "visualizer": {"callback", "command", "training", *STARTS, "environment", "figure", "__init__"},
 }
 
