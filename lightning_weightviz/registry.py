@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, ItemsView, Iterator, Mapping
 from typing import Any, TypeVar
 
 Member = TypeVar("Member")
@@ -67,6 +67,11 @@ class Registry(Mapping[str, Member]):
         """The names."""
         self._discover()
         return iter(self._members)
+
+    def items(self) -> ItemsView[str, Member]:
+        """Names and members; at once, as that of `Mapping` asks for each."""
+        self._discover()
+        return self._members.items()
 
     def __len__(self) -> int:
         """How many there are."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from lightning_weightviz.findings import Bound, Evidence, Limits, Sign, rule
-from lightning_weightviz.findings.support.evidence import Floats
+from lightning_weightviz.findings.support.evidence import Floats, median
 from lightning_weightviz.findings.support.words import share, short
 from lightning_weightviz.memory import statistics_key
 from lightning_weightviz.snapshot import ClassRows
@@ -75,9 +75,9 @@ def missing_class(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
             continue
         recent = turns[-SNAPSHOTS:, :, 0].mean(0)
         least = int(np.argmin(recent))
-        if not recent[least] < limits["turn"] * np.median(recent):
+        if not recent[least] < limits["turn"] * median(recent):
             continue
-        length, moved = np.median(head.norms), _bias_moved(evidence, head)[-1]
+        length, moved = median(head.norms), _bias_moved(evidence, head)[-1]
         sank = bool(np.isnan(moved).all() or np.argmin(moved) == least)
         if head.norms[least] < 0.85 * length and sank:
             name = head.class_names[least]
@@ -145,8 +145,8 @@ def sorted_classes(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
         count = len(head.class_names)
         if pairs is None or pairs.cosine.shape[0] != count or not pairs.cosine_spread > 0:
             continue
-        apart = np.abs(np.subtract.outer(np.arange(count), np.arange(count)))
-        excess = float(pairs.cosine[apart == 1].mean() - pairs.cosine[apart > 0].mean())
+        below = np.tril(pairs.cosine, -1)
+        excess = float(np.diagonal(below, -1).mean() - 2 * below.sum() / (count * (count - 1)))
         neighbours = excess / pairs.cosine_spread * float(np.sqrt(count - 1))
         if not neighbours > limits["neighbours"]:
             continue

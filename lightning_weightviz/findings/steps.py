@@ -7,14 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from lightning_weightviz.findings import Bound, Evidence, Limits, Sign, rule
-from lightning_weightviz.findings.support.evidence import median
 from lightning_weightviz.findings.support.words import share
-
-
-def _usual_step(evidence: Evidence) -> float:
-    """The median of the matrices' update ratios now, of those that did not start at 0."""
-    judged = evidence.judged & (evidence.start("rms") > 0)
-    return float(median(evidence.curve("update_ratio")[-1][judged]))
 
 
 def _rate(evidence: Evidence) -> str:
@@ -33,7 +26,7 @@ def _rate(evidence: Evidence) -> str:
 )
 def large_steps(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     """Steps that overwrite what was learned."""
-    usual = _usual_step(evidence)
+    usual = evidence.usual_step
     if evidence.judged.sum() > 1 and usual > limits["ratio"]:
         yield Sign("", f"a single step changes the median matrix by {share(usual)} of its length{_rate(evidence)}")
 
@@ -55,7 +48,7 @@ def large_steps(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
 )
 def small_steps(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     """Steps that change nothing."""
-    usual, judged = _usual_step(evidence), evidence.judged
+    usual, judged = evidence.usual_step, evidence.judged
     if not judged.any() or not usual < limits["ratio"]:
         return
     turned = np.degrees(np.arccos(np.clip(1.0 - evidence.curve("rotation")[-1][judged], -1.0, 1.0)))

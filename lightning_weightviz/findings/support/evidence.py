@@ -124,7 +124,7 @@ class Evidence:
     def trained(self) -> Flags:
         """(P,): which are meant to change: they require a gradient, and their learning rate was above 0 once."""
         rates = self.curve("lr")
-        still = (np.nan_to_num(rates) == 0).all(0) & (rates == 0).any(0)
+        still = (rates == 0).any(0) & ~(rates > 0).any(0)
         requires = np.array([one.trainable for one in self.parameters], bool)
         return np.asarray(requires & self.in_optimizer & ~still)
 
@@ -138,6 +138,11 @@ class Evidence:
         """(P,): finite matrices that are meant to change, but for embeddings, of which rows may go unused."""
         embeddings = np.array([one.kind == "embedding" for one in self.parameters], bool)
         return np.asarray(self.matrices & self.finite & self.trained & ~embeddings)
+
+    @cached_property
+    def usual_step(self) -> float:
+        """The median of the matrices' update ratios now, of those of `judged` that did not start at 0."""
+        return float(median(self.curve("update_ratio")[-1][self.judged & (self.start("rms") > 0)]))
 
     @cached_property
     def layers(self) -> Flags:
@@ -183,7 +188,16 @@ def quantile(values: Floats | Sequence[float], share: float, axis: int = 0) -> F
     >>> quantile([4.0, np.nan, 1.0, 2.0, 3.0, 0.0], 0.75)
     array(3.)
     """
-    given = np.moveaxis(np.asarray(values, np.float64), axis, 0)
+    given = np.asarray(values, np.float64)
+    if given.ndim == 1:
+        # Most are a few numbers, for which the general way takes many times as long.
+        known = np.sort(given[np.isfinite(given)])
+        if known.size == 0:
+            return np.asarray(np.nan)
+        place = share * (known.size - 1)
+        below = int(place)
+        return np.asarray(known[below] + (place - below) * (known[min(below + 1, known.size - 1)] - known[below]))
+    given = np.moveaxis(given, axis, 0)
     if given.shape[0] == 0:
         return np.full(given.shape[1:], np.nan)
     ordered = np.sort(np.where(np.isfinite(given), given, np.nan), axis=0)
