@@ -44,6 +44,17 @@ def test_the_start_and_the_newest_snapshots_are_known() -> None:
     np.testing.assert_allclose(over.biases, np.outer(np.array(kept) - 1.0, [1, 2, 3, 4]))
 
 
+def test_where_snapshots_are_missing_no_line_is_drawn() -> None:
+    for count, inked in ((RECENT + 1, True), (RECENT + 8, False)):
+        sight, over = known(count)
+        assert over is not None and over.is_cut is not inked
+        pixels = draw_over_time(sight.snapshot.heads[0], "now", over).pixels
+        # The chart of norms, a quarter of the way from the start to the newest twelve.
+        grey = pixels.min(axis=2) == pixels.max(axis=2)
+        coloured = (~grey[110:300, 60:330]).any(axis=0)
+        assert coloured[30:50].all() == coloured[30:50].any() == inked and coloured[200:260].all()
+
+
 def test_one_moment_or_another_head_of_the_name_is_nothing_over_time() -> None:
     assert known(1)[1] is None
     sight, _ = known(3)

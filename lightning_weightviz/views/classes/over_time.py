@@ -19,6 +19,8 @@ from lightning_weightviz.views.support.time_axis import counts_epochs
 
 BETWEEN = 20
 HEIGHT = 220
+DASH = 0.04
+"""Of the chart's width."""
 MOST_LINES = 30
 """Of more classes there are too many lines to tell apart."""
 MOST_NAMED = 10
@@ -35,11 +37,13 @@ class Over:
         axis: What time is counted in, and the times, (t ≥ 2,).
         norms: float64, (t, C), of centred rows; the first is the start, the others are the newest snapshots.
         biases: float64, (t, C); None where the head has none.
+        is_cut: Whether there were snapshots between the first two.
     """
 
     axis: tuple[str, Floats]
     norms: Floats
     biases: Floats | None
+    is_cut: bool = False
 
 
 def over_time(memory: Memory, head: ClassRows) -> Over | None:
@@ -53,7 +57,8 @@ def over_time(memory: Memory, head: ClassRows) -> Over | None:
     by_epoch = counts_epochs(moment.epoch for moment in moments)
     axis = np.array([moment.epoch if by_epoch else moment.step for moment in moments], np.float64)
     biases = None if head.bias is None else known[:, 1]
-    return Over(("epoch" if by_epoch else "step", axis), known[:, 0], biases)
+    is_cut = bool(ordinals[kept[1]] - ordinals[kept[0]] > 1)
+    return Over(("epoch" if by_epoch else "step", axis), known[:, 0], biases, is_cut)
 
 
 def draw_over_time(head: ClassRows, when: str, over: Over) -> Raster:
@@ -69,10 +74,23 @@ def draw_over_time(head: ClassRows, when: str, over: Over) -> Raster:
         left = MARGIN + place * (width + BETWEEN)
         page.text(left, top - round(1.4 * SMALL), title, size=SMALL)
         page.y = top
-        draw_lines(page, over.axis, values, _named(values[-1], head.class_names), place=(left, width), height=HEIGHT)
+        names = _named(values[-1], head.class_names)
+        draw_lines(page, *_from_a_dash(over, values), names, place=(left, width), height=HEIGHT)
     if len(over.norms) > 2:
         page.paragraph(f"the start and the newest {len(over.norms) - 1} snapshots", size=SMALL)
     return page.raster()
+
+
+def _from_a_dash(over: Over, values: Floats) -> tuple[tuple[str, Floats], Floats]:
+    """The axis and the values; where the lines are cut the start is a dash, as nothing is known of the way from it."""
+    word, times = over.axis
+    if not over.is_cut:
+        return over.axis, values
+    end = times[0] + DASH * (times[-1] - times[0])
+    missing = np.full_like(values[:1], np.nan)
+    return (word, np.array([times[0], end, end, *times[1:]])), np.concatenate(
+        [values[:1], values[:1], missing, values[1:]]
+    )
 
 
 def _named(newest: Floats, names: Sequence[str]) -> list[str]:
