@@ -31,12 +31,14 @@ TYPES := if $(HAS_PINNED); then $(BIN)/mypy; else echo 'mypy is left out: it nee
 
 # Can be imported where their hosts are installed.
 HOSTS := lightning_weightviz/keras.py lightning_weightviz/transformers.py
+# Triton, which it imports, has no wheels for some machines.
+FUSED := lightning_weightviz/measure/device/fused
 
 test: $(VENV)/.test  ## Run ruff, mypy, doctests and tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(TYPES)
-	$(BIN)/python -m pytest --doctest-modules lightning_weightviz $(addprefix --ignore=,$(HOSTS)) -q
+	$(BIN)/python -m pytest --doctest-modules lightning_weightviz $(addprefix --ignore=,$(HOSTS) $(FUSED)) -q
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 test-loggers: $(LOGGERS_VENV)/.loggers  ## Run the tests of the sinks with every logger's package, offline

@@ -9,8 +9,8 @@ One command; without a device it says so and ends::
 time from the first to the last operation that a snapshot enqueues on the training's stream, *host* the time until the
 call returns, both medians of `--repeats` snapshots with default arguments and a device that was idle before. *first* is
 the stream's time of the first snapshot, which finds the singular vectors. *peak* is the memory of training steps alone,
-*with* that of steps with a snapshot behind each, as a multiple. Each snapshot is taken under
-``torch.cuda.set_sync_debug_mode("error")``, so that one that makes the host wait ends the benchmark.
+*with* that of steps with a snapshot behind each, as a multiple. *fused*: with ``fused=True``. Each snapshot is taken
+under ``torch.cuda.set_sync_debug_mode("error")``, so that one that makes the host wait ends the benchmark.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ class Snapshots:
             self._pending.result()
 
 
-def measure(case: Case, repeats: int) -> dict[str, float]:
+def measure(case: Case, repeats: int, *, fused: bool) -> dict[str, float]:
     """All numbers of one model, in milliseconds and bytes."""
     torch.manual_seed(0)
     model = case.model().to(DEVICE)
@@ -167,7 +167,7 @@ def measure(case: Case, repeats: int) -> dict[str, float]:
     found = {"parameters": float(sum(one.numel() for one in weights)), "training": peak(nothing)}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "the model has more than 24 matrices|No logger|no layer of classes")
-        snapshots = Snapshots(WeightVisualizer(model, folder=folder)._observer)
+        snapshots = Snapshots(WeightVisualizer(model, folder=folder, fused=fused)._observer)
         found["first_stream"], found["first_host"] = milliseconds(snapshots.take, 1, snapshots.read)
         found["with_snapshots"] = peak(snapshots.take_and_read)
         found["stream"], found["host"] = milliseconds(snapshots.take, repeats, snapshots.read)
@@ -188,12 +188,12 @@ def table(results: dict[str, dict[str, float]]) -> str:
     """One row a model."""
     lines = [
         f"# {torch.cuda.get_device_name()}, torch {torch.__version__}",
-        f"{'model':28}{'once ms':>9}{'twice ms':>10}{'stream ms':>11}{'x twice':>9}{'host ms':>9}"
+        f"{'model':36}{'once ms':>9}{'twice ms':>10}{'stream ms':>11}{'x twice':>9}{'host ms':>9}"
         f"{'first ms':>10}{'peak MB':>9}{'with':>8}",
     ]
     for name, one in results.items():
         lines.append(
-            f"{name:28}{one['once']:9.2f}{one['twice']:10.2f}{one['stream']:11.2f}{one['stream'] / one['twice']:9.1f}"
+            f"{name:36}{one['once']:9.2f}{one['twice']:10.2f}{one['stream']:11.2f}{one['stream'] / one['twice']:9.1f}"
             f"{one['host']:9.1f}{one['first_stream']:10.1f}{one['training'] / 1e6:9.0f}"
             f"{one['with_snapshots'] / one['training']:8.3f}"
         )
@@ -210,7 +210,13 @@ def main() -> None:
     if not torch.cuda.is_available():
         print("no CUDA device: nothing was measured")
         return
-    found = table({CASES[name].name: measure(CASES[name], arguments.repeats) for name in arguments.models})
+    found = table(
+        {
+            CASES[name].name + (", fused" if fused else ""): measure(CASES[name], arguments.repeats, fused=fused)
+            for name in arguments.models
+            for fused in (False, True)
+        }
+    )
     print(found, end="")
     if arguments.out is not None:
         arguments.out.mkdir(parents=True, exist_ok=True)

@@ -78,6 +78,8 @@ class WeightVisualizationCallback(Callback):
             (``{"growth": {"factor": 50}, "not_moving": None}``). ``docs/findings.md`` has all.
         report: Whether to write the page of the run, one HTML file that shows all layers over time without a server:
             ``weightviz/report.html`` in the logger's folder, and to loggers that take files at the end of fit.
+        fused: Whether to measure by Triton kernels of our own on CUDA devices: few launches, and large models read few
+            times. New, so off by default; where no kernel can be built it has no effect, with a warning.
         prefix: Put in front of every tag.
         sinks: Objects with ``write(batch)`` and ``flush()`` to use instead of those found for the loggers.
 
@@ -118,6 +120,7 @@ class WeightVisualizationCallback(Callback):
         max_overhead: float | None = 0.01,
         alerts: Mapping[str, Mapping[str, float] | None] | None = None,
         report: bool = False,
+        fused: bool = False,
         prefix: str = "",
         sinks: Sequence[Any] | None = None,
     ) -> None:
@@ -145,6 +148,7 @@ class WeightVisualizationCallback(Callback):
             max_overhead=max_overhead,
             alerts=alerts,
             report=report,
+            fused=fused,
             prefix=prefix,
             sinks=sinks,
         )

@@ -68,6 +68,7 @@ class Settings:
     max_overhead: float | None = 0.01
     alerts: Mapping[str, Mapping[str, float] | None] | None = None
     report: bool = False
+    fused: bool = False
     prefix: str = ""
     sinks: Sequence[Any] | None = None
 
@@ -85,7 +86,7 @@ class Settings:
                 "every_n_epochs=None, every_n_train_steps=None and log_initial=False would never take a snapshot; "
                 "set one of them"
             )
-        for name in ("log_initial", "animation", "background", "report"):
+        for name in ("log_initial", "animation", "background", "report", "fused"):
             if not isinstance(getattr(self, name), bool):
                 raise TypeError(f"{name} must be True or False, got {getattr(self, name)!r}")
         put("targets", _words("targets", self.targets, get_args(Target)))
@@ -137,6 +138,7 @@ class Settings:
             statistics=tuple(self.statistics),
             means=self.needs_start,
             background=self.background,
+            fused=self.fused,
         )
 
     @property

@@ -232,6 +232,13 @@ def test_what_becomes_of_numbers_on_the_host_needs_no_torch(path: Path) -> None:
     assert "torch" not in {found.package for found in read(path)}
 
 
+def test_only_kernels_know_triton() -> None:
+    kernels = ROOT / PACKAGE / "measure" / "device" / "fused" / "kernels"
+    knowing = {path for path in FILES if any(found.package == "triton" for found in read(path))}
+    assert knowing
+    assert {path.parent for path in knowing} == {kernels}
+
+
 def test_rooms_form_no_circle() -> None:
     graph: dict[str, set[str]] = {}
     for path in FILES:

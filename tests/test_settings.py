@@ -81,7 +81,8 @@ def test_wrong_types_are_named(arguments: dict[str, Any], said: list[str]) -> No
 
 def test_every_argument_is_tested_for_wrong_input() -> None:
     tested = {name for arguments, _ in WRONG_VALUES + WRONG_TYPES for name in arguments}
-    assert set(Settings.__dataclass_fields__) - tested == {"animation", "report"}  # as log_initial and background
+    # They are tested as log_initial and background are.
+    assert set(Settings.__dataclass_fields__) - tested == {"animation", "fused", "report"}
 
 
 def test_defaults_of_callback_and_settings_are_the_same() -> None:

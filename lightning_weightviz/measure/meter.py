@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lightning_weightviz.measure.device.abilities import looks
 from lightning_weightviz.measure.device.change import Reference, StepDistances, WatchedSteps
+from lightning_weightviz.measure.device.fused.launching import fuses
 from lightning_weightviz.measure.device.group import DeviceGroup, enqueue, enqueue_spectra
 from lightning_weightviz.measure.device.subset import Subset
 from lightning_weightviz.measure.host.measurements import Measured
@@ -39,6 +40,8 @@ class Meter:
         means: Whether pictures hold means too, from which changes are told.
         remembers: Whether values are kept from the start and from one snapshot to the next, to tell changes. Without
             it ``rotation``, ``relative_change`` and ``update_ratio`` are NaN.
+        fused: Whether kernels of our own measure on CUDA devices, in place of torch's operators. Where none can be
+            built torch's do, with a ``UserWarning``; the host and dtypes that they do not read need no warning.
 
     Example:
         >>> weight = torch.tensor([[3.0, 0.0], [0.0, -4.0]])
@@ -58,10 +61,12 @@ class Meter:
         statistics: Collection[str] | None = None,
         means: bool = False,
         remembers: bool = True,
+        fused: bool = False,
     ) -> None:
         self._parameters = tuple(parameters)
         self._image_size = image_size
         self._wanted = wanted_for(STATISTICS if statistics is None else statistics, means=means)
+        self._fused = fused
         self._known = Remembered(parameters, remembers=remembers)
         self._begin()
 
@@ -186,7 +191,8 @@ class Meter:
         reference = Reference(subset, [known.start[i] for i in indices], [known.previous[i] for i in indices])
         parameters = [self._parameters[i] for i in indices]
         lanczos = [known.lanczos[i] for i in indices]
-        return DeviceGroup(device, indices, parameters, self._image_size, self._wanted, lanczos, reference)
+        fused = self._fused and fuses(device)
+        return DeviceGroup(device, indices, parameters, self._image_size, self._wanted, lanczos, reference, fused)
 
     def _remember(self) -> None:
         """Takes from the groups what is to outlive them."""

@@ -18,6 +18,7 @@ class Measuring:
         image_size: Most cells per axis of a picture.
         statistics: Those that are read; None: all.
         means: Whether pictures hold means too, from which changes are told.
+        fused: Whether kernels of our own measure where they can; see `Meter`.
         background: Whether weights on the host are copied, and measured when the result is asked for.
     """
 
@@ -25,11 +26,18 @@ class Measuring:
     image_size: int = 256
     statistics: tuple[str, ...] | None = None
     means: bool = False
+    fused: bool = False
     background: bool = True
 
     def meter(self, parameters: Sequence[Parameter]) -> Meter:
         """A meter of these parameters."""
-        return Meter(parameters, image_size=self.image_size, statistics=self.statistics, means=self.means)
+        return Meter(
+            parameters,
+            image_size=self.image_size,
+            statistics=self.statistics,
+            means=self.means,
+            fused=self.fused,
+        )
 
     def spread_meter(self, parameters: Sequence[Parameter]) -> SpreadMeter:
         """The same where they are spread over ranks."""

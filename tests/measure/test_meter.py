@@ -24,8 +24,8 @@ def network(seed: int = 0) -> list[torch.Tensor]:
     return [torch.randn(shape, generator=random) for shape in shapes]
 
 
-def meter_of(tensors: list[torch.Tensor]) -> Meter:
-    return Meter([parameter(tensor, str(index)) for index, tensor in enumerate(tensors)])
+def meter_of(tensors: list[torch.Tensor], *, fused: bool = False) -> Meter:
+    return Meter([parameter(tensor, str(index)) for index, tensor in enumerate(tensors)], fused=fused)
 
 
 def head_of(tensors: list[torch.Tensor]) -> HeadSource:
@@ -312,10 +312,11 @@ def test_values_of_one_tensor_of_each_dtype() -> None:
 def test_small_parameters_are_measured_together_and_none_twice() -> None:
     sizes = [10, 640, 8192, 64, 128, 1, 0, 16384, 5000, 300]
     tensors = [torch.zeros(size, dtype=torch.float64 if size == 300 else torch.float32) for size in sizes]
-    groups = _groups(tensors)
+    groups = _groups(tensors, range(len(tensors)), TOGETHER)
     assert sorted(index for group in groups for index in group) == [0, 1, 2, 3, 4, 5, 8, 9]
     assert [sorted(sizes[index] for index in group) for group in groups] == [[5000, 8192], [1, 10, 64, 128, 640], [300]]
     # Of many, none is filled up to more than four times its size.
-    for group in _groups([torch.zeros(size) for size in range(1, 4000, 3)]):
+    many = [torch.zeros(size) for size in range(1, 4000, 3)]
+    for group in _groups(many, range(len(many)), TOGETHER):
         filled = len(group) * (3 * max(group) + 1)
         assert filled <= TOGETHER or max(group) <= 4 * min(group) + 4

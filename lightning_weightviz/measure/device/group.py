@@ -40,6 +40,7 @@ class DeviceGroup:
         wanted: Which of the expensive quantities are measured.
         lanczos: The iteration of each; used for those of two or more dimensions.
         reference: What is remembered of them.
+        fused: Whether kernels of our own measure what they can.
     """
 
     device: torch.device
@@ -49,6 +50,7 @@ class DeviceGroup:
     wanted: Wanted
     lanczos: Sequence[Lanczos]
     reference: Reference
+    fused: bool = False
 
 
 def enqueue(
@@ -63,13 +65,13 @@ def enqueue(
         spectra_too: Whether all singular values are measured of what has a picture.
     """
     matrices = [_one_below_the_other(*pair) for pair in zip(group.parameters, tensors, strict=True)]
-    pieces, extremes = measure_moments(matrices, group.wanted.powers, sort=group.wanted.sort)
+    pieces, extremes = measure_moments(matrices, group.wanted.powers, sort=group.wanted.sort, fused=group.fused)
     owners = pieces.pack(packer)
     scales = _scales(extremes)
     dead: dict[int, Tensor] = {}
     spectra: dict[int, Callable[[Sequence[Ritz]], None]] = {}
     pictured: list[int] = []
-    together = {} if looks(group.device) else _measure_together(group, matrices, scales)
+    together = {} if looks(group.device) else _measure_together(group, matrices, extremes, scales)
     for place, (parameter, tensor, scale) in enumerate(zip(group.parameters, matrices, scales, strict=True)):
         if tensor.numel() == 0:
             continue
@@ -135,15 +137,22 @@ def _scales(extremes: Sequence[Extremes]) -> list[Tensor | None]:
 
 
 def _measure_together(
-    group: DeviceGroup, tensors: Sequence[Tensor], scales: Sequence[Tensor | None]
+    group: DeviceGroup, tensors: Sequence[Tensor], extremes: Sequence[Extremes], scales: Sequence[Tensor | None]
 ) -> dict[int, FoundMatrices]:
-    """Of the matrices that are not too large for it, by place."""
+    """Of the matrices that our own kernels read, and of others that are not too large for it, by place."""
     matrices = [
         Matrices(place, matrix(tensor).unflatten(0, (parameter.stacked, -1)), scale, group.lanczos[place])
         for place, (parameter, tensor, scale) in enumerate(zip(group.parameters, tensors, scales, strict=True))
-        if tensor.ndim > 1 and 0 < tensor.numel() <= TOGETHER and scale is not None
+        if tensor.ndim > 1 and tensor.numel() > 0 and scale is not None
     ]
-    return measure_matrices(matrices, spectrum=group.wanted.spectrum)
+    found: dict[int, FoundMatrices] = {}
+    if group.fused:
+        from lightning_weightviz.measure.device.fused import stacks
+
+        magnitudes = [extremes[one.place].magnitude for one in matrices]
+        found = stacks.measure_matrices(matrices, magnitudes, spectrum=group.wanted.spectrum)
+    rest = [one for one in matrices if one.place not in found and one.values.numel() <= TOGETHER]
+    return found | measure_matrices(rest, spectrum=group.wanted.spectrum)
 
 
 def _column_units(

@@ -31,7 +31,7 @@ def run_together(
         multiply: WᵀW v of vectors, one below the other, (matrices of all, longest), each with 0 behind its own length.
     """
     steps = WARM_STEPS if all(one.settled for one in iterations) else COLD_STEPS
-    run = iterate(_starts(iterations, device), steps)
+    run = iterate(starts(iterations, device), steps)
     vectors = next(run)
     while True:
         try:
@@ -49,7 +49,7 @@ def run_together(
     return found
 
 
-def _starts(iterations: Sequence[Lanczos], device: torch.device) -> Tensor:
+def starts(iterations: Sequence[Lanczos], device: torch.device) -> Tensor:
     """What each starts from, as of `Lanczos.start`, float32, (matrices of all, longest), with 0 behind their ends."""
     longest = max(one.length for one in iterations)
     counts = [one.matrices for one in iterations]

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from lightning_weightviz.measure.device.abilities import accumulator, looks
 from lightning_weightviz.measure.device.cpu_sweep import sweep
+from lightning_weightviz.measure.device.fused.launching import DTYPES
 from lightning_weightviz.measure.device.long_rows import batches, measure_rows
 from lightning_weightviz.measure.device.memory_order import flat
 from lightning_weightviz.measure.device.row_sums import extremes_of, fan, magnitude_of, row_sums
@@ -112,13 +113,16 @@ class Pieces:
         return PieceOwners(self._owners, self._padding, self._counted, self._sorted)
 
 
-def measure_moments(tensors: Sequence[Tensor], powers: int, *, sort: bool) -> tuple[Pieces, list[Extremes]]:
+def measure_moments(
+    tensors: Sequence[Tensor], powers: int, *, sort: bool, fused: bool = False
+) -> tuple[Pieces, list[Extremes]]:
     """Enqueues all reductions; no synchronisation.
 
     Args:
         tensors: Of one device, at least one.
         powers: How many power sums are wanted; see `lightning_weightviz.measure.device.cpu_sweep.sweep`.
         sort: Whether large tensors are sorted too, for exact percentiles.
+        fused: Whether kernels of our own measure what they can.
 
     Returns:
         What is to be sent, and one result per tensor, in their order.
@@ -126,9 +130,11 @@ def measure_moments(tensors: Sequence[Tensor], powers: int, *, sort: bool) -> tu
     device = tensors[0].device
     pieces = Pieces()
     extremes = [Extremes(torch.zeros((), dtype=torch.float32, device=device), plain=False)] * len(tensors)
-    for group in _groups(tensors, TOGETHER if looks(device) else STREAM_TOGETHER):
+    done = set(_measure_fused(tensors, pieces, extremes)) if fused else set[int]()
+    rest = [index for index in range(len(tensors)) if index not in done]
+    for group in _groups(tensors, rest, TOGETHER if looks(device) else STREAM_TOGETHER):
         _measure_small([tensors[index] for index in group], group, pieces, extremes)
-    large = [index for index, tensor in enumerate(tensors) if tensor.numel() >= SMALL]
+    large = [index for index in rest if tensors[index].numel() >= SMALL]
     if looks(device):
         _measure_on_host(tensors, large, powers, pieces, extremes)
     else:
@@ -138,7 +144,7 @@ def measure_moments(tensors: Sequence[Tensor], powers: int, *, sort: bool) -> tu
             else:
                 _measure_batch([tensors[index] for index in batch], batch, pieces, extremes)
     if sort:
-        for index in large:
+        for index in (index for index, tensor in enumerate(tensors) if tensor.numel() >= SMALL):
             pieces.add_fan([index], fan(widen(flat(tensors[index])).unsqueeze(0), accumulator(device)))
     return pieces, extremes
 
@@ -163,11 +169,30 @@ def _measure_on_host(
         pieces.add(list(read), torch.cat(numbers), counts, scale, pieces=[len(rows) for rows in numbers])
 
 
-def _groups(tensors: Sequence[Tensor], together: int = TOGETHER) -> list[list[int]]:
+def _measure_fused(tensors: Sequence[Tensor], pieces: Pieces, extremes: list[Extremes]) -> list[int]:
+    """Measures by kernels of our own all tensors that these read; says which."""
+    from lightning_weightviz.measure.device.fused.moments import sum_moments
+
+    device = tensors[0].device
+    read = [index for index, tensor in enumerate(tensors) if tensor.numel() and tensor.dtype in DTYPES]
+    magnitudes = torch.zeros(len(tensors), dtype=torch.float32, device=device)
+    summed = sum_moments(tensors, read, magnitudes)
+    scales = power_above(magnitudes).unbind()
+    for found in summed:
+        scale = torch.stack([scales[index] for index in found.owners])
+        pieces.add(found.owners, found.numbers, found.counts, scale, pieces=found.pieces)
+    for index in read:
+        extremes[index] = Extremes(magnitudes[index], plain=False)
+    for group in _groups(tensors, read, STREAM_TOGETHER):
+        pieces.add_fan(group, fan(_padded([tensors[index] for index in group]), accumulator(device)))
+    return read
+
+
+def _groups(tensors: Sequence[Tensor], among: Sequence[int], together: int) -> list[list[int]]:
     """Small tensors of one dtype: padding at most quadruples them, or they are few and tiny."""
     groups: list[list[int]] = []
     for wide in (False, True):
-        small = [i for i, one in enumerate(tensors) if 0 < one.numel() < SMALL and (one.dtype == torch.float64) == wide]
+        small = [i for i in among if 0 < tensors[i].numel() < SMALL and (tensors[i].dtype == torch.float64) == wide]
         largest = math.inf
         for index in sorted(small, key=lambda index: -tensors[index].numel()):
             size = tensors[index].numel()

@@ -26,7 +26,7 @@ COLD_STEPS = 32
 WARM_STEPS = 8
 """Steps from a vector that was good one snapshot ago, where the program may not look."""
 IRREGULAR = 0.05
-_NOISE = 1e-6
+NOISE = 1e-6
 _BLOCK = 1 << 24
 _PASSING = 1 << 22
 """Elements of a block that is made again for each product: little memory, and few launches."""
@@ -173,7 +173,7 @@ def iterate(vectors: Tensor, steps: int) -> Products:
         length = torch.linalg.vector_norm(rest, dim=1)
         largest = torch.maximum(largest, alpha[-1])
         # What is left where the space is exhausted is rounding noise: no direction, so the iteration stays at 0.
-        length = torch.where(length > _NOISE * largest, length, zero)
+        length = torch.where(length > NOISE * largest, length, zero)
         beta.append(length)
         # Once more without the basis, as rounding errors of the first time would grow with the steps.
         along = length.unsqueeze(1)
