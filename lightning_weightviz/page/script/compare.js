@@ -1,10 +1,10 @@
 // A second run: another page's file that is dropped here, or chosen; its data alone are read.
 
 import { make, named, part } from "./dom.js";
-import { counted } from "./findings.js";
 import { Run } from "./run.js";
-import { runs } from "./runs.js";
-import { tell } from "./state.js";
+import { hasLayer, runs, shownRuns } from "./runs.js";
+import { look, tell, view, WHOLE } from "./state.js";
+import { runName } from "./title.js";
 
 /**
  * Reads a page's file; nothing of it is run.
@@ -38,10 +38,9 @@ function showRuns(trouble) {
     },
   });
   const choose = make("label", { class: "file" }, runs.other ? "another run…" : "compare with a second run…", input);
-  const open = runs.other?.facts.findings.filter((finding) => finding.open) ?? [];
-  const found = open.length ? ` (${counted(open)} now)` : "";
-  const words = runs.other
-    ? [make("span", { class: "other-title" }, "beside it: ", named(runs.other.facts.title), found)]
+  const [, second] = shownRuns();
+  const words = second
+    ? [make("span", {}, "beside it: ", runName(second), make("small", {}, ` ${second.run.about()}${beyond(second.run)}`))]
     : [];
   const away =
     runs.other &&
@@ -54,6 +53,8 @@ function showRuns(trouble) {
           runs.other = null;
           showRuns("");
           tell("other");
+          const [layer] = runs.first.facts.layers;
+          if (layer && !hasLayer(view.layer) && view.layer !== WHOLE) look({ layer: layer.name, target: "", map: "" });
         },
       },
       "remove",
@@ -64,6 +65,16 @@ function showRuns(trouble) {
     choose,
     trouble ? make("span", { role: "alert" }, named(trouble)) : "",
   );
+}
+
+/**
+ * That a second run is longer than what this page's slider can show of it.
+ * @param {Run} other
+ */
+function beyond(other) {
+  const [last, end] = [runs.first, other].map(({ facts }) => facts.frames.step.at(-1) ?? 0);
+  const words = `; it goes on after step ${last}: drop this page on its page to see how`;
+  return end > last && runs.first.facts.frames.step.length > 1 ? words : "";
 }
 
 /** Takes what is dropped on the page. */

@@ -2,14 +2,17 @@
 
 /**
  * `from` is "" for the weights themselves, else what is taken away from them: "start", "previous" or a frame's place.
- * @typedef {{layer: string, frame: number, target: string, map: string, from: string}} View
+ * `numbers` says whose the table shows where there are two runs: "both", "first", "second" or "difference".
+ * @typedef {{layer: string, frame: number, target: string, map: string, from: string, numbers: string}} View
  */
 
 /** What is looked at where it is no layer, but all of them. */
 export const WHOLE = "whole model";
 
 /** @type {View} */
-export const view = { layer: "", frame: 0, target: "", map: "", from: "" };
+export const view = { layer: "", frame: 0, target: "", map: "", from: "", numbers: "" };
+
+const FURTHER = /** @type {const} */ (["target", "map", "from", "numbers"]);
 
 /** @type {((changed: Set<string>) => void)[]} */
 const listeners = [];
@@ -48,7 +51,7 @@ function address() {
   const words = new URLSearchParams();
   words.set("layer", view.layer);
   words.set("frame", String(view.frame));
-  for (const name of /** @type {const} */ (["target", "map", "from"])) if (view[name]) words.set(name, view[name]);
+  for (const name of FURTHER) if (view[name]) words.set(name, view[name]);
   return words.toString();
 }
 
@@ -60,7 +63,7 @@ export function addressed() {
   const words = new URLSearchParams(location.hash.slice(1));
   /** @type {Partial<View>} */
   const asked = {};
-  for (const name of /** @type {const} */ (["layer", "target", "map", "from"])) {
+  for (const name of /** @type {const} */ (["layer", ...FURTHER])) {
     const word = words.get(name);
     if (word !== null) asked[name] = word;
   }

@@ -7,6 +7,8 @@ import { degrees } from "./number.js";
 /**
  * @typedef {"rms" | "change" | "turned"} Column
  * @typedef {{rms: number[], change: number[], turned: number[]}} Strips Numbers over time.
+ * @typedef {{values: number[], at: number[], now: number, start: number, colour: string, fill: string}} Line `at` and
+ *   `now` are shares of the strip's width, `start` what an rms is a multiple of; `fill` is "" for a line alone.
  */
 
 const [WIDTH, HEIGHT] = [42, 17];
@@ -80,17 +82,19 @@ export function wholeStrips(bytes, all) {
 
 /** Where numbers of a column lie between 0 and 1. */
 export class Scales {
-  /** @param {Strips[]} all */
-  constructor(all) {
-    const changes = all.flatMap((strips) => strips.change.filter((one) => one > 0)).sort((a, b) => a - b);
+  /** @param {(Strips | null)[][]} layers Of each layer those of each run. */
+  constructor(layers) {
+    const all = layers.map((runs) => runs.filter((strips) => strips !== null));
+    const changes = all.flatMap((runs) => runs.flatMap((strips) => strips.change.filter((one) => one > 0)));
+    changes.sort((a, b) => a - b);
     this.low = Math.log(changes[Math.floor(changes.length * 0.02)] || 1e-6);
     this.high = Math.max(Math.log(changes.at(-1) || 1), this.low + 1e-9);
     this.most = 1e-9;
     this.factor = Math.log(1.25);
-    for (const strips of all) {
-      for (const one of strips.turned) if (one > this.most) this.most = one;
-      const start = firstOf(strips.rms);
-      for (const one of strips.rms) {
+    for (const runs of all) {
+      for (const strips of runs) for (const one of strips.turned) if (one > this.most) this.most = one;
+      const start = firstOf(runs[0]?.rms ?? []);
+      for (const one of runs.flatMap((strips) => strips.rms)) {
         const ratio = Math.abs(Math.log(one / start));
         if (ratio > this.factor && Number.isFinite(ratio)) this.factor = ratio;
       }
@@ -125,39 +129,44 @@ export function firstOf(values) {
  * @param {HTMLCanvasElement} canvas
  * @param {Scales} scales
  * @param {Column} column
- * @param {number[]} values
- * @param {number} moment
+ * @param {Line[]} lines
  */
-export function drawStrip(canvas, scales, column, values, moment) {
+export function drawStrip(canvas, scales, column, lines) {
   const [width, height] = [WIDTH, HEIGHT];
   const context = sized(canvas, width, height);
-  const start = firstOf(values);
-  const last = Math.max(values.length - 1, 1);
   const base = column === "rms" ? 0.5 : 0;
   /** @param {number} share */
   const y = (share) => 1 + (height - 2) * (1 - Math.min(1, Math.max(0, share)));
+  /** @param {number} share */
+  const x = (share) => share * (width - 2) + 1;
   context.strokeStyle = tint("line");
   context.beginPath();
   context.moveTo(0, y(base));
   context.lineTo(width, y(base));
   context.stroke();
-  context.fillStyle = tint("strip");
-  context.strokeStyle = tint("accent");
-  context.beginPath();
-  let open = false;
-  values.forEach((value, place) => {
-    if (!Number.isFinite(value)) {
-      open = false;
-      return;
-    }
-    const x = (place / last) * (width - 2) + 1;
-    const at = y(scales.place(column, value, start));
-    context.fillRect(x - 0.5, Math.min(at, y(base)), Math.max(1, width / (last + 1)), Math.abs(y(base) - at));
-    if (open) context.lineTo(x, at);
-    else context.moveTo(x, at);
-    open = true;
-  });
-  context.stroke();
+  for (const { values, at, start, colour, fill } of lines) {
+    const bar = Math.max(1, width / Math.max(values.length, 2));
+    // Of a line alone a single point would not be seen.
+    const dot = fill || values.filter(Number.isFinite).length > 1 ? 0 : 1;
+    context.fillStyle = tint(fill || colour);
+    context.strokeStyle = tint(colour);
+    context.beginPath();
+    let open = false;
+    values.forEach((value, place) => {
+      if (!Number.isFinite(value)) {
+        open = false;
+        return;
+      }
+      const [across, down] = [x(at[place]), y(scales.place(column, value, start))];
+      if (fill) context.fillRect(across - 0.5, Math.min(down, y(base)), bar, Math.abs(y(base) - down));
+      if (dot) context.fillRect(across - 1.5, down - 1.5, 3, 3);
+      if (open) context.lineTo(across, down);
+      else context.moveTo(across, down);
+      open = true;
+    });
+    context.stroke();
+  }
+  if (!lines.length) return;
   context.fillStyle = tint("ink");
-  context.fillRect((moment / last) * (width - 2) + 0.5, 0, 1, height);
+  context.fillRect(x(lines[0].now) - 0.5, 0, 1, height);
 }
