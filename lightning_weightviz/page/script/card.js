@@ -81,8 +81,8 @@ export class Card {
   /** Draws, and follows what is looked at. */
   async show() {
     listen((changed) => {
-      if (["layer", "target", "other"].some((name) => changed.has(name))) void this.load();
-      else if (changed.has("frame")) this.draw();
+      if (["layer", "target", "other"].some((name) => changed.has(name))) return this.load();
+      if (changed.has("frame")) this.draw();
     });
     window.addEventListener("resize", () => this.draw());
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());

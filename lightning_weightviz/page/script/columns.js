@@ -140,8 +140,10 @@ export class Columns {
     if (numbers === "first") return [cellWords(column, first)];
     if (numbers === "second") return [cellWords(column, second)];
     if (numbers === "both") return [cellWords(column, first), cellWords(column, second)];
-    const difference = second - first;
-    return [`${difference > 0 ? "+" : ""}${cellWords(column, difference)}`];
+    const exact = second - first;
+    // What is a tenth of a degree apart is told apart by no eye.
+    const difference = column === "turned" ? Math.round(10 * exact) / 10 : exact;
+    return [`${difference > 0 ? "+" : ""}${cellWords(column, difference, 2)}`];
   }
 
   /**
@@ -167,9 +169,10 @@ export class Columns {
 /**
  * @param {Column | "size"} column
  * @param {number} value
+ * @param {number} digits Of what is a share or a size.
  */
-function cellWords(column, value) {
+function cellWords(column, value, digits = 3) {
   if (Number.isNaN(value)) return "–";
   if (column === "size") return value < 0 ? `−${amount(-value)}` : amount(value);
-  return column === "turned" ? `${number(value, 2)}°` : number(value);
+  return column === "turned" ? `${number(value, 2)}°` : number(value, digits);
 }

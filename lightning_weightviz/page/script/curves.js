@@ -109,8 +109,8 @@ function tableOf() {
 /** Draws the curves, and follows what is looked at. */
 export async function showCurves() {
   listen((changed) => {
-    if (["layer", "target", "other"].some((name) => changed.has(name))) void loadCurves();
-    else if (changed.has("frame")) {
+    if (["layer", "target", "other"].some((name) => changed.has(name))) return loadCurves();
+    if (changed.has("frame")) {
       for (const chart of charts.values()) chart.refresh();
       part("curves").querySelector("details")?.replaceWith(tableOf());
     }

@@ -20,15 +20,16 @@ import { Viewport } from "./viewport.js";
 class Chosen {
   constructor() {
     this.viewport = new Viewport();
-    /** @param {number} pixel */
-    const point = (pixel) => this.point(pixel);
     /** Of each run. */
-    this.sides = ["map", "map-other"].map(
-      (id) => new Side(/** @type {HTMLCanvasElement} */ (part(id)), this.viewport, point),
-    );
+    this.sides = ["map", "map-other"].map((id, place) => {
+      const canvas = /** @type {HTMLCanvasElement} */ (part(id));
+      canvas.addEventListener("keydown", (event) => this.key(event, place));
+      return new Side(canvas, this.viewport, (pixel) => this.point(pixel, place));
+    });
     this.pixel = -1;
+    /** The run whose map is read. */
+    this.place = 0;
     this.turn = 0;
-    for (const side of this.sides) side.canvas.addEventListener("keydown", (event) => this.key(event));
   }
 
   /** The maps of the runs; those that have none of the layer are left out. */
@@ -39,9 +40,23 @@ class Chosen {
     });
   }
 
-  /** The map that is read: the first run's, or the second's where only that has the layer. */
+  /** The map that is read: the first run's with the other beside it, or that which is pointed at where they differ. */
   get frames() {
-    return this.mapped[0]?.frames ?? null;
+    const { mapped } = this;
+    return (mapped.find(({ place }) => place === this.place) ?? mapped[0])?.frames ?? null;
+  }
+
+  /**
+   * Reads a run's map, or the first one where both are alike.
+   * @param {number} place
+   */
+  turnTo(place) {
+    const { mapped } = this;
+    const one = mapped.find((shown) => shown.place === place);
+    if (!one) return;
+    const next = sameShape(one.frames, mapped[0].frames) ? mapped[0].place : place;
+    if (next !== this.place) this.pixel = -1;
+    this.place = next;
   }
 
   /** Reads the layer anew. */
@@ -55,6 +70,7 @@ class Chosen {
     const { frames } = this;
     if (!frames || !before || !sameShape(frames, before) || frames.layer !== before.layer) {
       this.pixel = -1;
+      this.place = 0;
       for (const side of this.sides) side.map.marked = -1;
       this.viewport.reset();
     }
@@ -142,22 +158,27 @@ class Chosen {
     }
   }
 
-  /** @param {number} pixel */
-  point(pixel) {
+  /**
+   * @param {number} pixel
+   * @param {number} from The run on whose map it is.
+   */
+  point(pixel, from) {
+    this.turnTo(from);
     const { frames, mapped } = this;
     const at = frames?.sheet.places[pixel] ?? -1;
     if (!frames || at < 0) return;
     this.pixel = pixel;
-    for (const one of mapped) if (sameShape(one.frames, frames)) one.side.map.mark(pixel);
+    for (const one of mapped) one.side.map.mark(sameShape(one.frames, frames) ? pixel : -1);
     this.say();
   }
 
   /** Says what is pointed at. */
   say() {
-    const [lead, ...others] = this.mapped;
+    const { frames, mapped } = this;
+    const lead = mapped.find((one) => one.frames === frames);
     const place = part("value");
     const at = lead?.frames.sheet.places[this.pixel] ?? -1;
-    if (at < 0) {
+    if (!lead || at < 0) {
       place.replaceChildren(
         make("span", { class: "hint" }, "Point at the map, or tap it, to read a value. Wheel or pinch zooms."),
       );
@@ -165,17 +186,23 @@ class Chosen {
     }
     const trace = make("canvas", { class: "trace", "aria-hidden": "true", title: "this cell over the kept snapshots" });
     const parts = valueWords(lead.frames, at, lead.frame, lead.from);
-    for (const other of others.filter(({ frames }) => sameShape(frames, lead.frames))) {
+    /** @param {{word: string, title: string}} one */
+    const name = (one) => make("span", { class: `run-name ${one.word}`, title: one.title }, `${one.word}: `);
+    if (mapped.length > 1) parts.splice(1, 0, name(lead));
+    for (const other of mapped.filter((one) => one !== lead && sameShape(one.frames, lead.frames))) {
       const words = valueWords(other.frames, at, other.frame, other.from).slice(1);
-      const name = make("span", { class: `run-name ${other.word}`, title: other.title }, `${other.word}: `);
-      parts.push(make("span", { class: "beside" }, name, ...words));
+      parts.push(make("span", { class: "beside" }, name(other), ...words));
     }
     place.replaceChildren(...parts, trace);
     drawTrace(trace, lead.frames.history(at), lead.frames.pair(lead.frame, "").now);
   }
 
-  /** @param {KeyboardEvent} event */
-  key(event) {
+  /**
+   * @param {KeyboardEvent} event
+   * @param {number} from The run on whose map it is.
+   */
+  key(event, from) {
+    this.turnTo(from);
     const { frames } = this;
     if (!frames) return;
     const { sheet } = frames;
@@ -194,7 +221,7 @@ class Chosen {
         x += step[0];
         y += step[1];
       } while (x >= 0 && y >= 0 && x < sheet.width && y < sheet.height && sheet.places[y * sheet.width + x] < 0);
-      if (x >= 0 && y >= 0 && x < sheet.width && y < sheet.height) this.point(y * sheet.width + x);
+      if (x >= 0 && y >= 0 && x < sheet.width && y < sheet.height) this.point(y * sheet.width + x, from);
     } else if (event.key === "+" || event.key === "=" || event.key === "-") {
       const [x, y] = this.pixel < 0 ? [0.5, 0.5] : this.share(sheet.width, sheet.height);
       this.viewport.scale(event.key === "-" ? 1 / 1.5 : 1.5, x, y);
@@ -229,8 +256,8 @@ function sameShape(a, b) {
 export async function showLayer() {
   const chosen = new Chosen();
   listen((changed) => {
-    if (["layer", "target", "map", "other"].some((name) => changed.has(name))) void chosen.load();
-    else if (changed.has("frame") || changed.has("from")) {
+    if (["layer", "target", "map", "other"].some((name) => changed.has(name))) return chosen.load();
+    if (changed.has("frame") || changed.has("from")) {
       if (changed.has("from")) chosen.controls();
       chosen.paint();
     }

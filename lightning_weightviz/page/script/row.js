@@ -53,7 +53,7 @@ export class Row {
     const only = columns.only(one);
     if (only) name.append(make("span", { class: `only run-name ${only}`, title: `Only the ${only} run has it` }, `only ${only}`));
     const title = one.parent ? one.path : WHOLE;
-    const kind = one.layer ? "leaf" : one.parent ? "group" : "whole";
+    const kind = `${one.layer ? "leaf" : one.parent ? "group" : "whole"}${only ? " of-one" : ""}`;
     this.element = make("div", { role: "row", tabindex: -1, title, class: kind }, name, this.cell("size"));
     if (one.layer) this.element.dataset.parameter = one.layer.name;
     for (const column of COLUMNS) {
