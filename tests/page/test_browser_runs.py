@@ -117,6 +117,15 @@ def test_sort_by_each_column_of_each_run(reader: Reader, pair: Pair, page: bytes
     assert {"both": 7, "second": 6, "difference": 5}[numbers] == len(known)
 
 
+def test_cells_are_told_to_who_does_not_see_colours(reader: Reader, page: bytes) -> None:
+    reader.open(page)
+    cell = f"{ROWS}[0].querySelector('.turned')"
+    for numbers, words in (("both", "first {}, second {}"), ("second", "second {}"), ("difference", "difference {}")):
+        press(reader, numbers)
+        lines = reader.ask(f"[...{cell}.querySelectorAll('.lines span')].map(line => line.textContent)")
+        assert reader.ask(f"{cell}.getAttribute('aria-label')") == words.format(*lines)
+
+
 def test_layers_of_one_run_are_marked(reader: Reader, page: bytes) -> None:
     reader.open(page)
     words = reader.ask(f"{ROWS}.map(row => [row.dataset.parameter, row.querySelector('.only')?.textContent ?? ''])")

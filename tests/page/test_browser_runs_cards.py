@@ -98,7 +98,8 @@ def test_spectra_count_their_own(reader: Reader, pair: Pair, page: bytes) -> Non
     for frame in (0, 6, 10):
         reader.at(frame)
         for place, layer in enumerate(pair.layers("fc2.weight")):
-            spectra = layer and layer.targets["weights"].spectra
+            assert layer
+            spectra = layer.targets["weights"].spectra
             assert spectra is not None
             at = pair.frame(frame) if place else frame
             above = int((spectra.values[at] > spectra.edges[at]).sum())
@@ -123,8 +124,8 @@ def test_classes_of_both(reader: Reader, pair: Pair, page: bytes) -> None:
                 assert cells[-1].rsplit(" ", 1)[0] == head.class_names[best]
     limit = max(data.heads[0].limit for data in (pair.first, pair.second))
     titles = [title for title in texts(reader, "#classes h4") if "looks for" in title]
-    said = [number_of(title.split("±")[1].rstrip(")"))[0] for title in titles]
-    assert said == pytest.approx([limit, limit], rel=5e-3)
+    limits = [number_of(title.split("±")[1].rstrip(")"))[0] for title in titles]
+    assert limits == pytest.approx([limit, limit], rel=5e-3)
     # A class has one colour, so both have one order.
     keys = [texts(reader, f"#classes .of-run:nth-child({place}) .keys span") for place in (1, 2)]
     assert keys[0] == keys[1] and len(keys[0]) == 10

@@ -66,6 +66,7 @@ class Pair:
 def two_runs() -> Pair:
     """Makes both."""
     first, values = samples.digits(40)
+    others: dict[str, Any]
     second, others = samples.digits(30, seed=9)
     rng = np.random.default_rng(5)
     adapter, others[ONLY_SECOND] = samples.matrix_layer(rng, ONLY_SECOND, (8, 64), second.moments)

@@ -4,7 +4,7 @@ import { readNumbers } from "./decode.js";
 import { amount, number } from "./number.js";
 import { numbersNow } from "./numbers.js";
 import { shownRuns } from "./runs.js";
-import { firstOf, Scales, stripsOf, together, wholeStrips } from "./strips.js";
+import { Scales, stripsOf, together, wholeStrips } from "./strips.js";
 import { commonLayers } from "./union.js";
 
 /** @typedef {import("./names.js").Branch} Branch */
@@ -49,7 +49,7 @@ export class Columns {
     this.sources = sources;
     this.layers = common.map(({ layer }) => layer);
     this.orders = common.map(({ orders }) => orders);
-    this.scales = new Scales(common.map(({ orders }) => orders.map((order, place) => sources[place].strips[order] ?? null)));
+    this.scales = new Scales(sources.flatMap(({ strips }) => strips));
     this.hasWhole = sources.some(({ whole }) => whole) && common.length > 1;
     /** @type {Map<Branch, (Strips | null)[]>} */
     this.known = new Map();
@@ -147,6 +147,16 @@ export class Columns {
   }
 
   /**
+   * The same for who does not see the colours; null of one run.
+   * @param {string[]} words
+   */
+  spoken(words) {
+    if (this.sources.length < 2) return null;
+    const numbers = numbersNow();
+    return numbers === "both" ? `first ${words[0]}, second ${words[1]}` : `${numbers} ${words[0]}`;
+  }
+
+  /**
    * What a cell draws.
    * @param {Branch} one
    * @param {Column} column
@@ -155,12 +165,11 @@ export class Columns {
   lines(one, column) {
     const strips = this.strips(one);
     const numbers = numbersNow();
-    const start = firstOf(strips.find((some) => some)?.[column] ?? []);
     const lines = shownRuns().flatMap(({ place, moment, word }) => {
       const { at, colour, fill } = this.sources[place];
       const values = strips[place]?.[column];
       const wanted = word === numbers || numbers === "both" || numbers === "difference";
-      return values && wanted ? [{ values, at, now: at[moment] ?? 0, start, colour, fill }] : [];
+      return values && wanted ? [{ values, at, now: at[moment] ?? 0, colour, fill }] : [];
     });
     return lines.map((line, place) => (place ? { ...line, fill: UNFILLED } : line));
   }

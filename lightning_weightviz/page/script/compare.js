@@ -40,7 +40,7 @@ function showRuns(trouble) {
   const choose = make("label", { class: "file" }, runs.other ? "another run…" : "compare with a second run…", input);
   const [, second] = shownRuns();
   const words = second
-    ? [make("span", {}, "beside it: ", runName(second), make("small", {}, ` ${second.run.about()}${beyond(second.run)}`))]
+    ? [make("span", {}, "compared with ", runName(second), make("small", {}, ` ${second.run.about()}${beyond(second.run)}`))]
     : [];
   const away =
     runs.other &&
@@ -73,7 +73,7 @@ function showRuns(trouble) {
  */
 function beyond(other) {
   const [last, end] = [runs.first, other].map(({ facts }) => facts.frames.step.at(-1) ?? 0);
-  const words = `; it goes on after step ${last}: drop this page on its page to see how`;
+  const words = `; it continues after step ${last}: drop this page on its page to see the rest`;
   return end > last && runs.first.facts.frames.step.length > 1 ? words : "";
 }
 

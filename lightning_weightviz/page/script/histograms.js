@@ -18,6 +18,8 @@ import { look, view } from "./state.js";
  */
 
 const ROW_HEIGHT = 11;
+/** From this ratio of their peaks on two distributions are not drawn in one scale of heights. */
+const FLAT = 4;
 
 /**
  * @param {Run} run
@@ -76,7 +78,11 @@ class HistogramPanel {
   draw(read, shown, all) {
     const low = Math.min(...all.map((one) => one.low));
     const high = Math.max(...all.map((one) => one.high));
-    const most = Math.max(...all.map((one) => one.most));
+    const peaks = all.map((one) => one.most);
+    const [least, greatest] = [Math.min(...peaks), Math.max(...peaks)];
+    // Where one is so narrow that the other would be flat, each is as high as there is room.
+    const apart = greatest > FLAT * least;
+    const most = apart ? read.most : greatest;
     this.drawn = { read, shown, low, high, most };
     const width = Math.max(this.element.clientWidth, 100);
     const now = nearest(read.frames, shown.frame);
@@ -87,7 +93,8 @@ class HistogramPanel {
     const when = shown.run.frameWords(shown.frame);
     this.canvas.setAttribute("aria-label", `distribution${all.length > 1 ? ` of ${shown.title}` : ""} at ${when}`);
     const colour = shown.place ? "orange" : "blue";
-    this.says.textContent = `${colour}: this snapshot, grey line: the start. Below, a row for each kept snapshot.`;
+    const heights = apart ? ` Heights are each run's own: their peaks are ${number(greatest / least, 2)} to 1.` : "";
+    this.says.textContent = `${colour}: this snapshot, grey line: the start. Below, a row for each kept snapshot.${heights}`;
   }
 
   /**

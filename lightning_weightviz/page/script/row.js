@@ -92,6 +92,8 @@ export class Row {
     for (const [column, lines] of this.numbers) {
       const words = this.columns.words(this.one, column);
       lines.forEach((line, place) => (line.textContent = words[place] ?? ""));
+      const spoken = this.columns.spoken(words);
+      if (spoken) lines[0].closest("[role=gridcell]")?.setAttribute("aria-label", spoken);
     }
     this.choosing();
   }

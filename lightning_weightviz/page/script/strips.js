@@ -7,8 +7,8 @@ import { degrees } from "./number.js";
 /**
  * @typedef {"rms" | "change" | "turned"} Column
  * @typedef {{rms: number[], change: number[], turned: number[]}} Strips Numbers over time.
- * @typedef {{values: number[], at: number[], now: number, start: number, colour: string, fill: string}} Line `at` and
- *   `now` are shares of the strip's width, `start` what an rms is a multiple of; `fill` is "" for a line alone.
+ * @typedef {{values: number[], at: number[], now: number, colour: string, fill: string}} Line `at` and `now` are shares
+ *   of the strip's width; `fill` is "" for a line alone.
  */
 
 const [WIDTH, HEIGHT] = [42, 17];
@@ -82,19 +82,17 @@ export function wholeStrips(bytes, all) {
 
 /** Where numbers of a column lie between 0 and 1. */
 export class Scales {
-  /** @param {(Strips | null)[][]} layers Of each layer those of each run. */
-  constructor(layers) {
-    const all = layers.map((runs) => runs.filter((strips) => strips !== null));
-    const changes = all.flatMap((runs) => runs.flatMap((strips) => strips.change.filter((one) => one > 0)));
-    changes.sort((a, b) => a - b);
+  /** @param {Strips[]} all Of every run. */
+  constructor(all) {
+    const changes = all.flatMap((strips) => strips.change.filter((one) => one > 0)).sort((a, b) => a - b);
     this.low = Math.log(changes[Math.floor(changes.length * 0.02)] || 1e-6);
     this.high = Math.max(Math.log(changes.at(-1) || 1), this.low + 1e-9);
     this.most = 1e-9;
     this.factor = Math.log(1.25);
-    for (const runs of all) {
-      for (const strips of runs) for (const one of strips.turned) if (one > this.most) this.most = one;
-      const start = firstOf(runs[0]?.rms ?? []);
-      for (const one of runs.flatMap((strips) => strips.rms)) {
+    for (const strips of all) {
+      for (const one of strips.turned) if (one > this.most) this.most = one;
+      const start = firstOf(strips.rms);
+      for (const one of strips.rms) {
         const ratio = Math.abs(Math.log(one / start));
         if (ratio > this.factor && Number.isFinite(ratio)) this.factor = ratio;
       }
@@ -120,7 +118,7 @@ export class Scales {
 }
 
 /** @param {number[]} values */
-export function firstOf(values) {
+function firstOf(values) {
   return values.find((value) => value > 0 && Number.isFinite(value)) ?? 1;
 }
 
@@ -144,7 +142,8 @@ export function drawStrip(canvas, scales, column, lines) {
   context.moveTo(0, y(base));
   context.lineTo(width, y(base));
   context.stroke();
-  for (const { values, at, start, colour, fill } of lines) {
+  for (const { values, at, colour, fill } of lines) {
+    const start = firstOf(values);
     const bar = Math.max(1, width / Math.max(values.length, 2));
     // Of a line alone a single point would not be seen.
     const dot = fill || values.filter(Number.isFinite).length > 1 ? 0 : 1;

@@ -54,7 +54,7 @@ function showNow() {
   part("now").replaceChildren(
     make("b", {}, words),
     make("span", {}, ` kept ${view.frame + 1} of ${frames.step.length}`),
-    other && make("span", { class: "run-name second", title: `the second run's map` }, ` beside ${other}`),
+    other && make("span", { class: "run-name second", title: "The second run's map" }, ` second: ${other}`),
   );
 }
 

@@ -275,7 +275,7 @@ async function loadTree() {
 function legendOf(shown) {
   const [first, second] = shownRuns();
   const { words } = shown.columns.scales;
-  return second ? [runName(first), " and ", runName(second), ". ", words.replace("the start", "the first's start")] : [words];
+  return second ? [runName(first), " and ", runName(second), ". ", words] : [words];
 }
 
 /** Puts the table of layers on the page, and follows what is looked at. */
