@@ -9,27 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lightning_weightviz.page.data import PageData
+from lightning_weightviz.page.data import Layer, PageData, Series
 from lightning_weightviz.page.document import document
 from tests.page.reading import Reader
 from tests.support.readers import NEEDS_BROWSER, browser, reader
-from tests.support.runs import ONLY_FIRST, ONLY_SECOND, Pair, two_runs
+from tests.support.runs import ONLY_FIRST, ONLY_SECOND, Pair, page, pair
 
-__all__ = ["browser", "reader"]
+__all__ = ["browser", "page", "pair", "reader"]
 pytestmark = NEEDS_BROWSER
 
 COLUMNS = {"rms": "rms", "change": "relative_change", "turned": "rotation"}
 ROWS = "[...document.querySelectorAll('#layers [data-parameter]')]"
-
-
-@pytest.fixture(scope="module")
-def pair() -> Pair:
-    return two_runs()
-
-
-@pytest.fixture(scope="module")
-def page(pair: Pair) -> bytes:
-    return document(pair.first, pair.second)
 
 
 def parsed(text: str) -> float:
@@ -172,24 +162,41 @@ def test_keys_choose_whose_numbers(reader: Reader, page: bytes) -> None:
     assert reader.ask("document.activeElement.dataset.choice") == "numbers-second"
 
 
-def test_strips_have_a_line_of_each_run(reader: Reader, page: bytes) -> None:
-    """Of blue and of orange pixels, in the row of a layer of both runs."""
-    reader.open(page)
-    pixels = f"""(row => {{ const canvas = row.querySelector('.turned canvas');
+def seen_in(reader: Reader, row: int) -> tuple[bool, bool]:
+    """Whether a row's strip of what has turned has blue pixels, and orange ones."""
+    blue, orange = reader.ask(
+        f"""(row => {{ const canvas = row.querySelector('.turned canvas');
         const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d');
         copy.drawImage(canvas, 0, 0);
         const {{data}} = copy.getImageData(0, 0, canvas.width, canvas.height);
         let [blue, orange] = [0, 0];
         for (let i = 0; i < data.length; i += 4) if (data[i + 3] > 60) {{
           if (data[i + 2] > data[i] + 60) blue++; else if (data[i] > data[i + 2] + 60) orange++; }}
-        return [blue, orange]; }})({ROWS}[0])"""
+        return [blue, orange]; }})({ROWS}[{row}])"""
+    )
+    return blue > 5, orange > 5
+
+
+def test_strips_have_a_line_of_each_run(reader: Reader, page: bytes) -> None:
+    reader.open(page)
     reader.ask("document.querySelector('#layers').scrollIntoView()")
     seen = {}
     for numbers in ("both", "first", "second", "difference"):
         press(reader, numbers)
-        blue, orange = reader.ask(pixels)
-        seen[numbers] = (blue > 5, orange > 5)
+        seen[numbers] = seen_in(reader, 0)
     assert seen == {"both": (True, True), "first": (True, False), "second": (False, True), "difference": (True, True)}
+
+
+def test_strip_of_a_single_snapshot_is_seen(reader: Reader, pair: Pair) -> None:
+    layers = tuple(
+        Layer(layer.parameter, {"weights": Series({"rotation": np.full(1, 0.1, np.float32)})})
+        for layer in pair.second.layers
+    )
+    single = PageData("a file", pair.first.moments[9:10], pair.first.moments[9:10], layers, snapshots=1)
+    reader.open(document(pair.first, single))
+    reader.ask("document.querySelector('#layers').scrollIntoView()")
+    reader.settle()
+    assert seen_in(reader, 0) == (True, True)
 
 
 def test_removed_run_leaves_one(reader: Reader, pair: Pair, page: bytes, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Maps, distributions, spectra, classes and findings of two runs beside each other: in Chromium, from the disk."""
+"""Distributions, spectra, classes and statistics of two runs beside each other: in Chromium, from the disk."""
 
 from __future__ import annotations
 
@@ -8,31 +8,14 @@ import re
 import numpy as np
 import pytest
 
-from lightning_weightviz.page.data import Layer
+from lightning_weightviz.page.data import Layer, Spectra
 from lightning_weightviz.page.document import document
 from tests.page.reading import Reader, number_of
-from tests.support.readers import NEEDS_BROWSER, browser, reader
-from tests.support.runs import ONLY_FIRST, ONLY_SECOND, Pair, two_runs
+from tests.support.readers import NEEDS_BROWSER, browser, reader, texts
+from tests.support.runs import NAMES, ONLY_SECOND, Pair, page, pair
 
-__all__ = ["browser", "reader"]
+__all__ = ["browser", "page", "pair", "reader"]
 pytestmark = NEEDS_BROWSER
-
-NAMES = ["digits, steady", "<b>digits</b>, cosine"]
-
-
-@pytest.fixture(scope="module")
-def pair() -> Pair:
-    return two_runs()
-
-
-@pytest.fixture(scope="module")
-def page(pair: Pair) -> bytes:
-    return document(pair.first, pair.second)
-
-
-def texts(reader: Reader, selector: str) -> list[str]:
-    found: list[str] = reader.ask(f"[...document.querySelectorAll({selector!r})].map(one => one.textContent)")
-    return found
 
 
 def rows(reader: Reader, selector: str) -> dict[str, list[str]]:
@@ -93,17 +76,24 @@ def test_distribution_leads_to_its_step(reader: Reader, pair: Pair, page: bytes)
     )
 
 
-def test_spectra_count_their_own(reader: Reader, pair: Pair, page: bytes) -> None:
+def test_spectra_count_their_own(reader: Reader, pair: Pair) -> None:
+    """As many values above the edge as there are frames before, in the second run."""
+    count = len(pair.second.frames)
+    grown = np.where(np.arange(12) < np.arange(count)[:, None], 2, 0.5).astype(np.float32)
+    layers = tuple(
+        Layer(layer.parameter, {"weights": dataclasses.replace(
+            layer.targets["weights"], spectra=Spectra(np.arange(count), grown, np.ones(count, np.float32), True))})
+        for layer in pair.second.layers
+    )  # fmt: skip
+    page = document(pair.first, dataclasses.replace(pair.second, layers=layers))
+    [spectra] = [one for layer in pair.layers("fc2.weight")[:1] if layer and (one := layer.targets["weights"].spectra)]
     reader.open(page, "#layer=fc2.weight")
-    for frame in (0, 6, 10):
+    for frame in range(len(pair.first.frames)):
         reader.at(frame)
-        for place, layer in enumerate(pair.layers("fc2.weight")):
-            assert layer
-            spectra = layer.targets["weights"].spectra
-            assert spectra is not None
-            at = pair.frame(frame) if place else frame
-            above = int((spectra.values[at] > spectra.edges[at]).sum())
-            assert texts(reader, "#spectrum .says")[place].startswith(f"{above} of {spectra.values.shape[1]} ")
+        above = int((spectra.values[frame] > spectra.edges[frame]).sum())
+        said = texts(reader, "#spectrum .says")
+        assert said[0].startswith(f"{above} of {spectra.values.shape[1]} ")
+        assert said[1].startswith(f"{pair.frame(frame)} of 12 ")
     labels = reader.ask("[...document.querySelectorAll('#spectrum canvas')].map(one => one.getAttribute('aria-label'))")
     assert [label.split(": ")[0] for label in labels] == NAMES
 
@@ -143,82 +133,6 @@ def test_statistics_of_both_as_a_table(reader: Reader, pair: Pair, page: bytes) 
     assert texts(reader, "#curves thead .run-name") == NAMES
     reader.open(page, f"#layer={ONLY_SECOND}")
     assert [text != "–" for text in rows(reader, "#curves tbody tr")["rms"]] == [False] * 3 + [True] * 3
-
-
-def test_findings_are_named_by_run(reader: Reader, pair: Pair, page: bytes) -> None:
-    reader.open(page)
-    blocks = texts(reader, "#findings .of-run")
-    assert blocks[0].startswith(f"{NAMES[0]}: 1 error now") and "3 values are NaN" in blocks[0]
-    assert blocks[1].startswith(f"{NAMES[1]}: Nothing is wrong now") and "stands still" in blocks[1]
-    reader.ask("document.querySelector('#findings .of-run:last-child a').click()")
-    reader.browser.wait_for("the layer", lambda: reader.text("#which h2") == ONLY_SECOND)
-    step = pair.second.findings[0].step
-    assert pair.step(int(reader.ask("document.querySelector('#time').value"))) >= step
-    assert texts(reader, "#which .found .run-name") == [NAMES[1]]
-    dots = "[...document.querySelectorAll('[data-parameter] .dot')].map(dot => [dot.closest('[data-parameter]')"
-    said = dict(reader.ask(f"{dots}.dataset.parameter, dot.getAttribute('aria-label')])"))
-    assert said == {"fc1.weight": "first run: error", ONLY_SECOND: "second run: warning"}
-    assert reader.ask("document.querySelectorAll('#marks .flag.second').length") == 1
-
-
-def test_layer_of_the_second_alone(reader: Reader, pair: Pair, page: bytes) -> None:
-    weights = pair.weights[1][ONLY_SECOND]
-    reader.open(page, f"#layer={ONLY_SECOND}")
-    assert "has no such layer" in reader.text("#map-words") and reader.ask("document.querySelector('#map').hidden")
-    for frame in (0, 10):
-        reader.at(frame)
-        reading = reader.point(0.4, 0.5, "#map-other")
-        row, column = (int(number) for number in re.findall(r"\d+", reading.where))
-        value, error = reading.values[0]
-        assert abs(value - weights[pair.frame(frame), row, column]) <= error
-    reader.ask("document.querySelector('#map-other').focus()")
-    reader.key("ArrowRight", 39)
-    assert reader.reading().where.endswith(f"input unit {column + 1}")
-    assert texts(reader, ".card .missing") == ["has no such layer"] * 2
-    reader.open(page, f"#layer={ONLY_FIRST}")
-    assert "has no such layer" in reader.text("#map-other-words")
-    assert texts(reader, ".card .missing") == ["has no such layer"]
-
-
-def test_target_of_the_first_alone(reader: Reader, page: bytes) -> None:
-    reader.open(page, "#layer=fc2.weight")
-    reader.press("gradients")
-    assert "has no gradients of it" in reader.text("#map-other-words")
-    assert reader.ask("document.querySelector('#map-other').hidden")
-    assert texts(reader, "#histogram .missing") == ["has no gradients of it"]
-
-
-def test_change_since_a_step_is_of_each_run(reader: Reader, pair: Pair, page: bytes) -> None:
-    reader.open(page, "#layer=fc2.weight&frame=8&from=5")
-    reading = reader.point(0.4, 0.5)
-    row, column = (int(number) for number in re.findall(r"\d+", reading.where))
-    read = [reading.values[0], number_of(reader.text("#value .beside b"))]
-    for place, (value, error) in enumerate(read):
-        weights = pair.weights[place]["fc2.weight"].astype(np.float64)[:, row, column]
-        now, then = (pair.frame(8), pair.frame(5)) if place else (8, 5)
-        assert now != then and abs(value - (weights[now] - weights[then])) <= error * (1 + 1e-6)
-
-
-def test_runs_of_one_title_are_told_apart(reader: Reader, pair: Pair) -> None:
-    same = dataclasses.replace(pair.second, title=pair.first.title)
-    reader.open(document(pair.first, same), "#layer=fc2.weight")
-    assert texts(reader, "#histogram .run-name") == [f"{NAMES[0]} (first)", f"{NAMES[0]} (second)"]
-
-
-def test_layer_of_another_shape_has_a_scale_of_its_own(reader: Reader, pair: Pair) -> None:
-    """Of values where the first has pictures."""
-    layers = tuple(
-        Layer(layer.parameter, {"weights": dataclasses.replace(one, maps=one.maps[1:])})
-        if (one := layer.targets["weights"]) and layer.parameter.name == "fc1.weight" else layer
-        for layer in pair.second.layers
-    )  # fmt: skip
-    reader.open(document(pair.first, dataclasses.replace(pair.second, layers=layers)), "#layer=fc1.weight")
-    assert "each cell: the value farthest from 0" in reader.text("#map-other-words")
-    for selector, words in (("#map", r"unit \d+ · row"), ("#map-other", r"unit \d+ · .* \d+")):
-        reading = reader.tile(0.4, 0.5) if selector == "#map" else reader.point(0.4, 0.5, selector)
-        assert len(reading.values) == 1 and re.search(words, reading.where)
-        assert not reader.ask("!!document.querySelector('#value .beside')")
-    assert reader.text("#value .run-name") == "second: "
 
 
 @pytest.mark.parametrize("width", [360, 768, 1300])

@@ -29,3 +29,9 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
 def reader(browser: Reader) -> Iterator[Reader]:
     """The browser, which must ask for nothing and say nothing."""
     yield from silent_reader(browser)
+
+
+def texts(reader: Reader, selector: str) -> list[str]:
+    """What elements say, in order."""
+    found: list[str] = reader.ask(f"[...document.querySelectorAll({selector!r})].map(one => one.textContent)")
+    return found

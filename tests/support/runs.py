@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from lightning_weightviz.findings import Finding
 from lightning_weightviz.page.data import Layer, PageData
+from lightning_weightviz.page.document import document
 from tests.page import samples
 
 ONLY_FIRST, ONLY_SECOND = "fc2.bias", "fc2.adapter.weight"
+NAMES = ["digits, steady", "<b>digits</b>, cosine"]
 
 
 @dataclass(frozen=True)
@@ -58,15 +61,13 @@ class Pair:
         found = []
         for run, layer in zip((self.first, self.second), self.layers(name), strict=True):
             moment = max(place for place, when in enumerate(run.moments) if when.step <= self.step(frame))
-            curve = layer and layer.targets["weights"].statistics[statistic]
-            found.append(np.nan if curve is None else float(curve[moment]))
+            found.append(float(layer.targets["weights"].statistics[statistic][moment]) if layer else np.nan)
         return found
 
 
 def two_runs() -> Pair:
     """Makes both."""
     first, values = samples.digits(40)
-    others: dict[str, Any]
     second, others = samples.digits(30, seed=9)
     rng = np.random.default_rng(5)
     adapter, others[ONLY_SECOND] = samples.matrix_layer(rng, ONLY_SECOND, (8, 64), second.moments)
@@ -80,8 +81,8 @@ def two_runs() -> Pair:
     error = Finding("nan", "error", "fc1.weight", None, early.epoch, early.step, "fc1.weight: 3 values are NaN")
     warning = Finding("still", "warning", ONLY_SECOND, "unit 2", late.epoch, late.step, f"{ONLY_SECOND} stands still")
     return Pair(
-        dataclasses.replace(first, title="digits, steady", findings=(error,), open=frozenset({0})),
-        dataclasses.replace(second, title="<b>digits</b>, cosine", layers=tuple(layers), findings=(warning,)),
+        dataclasses.replace(first, title=NAMES[0], findings=(error,), open=frozenset({0})),
+        dataclasses.replace(second, title=NAMES[1], layers=tuple(layers), findings=(warning,)),
         (values, others),
     )
 
@@ -93,3 +94,15 @@ def _scaled(layer: Layer, factor: float) -> Layer:
     for name in ("rms", "rotation", "relative_change"):
         kept[name] = (kept[name] * factor).astype(np.float32)
     return Layer(layer.parameter, {"weights": dataclasses.replace(series, statistics=kept)})
+
+
+@pytest.fixture(scope="module")
+def pair() -> Pair:
+    """Two runs."""
+    return two_runs()
+
+
+@pytest.fixture(scope="module")
+def page(pair: Pair) -> bytes:
+    """A page that has both."""
+    return document(pair.first, pair.second)
