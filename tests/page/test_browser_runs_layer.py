@@ -10,6 +10,7 @@ import pytest
 
 from lightning_weightviz.page.data import Layer
 from lightning_weightviz.page.document import document
+from tests.page import samples
 from tests.page.reading import Reader, number_of
 from tests.support.readers import NEEDS_BROWSER, browser, reader, texts
 from tests.support.runs import NAMES, ONLY_FIRST, ONLY_SECOND, Pair, page, pair
@@ -95,3 +96,33 @@ def test_layer_of_another_shape_has_a_scale_of_its_own(reader: Reader, pair: Pai
         assert len(reading.values) == 1 and re.search(words, reading.where)
         assert not reader.ask("!!document.querySelector('#value .beside')")
     assert reader.text("#value .run-name") == "second: "
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (r'(id="block-0">)[^<]*', r"\1AAAA", "is a damaged page of lightning_weightviz"),
+        (r'(id="block-0">)[^<]*', r"\1", "is a damaged page of lightning_weightviz"),
+        (r'"layers":\[.*\],"heads"', '"layers":3,"heads"', "is no page of lightning_weightviz"),
+    ],
+    ids=["garbage", "empty", "other"],
+)
+def test_broken_second_page_is_refused(reader: Reader, pair: Pair, before: str, after: str, said: str) -> None:
+    broken = reader.folder / "broken.html"
+    broken.write_text(re.sub(before, after, document(pair.second).decode()))
+    reader.open(document(pair.first))
+    reader.driver.find_element("css selector", "#runs input").send_keys(str(broken))
+    reader.browser.wait_for("a word", lambda: f"broken.html {said}" in reader.text("#runs"))
+    assert reader.ask("document.querySelector('#numbers').hidden")
+    assert reader.text("#findings h2").startswith("1 error now")
+
+
+def test_hostile_second_run_is_text(reader: Reader, pair: Pair) -> None:
+    reader.open(document(pair.first, samples.hostile()))
+    title = reader.ask("document.title")
+    for name in samples.HOSTILE:
+        reader.choose(name)
+        assert reader.text("#which h2") == name and name in reader.text("#findings .of-run:last-child")
+        assert reader.ask("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), name
+    assert reader.ask("document.title") == title and "<script>" in reader.text("#legend")
+    assert reader.ask("document.querySelectorAll('img, b b, [onerror]').length") == 0

@@ -13,15 +13,17 @@ import { runName } from "./title.js";
 async function take(file) {
   try {
     const page = new DOMParser().parseFromString(await file.text(), "text/html");
-    runs.other = new Run(page);
+    const other = new Run(page);
+    await other.block(0).catch(() => {
+      throw new Error("a damaged page of lightning_weightviz");
+    });
+    runs.other = other;
     showRuns("");
     tell("other");
   } catch (trouble) {
-    // What is no JSON is no page either.
-    const words =
-      trouble instanceof SyntaxError || !(trouble instanceof Error)
-        ? "no page of lightning_weightviz"
-        : trouble.message;
+    // What is no JSON, or JSON of something else, is no page either.
+    const isOther = trouble instanceof SyntaxError || trouble instanceof TypeError;
+    const words = isOther || !(trouble instanceof Error) ? "no page of lightning_weightviz" : trouble.message;
     showRuns(`${file.name} is ${words}`);
   }
 }
