@@ -459,4 +459,27 @@ def test_two_thousand_parameters_open_and_switch(reader: Reader) -> None:
         )
         switched.append(round(took))
     print(f"2,000 parameters, {len(page) / 1e6:.1f} MB: opened in {opened:.1f} s, switched in {switched} ms")
-    assert opened < 20 and min(switched) < 1000
+    # Of several, as others may use the machine meanwhile.
+    assert opened < 20 and min(switched) < 100
+
+
+def test_what_lies_below_the_map_follows_it_also_where_layers_change_fast(
+    reader: Reader, network: tuple[bytes, dict[str, Any]]
+) -> None:
+    reader.open(network[0])
+    names = [layer.parameter.name for layer in samples.network()[0].layers]
+    below = "document.querySelector('#cards').innerText"
+    reader.choose(names[0])
+    first = reader.ask(below)
+    reader.ask(
+        f"""{names!r}.forEach(name => [...document.querySelectorAll('#layers [data-parameter]')]
+        .find(row => row.dataset.parameter === name).click())"""
+    )
+    # Nothing of it stands in the way of what was clicked.
+    assert reader.ask("document.querySelector('#cards').getAttribute('aria-busy')") == "true"
+    reader.settle()
+    assert reader.text("#which h2") == names[-1]
+    assert reader.ask("new URLSearchParams(location.hash.slice(1)).get('layer')") == names[-1]
+    followed = reader.ask(below)
+    reader.open(network[0], f"#layer={names[-1]}")
+    assert followed == reader.ask(below) != first

@@ -10,7 +10,7 @@ import { paintSheet } from "./paint.js";
 import { nearest } from "./run.js";
 import { runs } from "./runs.js";
 import { matrixSheet, tileSheet } from "./sheet.js";
-import { listen, view } from "./state.js";
+import { listenLater, view } from "./state.js";
 
 /** @typedef {import("./run.js").HeadFacts} HeadFacts */
 /**
@@ -280,9 +280,9 @@ function classTable(one, at, open) {
 
 /** Draws the classes, and follows what is looked at. */
 export async function showClasses() {
-  listen((changed) => {
-    if (changed.has("layer")) void loadHead();
-    else if (changed.has("frame")) {
+  listenLater((changed) => {
+    if (changed.has("layer")) return loadHead();
+    if (changed.has("frame")) {
       normChart?.remove();
       drawHead();
     }

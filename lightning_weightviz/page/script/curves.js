@@ -6,7 +6,7 @@ import { make, part } from "./dom.js";
 import { number } from "./number.js";
 import { runs } from "./runs.js";
 import { targetOf } from "./side.js";
-import { listen, view, WHOLE } from "./state.js";
+import { listenLater, view, WHOLE } from "./state.js";
 import { shownValues, statisticWords } from "./statistics.js";
 
 /** @typedef {import("./run.js").Run} Run */
@@ -108,9 +108,9 @@ function tableOf() {
 
 /** Draws the curves, and follows what is looked at. */
 export async function showCurves() {
-  listen((changed) => {
-    if (["layer", "target", "other"].some((name) => changed.has(name))) void loadCurves();
-    else if (changed.has("frame")) {
+  listenLater((changed) => {
+    if (["layer", "target", "other"].some((name) => changed.has(name))) return loadCurves();
+    if (changed.has("frame")) {
       for (const chart of charts.values()) chart.refresh();
       part("curves").querySelector("details")?.replaceWith(tableOf());
     }

@@ -6,7 +6,7 @@ import { number } from "./number.js";
 import { nearest } from "./run.js";
 import { runs } from "./runs.js";
 import { targetOf } from "./side.js";
-import { listen, look, view } from "./state.js";
+import { listenLater, look, view } from "./state.js";
 
 /** @typedef {{frames: number[], edges: Float32Array, counts: Float32Array, bins: number, low: number, high: number, most: number}} Read */
 
@@ -148,9 +148,9 @@ export async function showHistograms() {
       }
     }
   });
-  listen((changed) => {
-    if (changed.has("layer") || changed.has("target")) void loadHistograms();
-    else if (changed.has("frame")) drawHistograms();
+  listenLater((changed) => {
+    if (changed.has("layer") || changed.has("target")) return loadHistograms();
+    if (changed.has("frame")) drawHistograms();
   });
   window.addEventListener("resize", drawHistograms);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawHistograms);

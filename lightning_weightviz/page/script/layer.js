@@ -2,12 +2,12 @@
 
 import { showControls } from "./controls.js";
 import { make, named, part } from "./dom.js";
-import { showFilm } from "./film.js";
+import { paintFilm, showFilm } from "./film.js";
 import { findingItem, ranked } from "./findings.js";
 import { meaningOf, showScale } from "./legend.js";
 import { otherFrame, runs } from "./runs.js";
 import { Side } from "./side.js";
-import { listen, view, WHOLE } from "./state.js";
+import { listen, listenLater, view, WHOLE } from "./state.js";
 import { drawTrace } from "./trace.js";
 import { valueWords } from "./value.js";
 import { Viewport } from "./viewport.js";
@@ -86,11 +86,9 @@ class Chosen {
     showFilm(this.side.frames, this.limit);
     if (!this.side.frames) return;
     const { limit } = this;
-    const values = this.side.paint(view.frame, limit);
     part("other-run").hidden = !runs.other;
+    const values = this.side.paint(view.frame, limit);
     if (runs.other) this.other.paint(otherFrame(view.frame), limit);
-    this.side.map.draw();
-    if (runs.other) this.other.map.draw();
     this.captions();
     if (values) showScale(this.side.frames, values, limit);
     this.say();
@@ -212,16 +210,19 @@ function sameShape(a, b) {
 export async function showLayer() {
   const chosen = new Chosen();
   listen((changed) => {
-    if (["layer", "target", "map", "other"].some((name) => changed.has(name))) void chosen.load();
-    else if (changed.has("frame") || changed.has("from")) {
+    if (["layer", "target", "map", "other"].some((name) => changed.has(name))) return chosen.load();
+    if (changed.has("frame") || changed.has("from")) {
       if (changed.has("from")) chosen.controls();
       chosen.paint();
     }
   });
-  new ResizeObserver(() => {
-    chosen.side.map.refresh();
-    chosen.other.map.refresh();
-  }).observe(part("maps"));
+  listenLater(paintFilm);
+  // A row that is pressed is about to be chosen: its block is read meanwhile.
+  part("layers").addEventListener("pointerdown", (event) => {
+    const row = event.target instanceof Element ? event.target.closest("[data-parameter]") : null;
+    const layer = row instanceof HTMLElement ? runs.first.layers.get(row.dataset.parameter ?? "") : null;
+    if (layer) void runs.first.block(layer.block);
+  });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => chosen.paint());
   await chosen.load();
 }

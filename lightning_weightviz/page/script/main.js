@@ -4,6 +4,7 @@ import { showClasses } from "./classes.js";
 import { listenToDrops } from "./compare.js";
 import { showCurves } from "./curves.js";
 import { make, part } from "./dom.js";
+import { paintFilm } from "./film.js";
 import { ranked, showFindings } from "./findings.js";
 import { showHistograms } from "./histograms.js";
 import { listenToKeys } from "./keyboard.js";
@@ -58,7 +59,7 @@ async function begin() {
     look({ target: "", map: "", from: "", ...asked });
   });
   await Promise.all([showTree(), showLayer()]);
-  await Promise.all([showHistograms(), showSpectrum(), showClasses(), showCurves()]);
+  await Promise.all([paintFilm(), showHistograms(), showSpectrum(), showClasses(), showCurves()]);
   document.documentElement.dataset.ready = "true";
 }
 

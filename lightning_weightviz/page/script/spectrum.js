@@ -6,7 +6,7 @@ import { number } from "./number.js";
 import { nearest } from "./run.js";
 import { runs } from "./runs.js";
 import { targetOf } from "./side.js";
-import { listen, view } from "./state.js";
+import { listenLater, view } from "./state.js";
 
 /** @typedef {{frames: number[], values: Float32Array, edges: Float32Array, count: number, exact: boolean}} Spectrum */
 
@@ -99,9 +99,9 @@ function drawSpectrum() {
 /** Draws the spectrum, and follows what is looked at. */
 export async function showSpectrum() {
   part("spectrum").replaceChildren(make("h3", {}, "Singular values"), spectrumCanvas, spectrumSays);
-  listen((changed) => {
-    if (changed.has("layer") || changed.has("target")) void loadSpectrum();
-    else if (changed.has("frame")) drawSpectrum();
+  listenLater((changed) => {
+    if (changed.has("layer") || changed.has("target")) return loadSpectrum();
+    if (changed.has("frame")) drawSpectrum();
   });
   window.addEventListener("resize", drawSpectrum);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawSpectrum);
