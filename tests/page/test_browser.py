@@ -448,7 +448,10 @@ def test_two_thousand_parameters_open_and_switch(reader: Reader) -> None:
     names = [layer.parameter.name for layer in samples.deep().layers if layer.targets["weights"].maps]
     reader.ask("document.querySelector('.head [data-column=turned]').click()")
     switched = []
-    for name in names[:6]:
+    for name in names[:9]:
+        if reader.text("#which h2") == name:
+            continue
+        reader.settle()
         took = reader.driver.execute_async_script(
             """const [name, done] = arguments, start = performance.now();
             [...document.querySelectorAll('[data-parameter]')].find(one => one.dataset.parameter === name).click();
@@ -459,8 +462,8 @@ def test_two_thousand_parameters_open_and_switch(reader: Reader) -> None:
         )
         switched.append(round(took))
     print(f"2,000 parameters, {len(page) / 1e6:.1f} MB: opened in {opened:.1f} s, switched in {switched} ms")
-    # Of several, as others may use the machine meanwhile.
-    assert opened < 20 and min(switched) < 100
+    # The better half, as others may use the machine meanwhile.
+    assert opened < 20 and len(switched) == 8 and sorted(switched)[3] < 100
 
 
 def test_what_lies_below_the_map_follows_it_also_where_layers_change_fast(

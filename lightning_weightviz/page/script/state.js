@@ -74,7 +74,12 @@ async function finish() {
       await painted();
       const changed = new Set(owed);
       owed.clear();
-      for (const listener of lateListeners) await listener(changed);
+      for (const listener of lateListeners) {
+        // Another layer is asked for: that comes first.
+        if (owed.has("layer")) break;
+        await listener(changed);
+      }
+      if (owed.has("layer")) for (const name of changed) owed.add(name);
     }
     writeAddress();
   } finally {
