@@ -259,6 +259,34 @@ def test_sort_by_each_column(reader: Reader, network: tuple[bytes, dict[str, Any
         assert (np.diff(values) >= -1e-3 * values[1:]).all(), column
 
 
+@pytest.mark.parametrize("column", ["size", "rms", "change", "turned", "name"])
+def test_phones_sort_by_each_column_and_show_it(
+    reader: Reader, network: tuple[bytes, dict[str, Any]], column: str
+) -> None:
+    reader.open(network[0], width=360, height=740)
+    rows = "[...document.querySelectorAll('[data-parameter]')].map(x => x.dataset.parameter)"
+    shown = "[...document.querySelectorAll('#layers .{}')].every(x => x.getBoundingClientRect().width > 20)"
+    unsorted = reader.ask(rows)
+    ways = {}
+    for down in ("true", "false"):
+        reader.ask(
+            f"(one => {{ one.value = '{column} {down}'; one.dispatchEvent(new Event('change')); }})"
+            "(document.querySelector('#sort'))"
+        )
+        reader.settle()
+        ways[down] = reader.ask(rows)
+        assert reader.ask(shown.format(column)) and reader.ask("document.querySelector('#sort').checkVisibility()")
+        assert reader.ask("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    # The same as a click on the heading, where there is one.
+    reader.size(1300, 1000)
+    reader.ask("(one => { one.value = ''; one.dispatchEvent(new Event('change')); })(document.querySelector('#sort'))")
+    assert reader.ask(rows) == unsorted and not reader.ask("document.querySelector('#sort').checkVisibility()")
+    for down in ("false", "true") if column == "name" else ("true", "false"):
+        reader.ask(f"document.querySelector('.head [data-column={column}]').click()")
+        assert reader.ask(rows) == ways[down] != unsorted
+        assert reader.ask("document.querySelector('#sort').value") == f"{column} {down}"
+
+
 def test_keys_move_time_and_play(reader: Reader, network: tuple[bytes, dict[str, Any]]) -> None:
     reader.open(network[0])
     assert reader.ask("document.querySelector('#time').value") == "10"

@@ -3,7 +3,7 @@
 import { readNumbers } from "./decode.js";
 import { keepSeen, make, part } from "./dom.js";
 import { gravest } from "./findings.js";
-import { putHeadings } from "./headings.js";
+import { putHeadings, UNSORTED } from "./headings.js";
 import { matcher, treeOf } from "./names.js";
 import { rowsOf } from "./order.js";
 import { nameOf, Row } from "./row.js";
@@ -43,7 +43,7 @@ class Tree {
     /** @type {Set<string>} */
     this.open = new Set();
     this.most = PAGE_ROWS;
-    this.sorted = { column: "name", down: false, on: false };
+    this.sorted = UNSORTED;
     this.asked = "";
     /** @type {Set<Row>} */
     this.seen = new Set();
@@ -254,16 +254,12 @@ class Tree {
 
   /** The headings as they sort now. */
   head() {
-    return putHeadings(this.sorted, (column) => this.sort(column));
+    return putHeadings(this.sorted, (sorted) => this.sort(sorted));
   }
 
-  /** @param {string} column */
-  sort(column) {
-    const same = this.sorted.on && this.sorted.column === column;
-    const first = column !== "name";
-    if (!same) this.sorted = { column, down: first, on: true };
-    else if (this.sorted.down === first) this.sorted = { column, down: !first, on: true };
-    else this.sorted = { column: "name", down: false, on: false };
+  /** @param {import("./headings.js").Sorted} sorted */
+  sort(sorted) {
+    this.sorted = sorted;
     this.most = PAGE_ROWS;
     this.head();
     this.render();
