@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from lightning_weightviz.draw.color import STEPS, signed_table
 from lightning_weightviz.findings import Finding
 from lightning_weightviz.findings.support.engine import Judged
 from lightning_weightviz.page.data import PageData
@@ -91,7 +92,8 @@ class Report:
     def html(self) -> bytes:
         """The page as it is now, also where no snapshot was taken yet; while no thread adds to it."""
         if self._last_kept is not None:
-            return document(self._store.data(self._title, self._last_kept.found, self._last_kept.judged.open))
+            seen = self._last_kept
+            return document(_colored(self._store.data(self._title, seen.found, seen.judged.open), seen.scene))
         if self._newest is not None:
             return document(data_of(self._title, self._newest))
         return document(PageData(self._title, (), (), ()))
@@ -101,4 +103,9 @@ def data_of(title: str, seen: Seen) -> PageData:
     """What the page shows of one snapshot, and of what memory holds of those before."""
     store = PageStore()
     store.add(seen.scene)
-    return store.data(title, seen.found, seen.judged.open)
+    return _colored(store.data(title, seen.found, seen.judged.open), seen.scene)
+
+
+def _colored(data: PageData, scene: Scene) -> PageData:
+    """In the colours of its pictures."""
+    return replace(data, colors=signed_table(scene.style.colormap)[: 2 * STEPS + 1])

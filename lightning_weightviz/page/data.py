@@ -158,6 +158,7 @@ class PageData:
         open: Of these, by their place, those that still hold.
         snapshots: How many were looked at.
         timeless: Whether it is of a file that tells no time.
+        colors: Of signed values, from −R to +R with 0 in the middle: uint8, (2 n + 1, 3). None: the pictures' default.
     """
 
     title: str
@@ -170,6 +171,7 @@ class PageData:
     open: frozenset[int] = frozenset()
     snapshots: int = 0
     timeless: bool = False
+    colors: npt.NDArray[np.uint8] | None = None
 
 
 MAX_FRAMES = 12

@@ -45,6 +45,7 @@ def described(data: PageData, steps: int = FINE) -> tuple[Json, list[Block]]:
         "format": FORMAT,
         "title": data.title,
         "timeless": data.timeless,
+        "colours": None if data.colors is None else data.colors.tobytes().hex(),
         "snapshots": data.snapshots,
         "moments": _times(data.moments),
         "frames": _times(data.frames),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -372,6 +373,32 @@ def test_light_and_dark(reader: Reader, network: tuple[bytes, dict[str, Any]]) -
         light.append(sum(map(int, re.findall(r"\d+", color)[:3])) > 400)
     reader.cdp("Emulation.setEmulatedMedia", features=[])
     assert light == [True, False]
+
+
+def test_maps_classes_and_legend_have_the_colours_of_the_run(reader: Reader) -> None:
+    data, values = samples.digits()
+    colors = np.stack([np.arange(201), 2 * np.abs(np.arange(201) - 100), np.full(201, 7)], axis=1).astype(np.uint8)
+    reader.open(document(replace(data, colors=colors)), "#layer=head.weight")
+    layer = next(one for one in data.layers if one.parameter.name == "head.weight")
+
+    def pixels(selector: str) -> Any:
+        found = reader.ask(
+            "(one => [...one.getContext('2d').getImageData(0, 0, one.width, one.height).data, one.width])"
+            f"(document.querySelector('{selector}'))"
+        )
+        return np.array(found[:-1]).reshape(-1, found[-1], 4)[..., :3]
+
+    assert np.array_equal(pixels("#scale .bar")[0], colors)
+    # Nothing else on the map's canvas has their blue.
+    cells = pixels("#map")
+    cells = cells[cells[..., 2] == 7]
+    assert np.array_equal(cells[:, 1], 2 * np.abs(cells[:, 0] - 100))
+    shares = np.clip(values["head.weight"][-1] / layer.targets["weights"].maps[0].limit, -1, 1)
+    expected = np.unique(np.rint(100 + 100 * shares))
+    drawn = np.unique(cells[:, 0])
+    assert len(drawn) > 50 and (np.abs(drawn[:, None] - expected).min(axis=1) <= 1).all()
+    assert (np.abs(expected[:, None] - drawn).min(axis=1) <= 1).all()
+    assert (pixels(".class-views canvas")[..., 2] == 7).mean() > 0.5
 
 
 def test_hostile_names_are_text(reader: Reader) -> None:

@@ -201,6 +201,19 @@ def test_a_folder_that_cannot_be_written_to_is_reported_once_and_loggers_get_the
     assert reported.startswith("writing the report failed with")
 
 
+@pytest.mark.parametrize("colormap", ["PuOr", "viridis"])
+def test_the_page_has_the_colours_of_the_pictures(tmp_path: Path, colormap: str) -> None:
+    from matplotlib import colormaps
+
+    callback = visualization(colormap=colormap)
+    fit(tmp_path, callback, max_epochs=1)
+    table = np.rint(255 * colormaps[colormap].resampled(201)(np.arange(201))[:, :3]).astype(np.uint8)
+    pages: list[bytes | Path] = [tmp_path / "weightviz" / "report.html", callback.page.content]
+    pages.append(visualize_weights(Classifier(), interactive=True, colormap=colormap).content)
+    for page in pages:
+        assert run_of(page)["colours"] == table.tobytes().hex()
+
+
 def test_a_training_that_fails_leaves_its_page(tmp_path: Path) -> None:
     class Fails(Callback):
         def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -1,6 +1,7 @@
 // Where the page begins.
 
 import { showClasses } from "./classes.js";
+import { useColours } from "./colours.js";
 import { listenToDrops } from "./compare.js";
 import { showCurves } from "./curves.js";
 import { make, part } from "./dom.js";
@@ -45,6 +46,8 @@ function showHead() {
 }
 
 async function begin() {
+  const { colours } = runs.first.facts;
+  if (colours) useColours(colours);
   firstView();
   showHead();
   showFindings();

@@ -29,7 +29,7 @@ import { inflate } from "./decode.js";
  *   cause: string, advice: string, source: string, timeless: boolean, message: string, open: boolean}} FindingFacts
  */
 /**
- * @typedef {{format: number, title: string, timeless: boolean, snapshots: number, moments: Times, frames: Times, layers: LayerFacts[], heads: HeadFacts[],
+ * @typedef {{format: number, title: string, timeless: boolean, colours: string | null, snapshots: number, moments: Times, frames: Times, layers: LayerFacts[], heads: HeadFacts[],
  *   findings: FindingFacts[], strips: Note, totals: Record<string, Curves>}} Facts
  */
 
