@@ -90,7 +90,7 @@ function cosineOf(one, at) {
       : ["point at a pair"];
   says.replaceChildren(...rest);
   const figure = make("div", {}, make("h4", {}, "Which classes are alike (cosine)"), canvas, says);
-  requestAnimationFrame(() => {
+  queueMicrotask(() => {
     const names = count === classes.length && count <= 24;
     const margin = names ? 72 : 2;
     const side = Math.max(80, Math.min(figure.clientWidth - margin - 2, 300));
@@ -200,7 +200,7 @@ function normsOf(one) {
   });
   const chart = normChart;
   const steps = facts.frames.map((frame) => runs.first.facts.frames.step[frame]);
-  requestAnimationFrame(() => chart.set(steps, lines));
+  queueMicrotask(() => chart.set(steps, lines));
   return make("div", {}, chart.element, make("p", { class: "keys" }, ...keys));
 }
 
@@ -287,12 +287,10 @@ export async function showClasses() {
       drawHead();
     }
   });
-  let width = 0;
-  new ResizeObserver(([entry]) => {
-    if (entry.contentRect.width === width) return;
-    width = entry.contentRect.width;
-    normChart?.fit();
-  }).observe(part("classes"));
+  window.addEventListener("resize", () => {
+    normChart?.remove();
+    drawHead();
+  });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawHead);
   await loadHead();
 }

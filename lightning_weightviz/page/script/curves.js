@@ -121,6 +121,7 @@ export async function showCurves() {
     width = entry.contentRect.width;
     for (const chart of charts.values()) chart.fit();
   }).observe(part("curves"));
+  window.addEventListener("resize", () => charts.forEach((chart) => chart.fit()));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () =>
     charts.forEach((chart) => chart.refresh()),
   );

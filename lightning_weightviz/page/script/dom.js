@@ -76,8 +76,12 @@ export function sized(canvas, width, height) {
 
 /** @type {Map<string, string>} */
 const tints = new Map();
-for (const media of ["(prefers-color-scheme: dark)", "print"])
-  matchMedia(media).addEventListener("change", () => tints.clear());
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", forgetTints);
+
+/** After the style has other colours. */
+export function forgetTints() {
+  tints.clear();
+}
 
 /**
  * A colour of the style, light or dark as it is now.

@@ -153,6 +153,13 @@ export async function showHistograms() {
     if (changed.has("frame")) drawHistograms();
   });
   window.addEventListener("resize", drawHistograms);
+  // It has the room of the spectrum where there is none.
+  let width = 0;
+  new ResizeObserver(([entry]) => {
+    if (entry.contentRect.width === width) return;
+    width = entry.contentRect.width;
+    drawHistograms();
+  }).observe(part("histogram"));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawHistograms);
   await loadHistograms();
 }

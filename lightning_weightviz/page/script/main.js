@@ -11,6 +11,7 @@ import { showHistograms } from "./histograms.js";
 import { listenToKeys } from "./keyboard.js";
 import { showLayer } from "./layer.js";
 import { amount } from "./number.js";
+import { listenToPrints } from "./print.js";
 import { momentWords } from "./run.js";
 import { runs } from "./runs.js";
 import { showSpectrum } from "./spectrum.js";
@@ -54,6 +55,7 @@ async function begin() {
   showTime();
   listenToKeys();
   listenToDrops();
+  listenToPrints();
   window.addEventListener("hashchange", () => {
     const asked = addressed();
     if (asked.layer !== undefined && !runs.first.layers.has(asked.layer) && asked.layer !== WHOLE) delete asked.layer;

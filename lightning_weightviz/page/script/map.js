@@ -39,6 +39,11 @@ export class MapView {
       this.room = width;
       this.draw();
     }).observe(/** @type {Element} */ (canvas.parentElement));
+    // On paper nothing is observed.
+    window.addEventListener("resize", () => {
+      this.room = canvas.parentElement?.clientWidth || this.room;
+      this.draw();
+    });
     viewport.listeners.push(() => this.refresh());
     follow(
       canvas,

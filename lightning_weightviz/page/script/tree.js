@@ -6,6 +6,7 @@ import { gravest } from "./findings.js";
 import { putHeadings, UNSORTED } from "./headings.js";
 import { matcher, treeOf } from "./names.js";
 import { rowsOf } from "./order.js";
+import { isPrinting } from "./print.js";
 import { nameOf, Row } from "./row.js";
 import { runs } from "./runs.js";
 import { listen, look, view } from "./state.js";
@@ -196,7 +197,7 @@ class Tree {
   }
 
   drawSeen() {
-    for (const row of this.seen) row.draw(this.scales, this.strips(row.one), this.moment);
+    for (const row of isPrinting() ? this.shown : this.seen) row.draw(this.scales, this.strips(row.one), this.moment);
   }
 
   /** @param {IntersectionObserverEntry[]} entries */
