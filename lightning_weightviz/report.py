@@ -13,9 +13,11 @@ from lightning_weightviz.page.document import document
 from lightning_weightviz.page.store import PageStore
 from lightning_weightviz.run.errors import LaterTolerance
 from lightning_weightviz.sinks.support.folder import SUBFOLDER, Place, inside, open_folder
+from lightning_weightviz.sinks.support.names import page_file
 from lightning_weightviz.views import Scene
 
-REPORT_FILE = "report.html"
+PAGE = "report/weights"
+"""Where loggers put the page of the run, behind the user's prefix."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,16 @@ class Report:
     Args:
         title: One line.
         folder: Where ``weightviz/report.html`` is written; None: only the newest snapshot is kept, and nothing written.
+        prefix: Of tags: two callbacks of one folder have two pages, ``weightviz/student/report.html`` with
+            ``prefix="student/"``.
 
     Attributes:
+        tag: Of the page.
         tolerance: Of what fails on the thread that draws.
     """
 
-    def __init__(self, title: str, folder: Place | None) -> None:
+    def __init__(self, title: str, folder: Place | None, prefix: str = "") -> None:
+        self.tag = f"{prefix}{PAGE}"
         self._title = title
         self._folder = folder
         self._newest: Seen | None = None
@@ -86,7 +92,7 @@ class Report:
             content = self.html()
         if content is not None and self._folder is not None:
             with self.tolerance.of("writing the report"):
-                open_folder(inside(self._folder, SUBFOLDER)).write({REPORT_FILE: content})
+                open_folder(inside(self._folder, SUBFOLDER)).write({page_file(self.tag): content})
         return content
 
     def html(self) -> bytes:

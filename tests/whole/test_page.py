@@ -137,8 +137,18 @@ def test_loggers_get_the_page_once_at_the_end(tmp_path: Path) -> None:
     fit(tmp_path, visualization(sinks=[kept], prefix="student/"))
     (page,) = kept.pages
     assert page.tag == "student/report/weights"
-    assert page.html == (tmp_path / "weightviz" / "report.html").read_bytes()
+    assert page.html == (tmp_path / "weightviz" / "student" / "report.html").read_bytes()
     assert any(isinstance(one, Page) for one in kept.batches[-1].artifacts)
+
+
+def test_two_callbacks_of_one_folder_have_a_page_each(tmp_path: Path) -> None:
+    fit(tmp_path, visualization(), visualization(prefix="student/", layers=["fc1.weight"]), visualization(prefix="a."))
+    folder = tmp_path / "weightviz"
+    assert names_on(folder / "report.html") == NAMES == names_on(folder / "a.report.html")
+    assert names_on(folder / "student" / "report.html") == ["fc1.weight"]
+    fit(tmp_path / "odd", visualization(prefix="../../Out of: it/"))
+    [page] = tmp_path.rglob("odd/**/*.html")
+    assert page.resolve().is_relative_to((tmp_path / "odd" / "weightviz").resolve())
 
 
 def test_without_a_report_nothing_is_written_and_the_page_is_there(tmp_path: Path, shown: list[PageData]) -> None:
