@@ -318,13 +318,14 @@ def test_names_that_could_be_markup_stay_data(tmp_path: Path) -> None:
     assert len(names_on(page)) == len(HOSTILE) and HOSTILE[1] in names_on(page) and HOSTILE[3] in names_on(page)
 
 
+@pytest.mark.parametrize("views", [(), ("spectrum",)], ids=["page alone", "view"])
 @pytest.mark.parametrize("snapshots", [3, 6])
 def test_singular_values_are_those_of_the_milestones_and_of_the_last_snapshot(
-    snapshots: int, tmp_path: Path, shown: list[PageData]
+    snapshots: int, views: tuple[str, ...], tmp_path: Path, shown: list[PageData]
 ) -> None:
     first = torch.nn.Linear(12, 9)
     model = torch.nn.Sequential(first, torch.nn.Linear(9, 4))
-    visualizer = WeightVisualizer(model, sinks=[Collected()], folder=tmp_path, views=("spectrum",), report=True)
+    visualizer = WeightVisualizer(model, sinks=[Collected()], folder=tmp_path, views=views, report=True)
     truth = []
     for step in range(snapshots):
         with torch.no_grad():
