@@ -77,8 +77,16 @@ class Report:
     def add(self, seen: Seen) -> None:
         """Keeps a snapshot; this and `write` on the thread that draws."""
         with self.tolerance.of("keeping the report"):
-            self._store.add(seen.scene)
+            self._store.add(seen.scene, self._left)
             self._last_kept = seen
+
+    def _left(self) -> bytes:
+        """The page in the file, which a run that is resumed in the same folder has left; empty where there is none."""
+        if self._folder is None:
+            return b""
+        with self.tolerance.of("reading the earlier report"):
+            return open_folder(inside(self._folder, SUBFOLDER)).read(page_file(self.tag))
+        return b""
 
     def renew(self, scene: Scene) -> None:
         """Keeps more of the snapshot that was kept last: what was measured of it since."""

@@ -128,6 +128,7 @@ def _map(one: Map, block: Block, steps: int) -> Json:
         "name": one.name,
         "frames": one.frames.tolist(),
         "kept": None if one.kept is None else one.kept.tolist(),
+        "off": None if one.off is None else one.off.tolist(),
         "shape": list(one.shape),
         "limit": one.limit,
         "signed": one.signed,

@@ -63,13 +63,22 @@ export class Frames {
   at(frame, from) {
     const { now, then } = this.pair(frame, from);
     const values = this.raw(now);
-    const note = this.facts.cells;
-    if (then < 0) return { values, error: (place) => errorOf(note, values[place]) };
+    if (then < 0) return { values, error: (place) => this.error(now, values[place]) };
     const before = this.raw(then);
     return {
       values: values.map((value, place) => value - before[place]),
-      error: (place) => (now === then ? 0 : errorOf(note, values[place]) + errorOf(note, before[place])),
+      error: (place) => (now === then ? 0 : this.error(now, values[place]) + this.error(then, before[place])),
     };
+  }
+
+  /**
+   * How far a cell of a frame may be off: what comes from an earlier page is rounded twice.
+   * @param {number} frame
+   * @param {number} value
+   */
+  error(frame, value) {
+    const off = Number.isFinite(value) ? (this.facts.off?.[frame] ?? 0) : 0;
+    return errorOf(this.facts.cells, value) + off;
   }
 
   /**

@@ -6,7 +6,7 @@ import { inflate } from "./decode.js";
 /** @typedef {{ordinal: number[], epoch: number[], step: number[]}} Times */
 /** @typedef {{names: string[], values: Note | null}} Curves */
 /**
- * @typedef {{name: string, frames: number[], kept: number[][] | null, shape: number[], limit: number,
+ * @typedef {{name: string, frames: number[], kept: number[][] | null, off?: number[] | null, shape: number[], limit: number,
  *   signed: boolean, cells: Note, rms: Note | null}} MapFacts
  */
 /** @typedef {{frames: number[], edges: Note, counts: Note}} HistogramFacts */
