@@ -3,7 +3,7 @@
 import { missingWords } from "./chosen.js";
 import { make, part } from "./dom.js";
 import { shownRuns } from "./runs.js";
-import { listen } from "./state.js";
+import { listenLater } from "./state.js";
 import { runName } from "./title.js";
 
 /** @typedef {import("./run.js").Run} Run */
@@ -80,11 +80,18 @@ export class Card {
 
   /** Draws, and follows what is looked at. */
   async show() {
-    listen((changed) => {
+    listenLater((changed) => {
       if (["layer", "target", "other"].some((name) => changed.has(name))) return this.load();
       if (changed.has("frame")) this.draw();
     });
     window.addEventListener("resize", () => this.draw());
+    // A card has the room of the one beside it where there is none.
+    let width = 0;
+    new ResizeObserver(([entry]) => {
+      if (entry.contentRect.width === width) return;
+      width = entry.contentRect.width;
+      this.draw();
+    }).observe(part(this.id));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
     await this.load();
   }

@@ -49,12 +49,6 @@ class ClassPanel {
     this.element = make("div");
     /** @type {Chart | null} */
     this.chart = null;
-    this.width = 0;
-    new ResizeObserver(([entry]) => {
-      if (entry.contentRect.width === this.width) return;
-      this.width = entry.contentRect.width;
-      this.chart?.fit();
-    }).observe(this.element);
   }
 
   clear() {
@@ -96,15 +90,15 @@ class ClassPanel {
       }),
     }));
     const which = count <= MOST_LINES ? "" : ", the five largest and smallest";
-    const chart = new Chart(`How strong each class is (norm${which})`, false, lines, all.length > 1 ? spread(all) : null);
+    const chart = new Chart(`How strong each class is (norm${which})`, false, lines, all.length > 1 ? endsOf(all) : null);
     this.chart = chart;
     const keys = lines.map((line) => {
       const swatch = make("i");
       swatch.style.background = line.colour;
       return make("span", {}, swatch, " ", named(line.label));
     });
-    // Another may be drawn before the next picture of the screen.
-    requestAnimationFrame(() => this.chart === chart && chart.set(steps, lines));
+    // Once it is on the page.
+    queueMicrotask(() => this.chart === chart && chart.set(steps, lines));
     return make("div", {}, chart.element, make("p", { class: "keys" }, ...keys));
   }
 }
@@ -130,7 +124,7 @@ function chosenClasses(head, all) {
  * The steps and the norms of all runs, from the least to the most.
  * @param {Head[]} all
  */
-function spread(all) {
+function endsOf(all) {
   const steps = all.flatMap((one) => one.steps);
   const norms = all.flatMap((one) => [...one.norms]).filter(Number.isFinite);
   /** @type {(values: number[]) => [number, number]} */

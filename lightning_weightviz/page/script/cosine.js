@@ -38,7 +38,7 @@ export function cosineOf(facts, cells, at) {
       : ["point at a pair"];
   says.replaceChildren(...rest);
   const figure = make("div", {}, make("h4", {}, "Which classes are alike (cosine)"), canvas, says);
-  requestAnimationFrame(() => {
+  queueMicrotask(() => {
     const names = count === classes.length && count <= 24;
     const margin = names ? 72 : 2;
     const side = Math.max(80, Math.min(figure.clientWidth - margin - 2, 300));

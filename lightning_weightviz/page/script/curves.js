@@ -6,7 +6,7 @@ import { readNumbers } from "./decode.js";
 import { make, part } from "./dom.js";
 import { number } from "./number.js";
 import { shownRuns } from "./runs.js";
-import { listen, view, WHOLE } from "./state.js";
+import { listenLater, view, WHOLE } from "./state.js";
 import { shownValues, statisticWords } from "./statistics.js";
 import { runName } from "./title.js";
 
@@ -108,7 +108,7 @@ function tableOf() {
 
 /** Draws the curves, and follows what is looked at. */
 export async function showCurves() {
-  listen((changed) => {
+  listenLater((changed) => {
     if (["layer", "target", "other"].some((name) => changed.has(name))) return loadCurves();
     if (changed.has("frame")) {
       for (const chart of charts.values()) chart.refresh();
@@ -121,6 +121,7 @@ export async function showCurves() {
     width = entry.contentRect.width;
     for (const chart of charts.values()) chart.fit();
   }).observe(part("curves"));
+  window.addEventListener("resize", () => charts.forEach((chart) => chart.fit()));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () =>
     charts.forEach((chart) => chart.refresh()),
   );

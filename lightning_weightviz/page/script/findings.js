@@ -165,5 +165,7 @@ export function showFindings() {
     place.replaceChildren(...(two ? parts.map((one) => make("div", { class: "of-run" }, ...one)) : parts[0]));
   };
   draw();
-  listen((changed) => changed.has("other") && draw());
+  listen((changed) => {
+    if (changed.has("other")) draw();
+  });
 }

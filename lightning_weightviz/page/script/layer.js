@@ -3,13 +3,13 @@
 import { fromOf, layerNow, missingWords } from "./chosen.js";
 import { showControls } from "./controls.js";
 import { make, named, part } from "./dom.js";
-import { showFilm } from "./film.js";
+import { paintFilm, showFilm } from "./film.js";
 import { findingItem, foundIn } from "./findings.js";
 import { meaningOf, showScale } from "./legend.js";
 import { number } from "./number.js";
 import { runs, shownRuns } from "./runs.js";
 import { Side } from "./side.js";
-import { listen, view, WHOLE } from "./state.js";
+import { listen, listenLater, view, WHOLE } from "./state.js";
 import { runName } from "./title.js";
 import { drawTrace } from "./trace.js";
 import { valueWords } from "./value.js";
@@ -262,9 +262,15 @@ export async function showLayer() {
       chosen.paint();
     }
   });
-  new ResizeObserver(() => {
-    for (const side of chosen.sides) side.map.refresh();
-  }).observe(part("maps"));
+  listenLater(paintFilm);
+  // A row that is pressed is about to be chosen: its block is read meanwhile.
+  part("layers").addEventListener("pointerdown", (event) => {
+    const row = event.target instanceof Element ? event.target.closest("[data-parameter]") : null;
+    for (const { run } of shownRuns()) {
+      const layer = row instanceof HTMLElement ? run.layers.get(row.dataset.parameter ?? "") : null;
+      if (layer) void run.block(layer.block);
+    }
+  });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => chosen.paint());
   await chosen.load();
 }

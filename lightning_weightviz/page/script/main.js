@@ -1,13 +1,16 @@
 // Where the page begins.
 
 import { showClasses } from "./classes.js";
+import { useColours } from "./colours.js";
 import { listenToDrops } from "./compare.js";
 import { showCurves } from "./curves.js";
 import { make, part } from "./dom.js";
+import { paintFilm } from "./film.js";
 import { ranked, showFindings } from "./findings.js";
 import { showHistograms } from "./histograms.js";
 import { listenToKeys } from "./keyboard.js";
 import { showLayer } from "./layer.js";
+import { listenToPrints } from "./print.js";
 import { hasLayer, runs } from "./runs.js";
 import { showSpectrum } from "./spectrum.js";
 import { addressed, look, view, WHOLE } from "./state.js";
@@ -39,12 +42,15 @@ function showHead() {
 }
 
 async function begin() {
+  const { colours } = runs.first.facts;
+  if (colours) useColours(colours);
   firstView();
   showHead();
   showFindings();
   showTime();
   listenToKeys();
   listenToDrops();
+  listenToPrints();
   window.addEventListener("hashchange", () => {
     const asked = addressed();
     if (asked.layer !== undefined && !hasLayer(asked.layer) && asked.layer !== WHOLE) delete asked.layer;
@@ -53,7 +59,7 @@ async function begin() {
     look({ target: "", map: "", from: "", numbers: "", ...asked });
   });
   await Promise.all([showTree(), showLayer()]);
-  await Promise.all([showHistograms(), showSpectrum(), showClasses(), showCurves()]);
+  await Promise.all([paintFilm(), showHistograms(), showSpectrum(), showClasses(), showCurves()]);
   document.documentElement.dataset.ready = "true";
 }
 

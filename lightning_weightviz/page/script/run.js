@@ -7,7 +7,7 @@ import { amount } from "./number.js";
 /** @typedef {{ordinal: number[], epoch: number[], step: number[]}} Times */
 /** @typedef {{names: string[], values: Note | null}} Curves */
 /**
- * @typedef {{name: string, frames: number[], kept: number[][] | null, shape: number[], limit: number,
+ * @typedef {{name: string, frames: number[], kept: number[][] | null, off?: number[] | null, shape: number[], limit: number,
  *   signed: boolean, cells: Note, rms: Note | null}} MapFacts
  */
 /** @typedef {{frames: number[], edges: Note, counts: Note}} HistogramFacts */
@@ -30,7 +30,7 @@ import { amount } from "./number.js";
  *   cause: string, advice: string, source: string, timeless: boolean, message: string, open: boolean}} FindingFacts
  */
 /**
- * @typedef {{format: number, title: string, timeless: boolean, snapshots: number, moments: Times, frames: Times, layers: LayerFacts[], heads: HeadFacts[],
+ * @typedef {{format: number, title: string, timeless: boolean, colours: string | null, snapshots: number, moments: Times, frames: Times, layers: LayerFacts[], heads: HeadFacts[],
  *   findings: FindingFacts[], strips: Note, totals: Record<string, Curves>}} Facts
  */
 

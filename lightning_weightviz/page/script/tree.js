@@ -4,10 +4,11 @@ import { readColumns } from "./columns.js";
 import { keepSeen, make, part } from "./dom.js";
 import { gravest } from "./findings.js";
 import { above, openedAtFirst } from "./folds.js";
-import { putHeadings } from "./headings.js";
+import { putHeadings, UNSORTED } from "./headings.js";
 import { matcher, treeOf } from "./names.js";
 import { showNumbers } from "./numbers.js";
 import { rowsOf } from "./order.js";
+import { isPrinting } from "./print.js";
 import { nameOf, Row } from "./row.js";
 import { shownRuns } from "./runs.js";
 import { listen, look, view } from "./state.js";
@@ -34,7 +35,7 @@ class Tree {
     this.shown = [];
     this.open = openedAtFirst(this.root, OPEN_ROWS);
     this.most = PAGE_ROWS;
-    this.sorted = { column: "name", down: false, on: false };
+    this.sorted = UNSORTED;
     this.asked = "";
     /** @type {Set<Row>} */
     this.seen = new Set();
@@ -155,7 +156,7 @@ class Tree {
   }
 
   drawSeen() {
-    for (const row of this.seen) row.draw();
+    for (const row of isPrinting() ? this.shown : this.seen) row.draw();
   }
 
   /** @param {IntersectionObserverEntry[]} entries */
@@ -234,16 +235,12 @@ class Tree {
 
   /** The headings as they sort now. */
   head() {
-    return putHeadings(this.sorted, (column) => this.sort(column));
+    return putHeadings(this.sorted, (sorted) => this.sort(sorted));
   }
 
-  /** @param {string} column */
-  sort(column) {
-    const same = this.sorted.on && this.sorted.column === column;
-    const first = column !== "name";
-    if (!same) this.sorted = { column, down: first, on: true };
-    else if (this.sorted.down === first) this.sorted = { column, down: !first, on: true };
-    else this.sorted = { column: "name", down: false, on: false };
+  /** @param {import("./headings.js").Sorted} sorted */
+  sort(sorted) {
+    this.sorted = sorted;
     this.most = PAGE_ROWS;
     this.head();
     this.render();
