@@ -204,6 +204,7 @@ def test_removed_run_leaves_one(reader: Reader, pair: Pair, page: bytes, tmp_pat
     reader.ask("document.querySelector('#runs button').click()")
     reader.browser.wait_for("one run", lambda: reader.ask("document.querySelector('#numbers').hidden"))
     reader.browser.wait_for("a layer of it", lambda: reader.text("#which h2") == "fc1.weight")
+    reader.settle()
     assert reader.ask(f"{ROWS}.length") == len(pair.first.layers)
     seen = "[...document.querySelectorAll('.only, .lines, .run-name')].filter(one => one.checkVisibility()).length"
     assert reader.ask(seen) == 0
