@@ -14,9 +14,6 @@ from lightning_weightviz.views import VIEWS
 from lightning_weightviz.views.support.render import Rendered, render
 from lightning_weightviz.views.support.worth import Worth
 
-PAGE = "report/weights"
-"""Where loggers put the page of the run."""
-
 
 class Pictures:
     """Draws the snapshots of a run; give it each in the order of time.
@@ -76,5 +73,5 @@ class Pictures:
         page = self._report.write() if self._report.is_kept else None
         if page is None:
             return rendered
-        artifacts = [*rendered.batch.artifacts, Page(f"{prefix}{PAGE}", page)]
+        artifacts = [*rendered.batch.artifacts, Page(self._report.tag, page)]
         return replace(rendered, batch=replace(rendered.batch, artifacts=artifacts))

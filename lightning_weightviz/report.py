@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from lightning_weightviz.draw.color import STEPS, signed_table
 from lightning_weightviz.findings import Finding
 from lightning_weightviz.findings.support.engine import Judged
 from lightning_weightviz.page.data import PageData
@@ -12,9 +13,11 @@ from lightning_weightviz.page.document import document
 from lightning_weightviz.page.store import PageStore
 from lightning_weightviz.run.errors import LaterTolerance
 from lightning_weightviz.sinks.support.folder import SUBFOLDER, Place, inside, open_folder
+from lightning_weightviz.sinks.support.names import page_file
 from lightning_weightviz.views import Scene
 
-REPORT_FILE = "report.html"
+PAGE = "report/weights"
+"""Where loggers put the page of the run, behind the user's prefix."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,16 @@ class Report:
     Args:
         title: One line.
         folder: Where ``weightviz/report.html`` is written; None: only the newest snapshot is kept, and nothing written.
+        prefix: Of tags: two callbacks of one folder have two pages, ``weightviz/student/report.html`` with
+            ``prefix="student/"``.
 
     Attributes:
+        tag: Of the page.
         tolerance: Of what fails on the thread that draws.
     """
 
-    def __init__(self, title: str, folder: Place | None) -> None:
+    def __init__(self, title: str, folder: Place | None, prefix: str = "") -> None:
+        self.tag = f"{prefix}{PAGE}"
         self._title = title
         self._folder = folder
         self._newest: Seen | None = None
@@ -70,8 +77,16 @@ class Report:
     def add(self, seen: Seen) -> None:
         """Keeps a snapshot; this and `write` on the thread that draws."""
         with self.tolerance.of("keeping the report"):
-            self._store.add(seen.scene)
+            self._store.add(seen.scene, self._left)
             self._last_kept = seen
+
+    def _left(self) -> bytes:
+        """The page in the file, which a run that is resumed in the same folder has left; empty where there is none."""
+        if self._folder is None:
+            return b""
+        with self.tolerance.of("reading the earlier report"):
+            return open_folder(inside(self._folder, SUBFOLDER)).read(page_file(self.tag))
+        return b""
 
     def renew(self, scene: Scene) -> None:
         """Keeps more of the snapshot that was kept last: what was measured of it since."""
@@ -85,13 +100,14 @@ class Report:
             content = self.html()
         if content is not None and self._folder is not None:
             with self.tolerance.of("writing the report"):
-                open_folder(inside(self._folder, SUBFOLDER)).write({REPORT_FILE: content})
+                open_folder(inside(self._folder, SUBFOLDER)).write({page_file(self.tag): content})
         return content
 
     def html(self) -> bytes:
         """The page as it is now, also where no snapshot was taken yet; while no thread adds to it."""
         if self._last_kept is not None:
-            return document(self._store.data(self._title, self._last_kept.found, self._last_kept.judged.open))
+            seen = self._last_kept
+            return document(_colored(self._store.data(self._title, seen.found, seen.judged.open), seen.scene))
         if self._newest is not None:
             return document(data_of(self._title, self._newest))
         return document(PageData(self._title, (), (), ()))
@@ -101,4 +117,9 @@ def data_of(title: str, seen: Seen) -> PageData:
     """What the page shows of one snapshot, and of what memory holds of those before."""
     store = PageStore()
     store.add(seen.scene)
-    return store.data(title, seen.found, seen.judged.open)
+    return _colored(store.data(title, seen.found, seen.judged.open), seen.scene)
+
+
+def _colored(data: PageData, scene: Scene) -> PageData:
+    """In the colours of its pictures."""
+    return replace(data, colors=signed_table(scene.style.colormap)[: 2 * STEPS + 1])

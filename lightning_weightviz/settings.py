@@ -114,8 +114,8 @@ class Settings:
 
     @property
     def needs_spectra(self) -> bool:
-        """Whether a view shows singular values."""
-        return any(VIEWS[name].needs_spectra for name in self.views)
+        """Whether a view, or the page, shows singular values."""
+        return self.report or any(VIEWS[name].needs_spectra for name in self.views)
 
     @property
     def choice(self) -> Choice:

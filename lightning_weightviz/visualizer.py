@@ -135,7 +135,8 @@ class WeightVisualizer:
             self.settings.sinks,
             tolerance=self._tolerance,
         )
-        self.report = Report(title_of(model), place_of(folder) if self.settings.report else None)
+        kept = place_of(folder) if self.settings.report else None
+        self.report = Report(title_of(model), kept, self.settings.prefix)
         self._pictures = Pictures(self.settings, self.report, self.spent)
         self._next_ordinal = 0
         self._last: Seen | None = None

@@ -44,6 +44,8 @@ class Map:
         signed: Whether there is a middle.
         kept: int64, (F, 2): rows and columns of the cells in which each frame was kept, where some were coarser than
             (h, w), as those before a resume are; they are spread over (h, w). None: all were kept in (h, w).
+        off: float64, (F,): how far the cells of each frame were off before, as those that come from an earlier page
+            are; None: not at all.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Map:
     rms: Floats | None = None
     signed: bool = True
     kept: npt.NDArray[np.int64] | None = None
+    off: npt.NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,7 @@ class PageData:
         open: Of these, by their place, those that still hold.
         snapshots: How many were looked at.
         timeless: Whether it is of a file that tells no time.
+        colors: Of signed values, from −R to +R with 0 in the middle: uint8, (2 n + 1, 3). None: the pictures' default.
     """
 
     title: str
@@ -170,6 +174,7 @@ class PageData:
     open: frozenset[int] = frozenset()
     snapshots: int = 0
     timeless: bool = False
+    colors: npt.NDArray[np.uint8] | None = None
 
 
 MAX_FRAMES = 12

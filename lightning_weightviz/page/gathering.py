@@ -55,6 +55,7 @@ def _map(name: str, found: Sequence[tuple[int, MapShot]]) -> Map:
         rms=rms,
         signed=newest.signed,
         kept=kept,
+        off=np.array([one.off for one in shots]) if any(one.off for one in shots) else None,
     )
 
 

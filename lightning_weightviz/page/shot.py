@@ -36,6 +36,7 @@ class MapShot:
     limit: float
     rms: Half | None = None
     signed: bool = True
+    off: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
 from lightning_weightviz.findings import Finding
 from lightning_weightviz.memory import Statistics, Timeline, keeps_frame, key_of, merged, statistics_key, statistics_of
 from lightning_weightviz.page.data import MAX_FRAMES, Floats, Layer, PageData, Series, When
+from lightning_weightviz.page.earlier import joined, shots_of_page
 from lightning_weightviz.page.gathering import classes_of, histograms_of, maps_of, spectra_of
 from lightning_weightviz.page.resumed import shots_before, statistics_before, times_before
 from lightning_weightviz.page.shot import Shot, shot_of, time_of
@@ -34,12 +35,20 @@ class PageStore:
         # Gradients may be missing in the newest scene.
         self._parameters: dict[Target, dict[str, Parameter]] = {}
 
-    def add(self, scene: Scene) -> None:
-        """Takes in the next scene; most cost little, as the newest is kept as it is."""
+    def add(self, scene: Scene, earlier: Callable[[], bytes] = bytes) -> None:
+        """Takes in the next scene; most cost little, as the newest is kept as it is.
+
+        Args:
+            scene: The next one.
+            earlier: Asked where the first is not the first of its run: the page that the run has left, empty where
+                there is none.
+        """
         snapshot = scene.snapshot
         if self._newest is None:
             self._timeline = Timeline(times_before(scene))
             self._statistics, self._shots = statistics_before(scene), shots_before(scene)
+            if self._timeline.times:
+                self._shots = joined(self._shots, shots_of_page(earlier(), scene))
         self._newest = scene
         for target, measurements in snapshot.targets.items():
             now = {name: measurement.parameter for name, measurement in measurements.items()}

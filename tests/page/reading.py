@@ -77,7 +77,10 @@ class Reader:
     def settle(self) -> None:
         """Waits until all that was asked for is drawn."""
         self.driver.execute_async_script(
-            "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 0)));"
+            """const done = arguments[0];
+            const look = () => document.querySelector('[aria-busy]') ? setTimeout(look, 5)
+              : requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 0)));
+            look();"""
         )
 
     def choose(self, name: str) -> None:

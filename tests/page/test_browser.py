@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -259,6 +260,34 @@ def test_sort_by_each_column(reader: Reader, network: tuple[bytes, dict[str, Any
         assert (np.diff(values) >= -1e-3 * values[1:]).all(), column
 
 
+@pytest.mark.parametrize("column", ["size", "rms", "change", "turned", "name"])
+def test_phones_sort_by_each_column_and_show_it(
+    reader: Reader, network: tuple[bytes, dict[str, Any]], column: str
+) -> None:
+    reader.open(network[0], width=360, height=740)
+    rows = "[...document.querySelectorAll('[data-parameter]')].map(x => x.dataset.parameter)"
+    shown = "[...document.querySelectorAll('#layers .{}')].every(x => x.getBoundingClientRect().width > 20)"
+    unsorted = reader.ask(rows)
+    ways = {}
+    for down in ("true", "false"):
+        reader.ask(
+            f"(one => {{ one.value = '{column} {down}'; one.dispatchEvent(new Event('change')); }})"
+            "(document.querySelector('#sort'))"
+        )
+        reader.settle()
+        ways[down] = reader.ask(rows)
+        assert reader.ask(shown.format(column)) and reader.ask("document.querySelector('#sort').checkVisibility()")
+        assert reader.ask("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    # The same as a click on the heading, where there is one.
+    reader.size(1300, 1000)
+    reader.ask("(one => { one.value = ''; one.dispatchEvent(new Event('change')); })(document.querySelector('#sort'))")
+    assert reader.ask(rows) == unsorted and not reader.ask("document.querySelector('#sort').checkVisibility()")
+    for down in ("false", "true") if column == "name" else ("true", "false"):
+        reader.ask(f"document.querySelector('.head [data-column={column}]').click()")
+        assert reader.ask(rows) == ways[down] != unsorted
+        assert reader.ask("document.querySelector('#sort').value") == f"{column} {down}"
+
+
 def test_keys_move_time_and_play(reader: Reader, network: tuple[bytes, dict[str, Any]]) -> None:
     reader.open(network[0])
     assert reader.ask("document.querySelector('#time').value") == "10"
@@ -344,6 +373,32 @@ def test_light_and_dark(reader: Reader, network: tuple[bytes, dict[str, Any]]) -
         light.append(sum(map(int, re.findall(r"\d+", color)[:3])) > 400)
     reader.cdp("Emulation.setEmulatedMedia", features=[])
     assert light == [True, False]
+
+
+def test_maps_classes_and_legend_have_the_colours_of_the_run(reader: Reader) -> None:
+    data, values = samples.digits()
+    colors = np.stack([np.arange(201), 2 * np.abs(np.arange(201) - 100), np.full(201, 7)], axis=1).astype(np.uint8)
+    reader.open(document(replace(data, colors=colors)), "#layer=head.weight")
+    layer = next(one for one in data.layers if one.parameter.name == "head.weight")
+
+    def pixels(selector: str) -> Any:
+        found = reader.ask(
+            "(one => [...one.getContext('2d').getImageData(0, 0, one.width, one.height).data, one.width])"
+            f"(document.querySelector('{selector}'))"
+        )
+        return np.array(found[:-1]).reshape(-1, found[-1], 4)[..., :3]
+
+    assert np.array_equal(pixels("#scale .bar")[0], colors)
+    # Nothing else on the map's canvas has their blue.
+    cells = pixels("#map")
+    cells = cells[cells[..., 2] == 7]
+    assert np.array_equal(cells[:, 1], 2 * np.abs(cells[:, 0] - 100))
+    shares = np.clip(values["head.weight"][-1] / layer.targets["weights"].maps[0].limit, -1, 1)
+    expected = np.unique(np.rint(100 + 100 * shares))
+    drawn = np.unique(cells[:, 0])
+    assert len(drawn) > 50 and (np.abs(drawn[:, None] - expected).min(axis=1) <= 1).all()
+    assert (np.abs(expected[:, None] - drawn).min(axis=1) <= 1).all()
+    assert (pixels(".class-views canvas")[..., 2] == 7).mean() > 0.5
 
 
 def test_hostile_names_are_text(reader: Reader) -> None:
@@ -448,7 +503,10 @@ def test_two_thousand_parameters_open_and_switch(reader: Reader) -> None:
     names = [layer.parameter.name for layer in samples.deep().layers if layer.targets["weights"].maps]
     reader.ask("document.querySelector('.head [data-column=turned]').click()")
     switched = []
-    for name in names[:6]:
+    for name in names[:9]:
+        if reader.text("#which h2") == name:
+            continue
+        reader.settle()
         took = reader.driver.execute_async_script(
             """const [name, done] = arguments, start = performance.now();
             [...document.querySelectorAll('[data-parameter]')].find(one => one.dataset.parameter === name).click();
@@ -459,4 +517,27 @@ def test_two_thousand_parameters_open_and_switch(reader: Reader) -> None:
         )
         switched.append(round(took))
     print(f"2,000 parameters, {len(page) / 1e6:.1f} MB: opened in {opened:.1f} s, switched in {switched} ms")
-    assert opened < 20 and min(switched) < 1000
+    # The better half, as others may use the machine meanwhile.
+    assert opened < 20 and len(switched) == 8 and sorted(switched)[3] < 100
+
+
+def test_what_lies_below_the_map_follows_it_also_where_layers_change_fast(
+    reader: Reader, network: tuple[bytes, dict[str, Any]]
+) -> None:
+    reader.open(network[0])
+    names = [layer.parameter.name for layer in samples.network()[0].layers]
+    below = "document.querySelector('#cards').innerText"
+    reader.choose(names[0])
+    first = reader.ask(below)
+    reader.ask(
+        f"""{names!r}.forEach(name => [...document.querySelectorAll('#layers [data-parameter]')]
+        .find(row => row.dataset.parameter === name).click())"""
+    )
+    # Nothing of it stands in the way of what was clicked.
+    assert reader.ask("document.querySelector('#cards').getAttribute('aria-busy')") == "true"
+    reader.settle()
+    assert reader.text("#which h2") == names[-1]
+    assert reader.ask("new URLSearchParams(location.hash.slice(1)).get('layer')") == names[-1]
+    followed = reader.ask(below)
+    reader.open(network[0], f"#layer={names[-1]}")
+    assert followed == reader.ask(below) != first

@@ -137,8 +137,18 @@ def test_loggers_get_the_page_once_at_the_end(tmp_path: Path) -> None:
     fit(tmp_path, visualization(sinks=[kept], prefix="student/"))
     (page,) = kept.pages
     assert page.tag == "student/report/weights"
-    assert page.html == (tmp_path / "weightviz" / "report.html").read_bytes()
+    assert page.html == (tmp_path / "weightviz" / "student" / "report.html").read_bytes()
     assert any(isinstance(one, Page) for one in kept.batches[-1].artifacts)
+
+
+def test_two_callbacks_of_one_folder_have_a_page_each(tmp_path: Path) -> None:
+    fit(tmp_path, visualization(), visualization(prefix="student/", layers=["fc1.weight"]), visualization(prefix="a."))
+    folder = tmp_path / "weightviz"
+    assert names_on(folder / "report.html") == NAMES == names_on(folder / "a.report.html")
+    assert names_on(folder / "student" / "report.html") == ["fc1.weight"]
+    fit(tmp_path / "odd", visualization(prefix="../../Out of: it/"))
+    [page] = tmp_path.rglob("odd/**/*.html")
+    assert page.resolve().is_relative_to((tmp_path / "odd" / "weightviz").resolve())
 
 
 def test_without_a_report_nothing_is_written_and_the_page_is_there(tmp_path: Path, shown: list[PageData]) -> None:
@@ -201,6 +211,19 @@ def test_a_folder_that_cannot_be_written_to_is_reported_once_and_loggers_get_the
     assert reported.startswith("writing the report failed with")
 
 
+@pytest.mark.parametrize("colormap", ["PuOr", "viridis"])
+def test_the_page_has_the_colours_of_the_pictures(tmp_path: Path, colormap: str) -> None:
+    from matplotlib import colormaps
+
+    callback = visualization(colormap=colormap)
+    fit(tmp_path, callback, max_epochs=1)
+    table = np.rint(255 * colormaps[colormap].resampled(201)(np.arange(201))[:, :3]).astype(np.uint8)
+    pages: list[bytes | Path] = [tmp_path / "weightviz" / "report.html", callback.page.content]
+    pages.append(visualize_weights(Classifier(), interactive=True, colormap=colormap).content)
+    for page in pages:
+        assert run_of(page)["colours"] == table.tobytes().hex()
+
+
 def test_a_training_that_fails_leaves_its_page(tmp_path: Path) -> None:
     class Fails(Callback):
         def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -224,6 +247,75 @@ def test_a_resumed_training_shows_what_came_before(tmp_path: Path, shown: list[P
     assert [frame.ordinal for frame in data.frames] == [0, 1, 2, 4] and data.snapshots == 5
     fc1 = data.layers[NAMES.index("fc1.weight")].targets["weights"].maps[0]
     np.testing.assert_allclose(fc1.cells[0], kept.epochs[0]["fc1.weight"], rtol=2.0**-10, atol=1e-6)
+
+
+def go_on(folder: Path, shown: list[PageData]) -> PageData:
+    """The last page of a training that is resumed in its folder, up to eight epochs."""
+    trainer(folder, visualization(background=False), logger=False, max_epochs=8).fit(
+        Classifier(), batches(), ckpt_path=str(folder / "last.ckpt"), weights_only=False
+    )
+    return shown[-1]
+
+
+def test_a_resumed_training_has_all_that_the_earlier_page_held(tmp_path: Path, shown: list[PageData]) -> None:
+    first = fit(tmp_path, visualization(background=False), max_epochs=4)
+    first.save_checkpoint(tmp_path / "last.ckpt")
+    before, data = shown[-1], go_on(tmp_path, shown)
+    assert [frame.ordinal for frame in data.frames] == [0, 1, 2, 4, 8] and data.frames[:4] == before.frames
+    for layer, expected in zip(data.layers, before.layers, strict=True):
+        ours, theirs = layer.targets["weights"], expected.targets["weights"]
+        for one, other in zip(ours.maps, theirs.maps, strict=True):
+            assert one.frames.tolist() == [0, 1, 2, 3, 4] and one.kept is None and one.off is not None
+            assert (one.off[:4] > 0).all() and one.off[4] == 0
+            bound = one.off[:4].reshape(-1, *[1] * (other.cells.ndim - 1)) + 2.0**-11 * np.abs(other.cells)
+            assert (np.abs(one.cells[:4] - other.cells) <= bound).all() and one.off.max() < 0.01 * one.limit
+        histograms = ours.histograms
+        assert histograms is not None and theirs.histograms is not None
+        assert histograms.frames.tolist() == [0, 1, 2, 3, 4]
+        np.testing.assert_array_equal(histograms.counts[:4], theirs.histograms.counts)
+        np.testing.assert_allclose(histograms.edges[:4], theirs.histograms.edges, rtol=2e-4, atol=1e-9)
+        assert (ours.spectra is None) == (theirs.spectra is None)
+        if ours.spectra is not None and theirs.spectra is not None:
+            np.testing.assert_allclose(ours.spectra.values[:4], theirs.spectra.values, rtol=2e-4, atol=1e-9)
+    (head,), (expected_head,) = data.heads, before.heads
+    np.testing.assert_allclose(head.norms[:4], expected_head.norms, rtol=2e-4)
+    assert head.cosine is not None and expected_head.cosine is not None
+    np.testing.assert_allclose(head.cosine[:4], expected_head.cosine, atol=0.01)
+
+
+FAULTS = ["none", "half", "another run", "another version", "no page", "no blocks", "odd facts", "gone"]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_an_earlier_page_that_is_broken_or_foreign_is_ignored(
+    tmp_path: Path, shown: list[PageData], fault: str, recwarn: pytest.WarningsRecorder
+) -> None:
+    first = fit(tmp_path, visualization(background=False), max_epochs=4)
+    first.save_checkpoint(tmp_path / "last.ckpt")
+    file = tmp_path / "weightviz" / "report.html"
+    page = file.read_bytes()
+    if fault == "another run":
+        other = Classifier()
+        with torch.no_grad():
+            other.fc1.weight[0] *= 1.1
+        trainer(tmp_path / "other", visualization(), logger=False, max_epochs=4).fit(other, batches())
+        page = (tmp_path / "other" / "weightviz" / "report.html").read_bytes()
+    page = {
+        "half": page[: page.index(b'id="block-2"') + 40],
+        "another version": page.replace(b'"format":1', b'"format":0'),
+        "no page": b"\xff\x00 not a page",
+        "no blocks": re.sub(rb'(id="block-[1-9]">)[^<]*', rb"\1AAAA", page),
+        "odd facts": re.sub(rb'"frames":\[[^]]*\]', b'"frames":["x",null]', page),
+    }.get(fault, page)
+    file.unlink()
+    if fault != "gone":
+        file.write_bytes(page)
+    shown.clear()
+    data = go_on(tmp_path, shown)
+    assert [frame.ordinal for frame in data.frames] == [0, 1, 2, 4, 8]
+    histograms = data.layers[0].targets["weights"].histograms
+    assert histograms is not None and (histograms.frames.tolist() == [0, 1, 2, 3, 4]) == (fault == "none")
+    assert not [str(one.message) for one in recwarn if "failed with" in str(one.message)]
 
 
 def test_a_further_fit_of_the_same_trainer_loses_nothing(tmp_path: Path, shown: list[PageData]) -> None:
@@ -295,13 +387,14 @@ def test_names_that_could_be_markup_stay_data(tmp_path: Path) -> None:
     assert len(names_on(page)) == len(HOSTILE) and HOSTILE[1] in names_on(page) and HOSTILE[3] in names_on(page)
 
 
+@pytest.mark.parametrize("views", [(), ("spectrum",)], ids=["page alone", "view"])
 @pytest.mark.parametrize("snapshots", [3, 6])
 def test_singular_values_are_those_of_the_milestones_and_of_the_last_snapshot(
-    snapshots: int, tmp_path: Path, shown: list[PageData]
+    snapshots: int, views: tuple[str, ...], tmp_path: Path, shown: list[PageData]
 ) -> None:
     first = torch.nn.Linear(12, 9)
     model = torch.nn.Sequential(first, torch.nn.Linear(9, 4))
-    visualizer = WeightVisualizer(model, sinks=[Collected()], folder=tmp_path, views=("spectrum",), report=True)
+    visualizer = WeightVisualizer(model, sinks=[Collected()], folder=tmp_path, views=views, report=True)
     truth = []
     for step in range(snapshots):
         with torch.no_grad():

@@ -10,6 +10,7 @@ const HEIGHT_OF_CHART = 118;
 const WIDE_RATIO = 30;
 
 /** @typedef {{label: string, values: (number | null)[], colour: string, dash?: number[]}} Line */
+/** @typedef {{x: [number, number], y: [number, number]}} Ends What two charts in one scale reach from and to. */
 
 /**
  * Whether a log scale shows more of some lines.
@@ -33,8 +34,9 @@ export class Chart {
    * @param {string} title
    * @param {boolean} log
    * @param {Line[]} lines
+   * @param {Ends | null} ends Of the axes; null for those of the lines.
    */
-  constructor(title, log, lines) {
+  constructor(title, log, lines, ends = null) {
     this.says = make("output");
     this.place = make("div");
     this.element = make(
@@ -45,6 +47,7 @@ export class Chart {
     );
     this.log = log;
     this.lines = lines;
+    this.ends = ends;
     /** @type {number[]} */
     this.steps = [];
     /** @type {Plot | null} */
@@ -82,7 +85,7 @@ export class Chart {
       height: HEIGHT_OF_CHART,
       legend: { show: false },
       padding: [6, 6, 0, 0],
-      scales: { x: { time: false }, y: { distr: this.log ? 3 : 1, range: this.log ? undefined : padded } },
+      scales: this.scales(),
       axes: [
         {
           ...axis,
@@ -108,7 +111,7 @@ export class Chart {
           width: 1.5,
           dash: this.lines[place].dash,
           spanGaps: true,
-          points: { show: this.steps.length < 3 },
+          points: { show: this.lines[place].values.filter((value) => value !== null).length < 3 },
         })),
       ],
       hooks: {
@@ -116,6 +119,12 @@ export class Chart {
         setCursor: [(/** @type {Plot} */ plot) => this.say(plot.cursor.idx)],
       },
     };
+  }
+
+  scales() {
+    const { ends } = this;
+    if (ends) return { x: { time: false, range: () => ends.x }, y: { range: () => padded(null, ...ends.y) } };
+    return { x: { time: false }, y: { distr: this.log ? 3 : 1, range: this.log ? undefined : padded } };
   }
 
   /**
@@ -127,6 +136,8 @@ export class Chart {
     if (step === undefined) return;
     const x = Math.round(plot.valToPos(step, "x", true)) + 0.5;
     const { ctx, bbox } = plot;
+    // A run may have ended before.
+    if (x > bbox.left + bbox.width + 1) return;
     ctx.save();
     ctx.strokeStyle = tint("ink");
     ctx.globalAlpha = 0.55;
@@ -145,9 +156,16 @@ export class Chart {
    */
   say(place) {
     const now = runs.first.facts.frames.step[view.frame];
-    const at = place ?? this.steps.indexOf(now);
-    const values = this.lines.map((line) => line.values[at]).filter((value) => value !== null && value !== undefined);
-    this.says.textContent = this.lines.length > 2 ? "" : values.map((value) => number(value)).join(" | ");
+    const at = place ?? this.steps.findLastIndex((step) => step <= now);
+    const { lines } = this;
+    if (lines.length > 2) return;
+    const words = lines.flatMap(({ values, colour }, line) => {
+      if (lines.length === 1) return typeof values[at] === "number" ? number(values[at]) : "";
+      const word = make("span", {}, number(lastKnown(values, at)));
+      word.style.color = tint(colour) || colour;
+      return line ? [" | ", word] : word;
+    });
+    this.says.replaceChildren(...words);
   }
 
   /** Goes to the kept snapshot that is nearest to where it was clicked. */
@@ -180,8 +198,18 @@ export class Chart {
 }
 
 /**
+ * A line's value at a place, or the last before it: of two runs one may have no snapshot there.
+ * @param {(number | null)[]} values
+ * @param {number} at
+ */
+function lastKnown(values, at) {
+  for (let place = at; place >= 0; place--) if (values[place] !== null) return values[place] ?? null;
+  return null;
+}
+
+/**
  * A range with a little room, also of what does not change.
- * @param {Plot} _
+ * @param {Plot | null} _
  * @param {number | null} low
  * @param {number | null} high
  */

@@ -1,6 +1,6 @@
 // The colours of the pictures: signed values diverge from 0, magnitudes rise from 0, what is broken stands out.
 
-/** The stops of RdBu_r, evenly apart from −R to +R. */
+/** The stops of RdBu_r, evenly apart from −R to +R, where the run has no map of its own. */
 const SIGNED_STOPS = [
   "053061",
   "2166ac",
@@ -64,6 +64,19 @@ export const SIGNED = (() => {
   });
   return { colours, steps: STEPS_A_SIDE, middle: STEPS_A_SIDE };
 })();
+
+/**
+ * Draws signed values in a map of one's own.
+ * @param {string} hex Six digits a colour, from −R to +R, 0 in the middle.
+ */
+export function useColours(hex) {
+  const count = hex.length / 6;
+  SIGNED.colours = Uint32Array.from({ length: count }, (_, place) => {
+    const [red, green, blue] = channels(hex.slice(6 * place, 6 * place + 6));
+    return pixel(red, green, blue);
+  });
+  SIGNED.steps = SIGNED.middle = (count - 1) / 2;
+}
 
 /**
  * From 0 to the top.

@@ -1,10 +1,10 @@
 // A second run: another page's file that is dropped here, or chosen; its data alone are read.
 
 import { make, named, part } from "./dom.js";
-import { counted } from "./findings.js";
 import { Run } from "./run.js";
-import { runs } from "./runs.js";
-import { tell } from "./state.js";
+import { hasLayer, runs, shownRuns } from "./runs.js";
+import { look, tell, view, WHOLE } from "./state.js";
+import { runName } from "./title.js";
 
 /**
  * Reads a page's file; nothing of it is run.
@@ -13,15 +13,17 @@ import { tell } from "./state.js";
 async function take(file) {
   try {
     const page = new DOMParser().parseFromString(await file.text(), "text/html");
-    runs.other = new Run(page);
+    const other = new Run(page);
+    await other.block(0).catch(() => {
+      throw new Error("a damaged page of lightning_weightviz");
+    });
+    runs.other = other;
     showRuns("");
     tell("other");
   } catch (trouble) {
-    // What is no JSON is no page either.
-    const words =
-      trouble instanceof SyntaxError || !(trouble instanceof Error)
-        ? "no page of lightning_weightviz"
-        : trouble.message;
+    // What is no JSON, or JSON of something else, is no page either.
+    const isOther = trouble instanceof SyntaxError || trouble instanceof TypeError;
+    const words = isOther || !(trouble instanceof Error) ? "no page of lightning_weightviz" : trouble.message;
     showRuns(`${file.name} is ${words}`);
   }
 }
@@ -38,10 +40,9 @@ function showRuns(trouble) {
     },
   });
   const choose = make("label", { class: "file" }, runs.other ? "another run…" : "compare with a second run…", input);
-  const open = runs.other?.facts.findings.filter((finding) => finding.open) ?? [];
-  const found = open.length ? ` (${counted(open)} now)` : "";
-  const words = runs.other
-    ? [make("span", { class: "other-title" }, "beside it: ", named(runs.other.facts.title), found)]
+  const [, second] = shownRuns();
+  const words = second
+    ? [make("span", {}, "compared with ", runName(second), make("small", {}, ` ${second.run.about()}${beyond(second.run)}`))]
     : [];
   const away =
     runs.other &&
@@ -54,6 +55,8 @@ function showRuns(trouble) {
           runs.other = null;
           showRuns("");
           tell("other");
+          const [layer] = runs.first.facts.layers;
+          if (layer && !hasLayer(view.layer) && view.layer !== WHOLE) look({ layer: layer.name, target: "", map: "" });
         },
       },
       "remove",
@@ -64,6 +67,16 @@ function showRuns(trouble) {
     choose,
     trouble ? make("span", { role: "alert" }, named(trouble)) : "",
   );
+}
+
+/**
+ * That a second run is longer than what this page's slider can show of it.
+ * @param {Run} other
+ */
+function beyond(other) {
+  const [last, end] = [runs.first, other].map(({ facts }) => facts.frames.step.at(-1) ?? 0);
+  const words = `; it continues after step ${last}: drop this page on its page to see the rest`;
+  return end > last && runs.first.facts.frames.step.length > 1 ? words : "";
 }
 
 /** Takes what is dropped on the page. */

@@ -1,8 +1,9 @@
 // What the map shows: which target, which map, the weights or their change.
 
+import { seriesOf, targetNow, targetsNow } from "./chosen.js";
 import { make, part } from "./dom.js";
-import { runs } from "./runs.js";
-import { mapOf, targetOf } from "./side.js";
+import { runs, shownRuns } from "./runs.js";
+import { mapOf } from "./side.js";
 import { look, view } from "./state.js";
 
 /** @typedef {import("./run.js").LayerFacts} LayerFacts */
@@ -25,8 +26,7 @@ export function showControls(facts, viewport) {
   const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.choice : undefined;
   place.replaceChildren();
   if (!facts) return;
-  const target = targetOf(facts);
-  const targets = Object.keys(facts.targets);
+  const [target, targets] = [targetNow(), targetsNow()];
   if (targets.length > 1) {
     place.append(
       choices(
@@ -36,10 +36,11 @@ export function showControls(facts, viewport) {
       ),
     );
   }
-  const maps = facts.targets[target]?.maps ?? [];
+  const series = shownRuns().map(({ run }) => seriesOf(run)).find((one) => one?.maps.length) ?? null;
+  const maps = series?.maps ?? [];
   if (maps.length > 1) {
     const words = maps.map((map) => /** @type {[string, string]} */ ([map.name, mapWord(map.name, target)]));
-    place.append(choices("map", words, mapOf(facts, target)?.name ?? ""));
+    place.append(choices("map", words, mapOf(series)?.name ?? ""));
   }
   if (viewport) {
     place.append(sinceChoice());
@@ -80,11 +81,11 @@ function sinceChoice() {
 
 /**
  * Buttons of which one is pressed.
- * @param {"target" | "map"} name
+ * @param {"target" | "map" | "numbers"} name
  * @param {[string, string][]} options
  * @param {string} chosen
  */
-function choices(name, options, chosen) {
+export function choices(name, options, chosen) {
   const buttons = options.map(([value, word]) =>
     make(
       "button",

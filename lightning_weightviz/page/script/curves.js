@@ -1,13 +1,14 @@
 // Every statistic of the chosen layer over time, and as a table.
 
 import { Chart, merged, wantsLog } from "./chart.js";
+import { seriesOf } from "./chosen.js";
 import { readNumbers } from "./decode.js";
 import { make, part } from "./dom.js";
 import { number } from "./number.js";
-import { runs } from "./runs.js";
-import { targetOf } from "./side.js";
-import { listen, view, WHOLE } from "./state.js";
+import { shownRuns } from "./runs.js";
+import { listenLater, view, WHOLE } from "./state.js";
 import { shownValues, statisticWords } from "./statistics.js";
+import { runName } from "./title.js";
 
 /** @typedef {import("./run.js").Run} Run */
 /** @typedef {import("./chart.js").Line} Line */
@@ -15,8 +16,8 @@ import { shownValues, statisticWords } from "./statistics.js";
 /** @type {Map<string, Chart>} */
 let charts = new Map();
 let turnOfCurves = 0;
-/** @type {Map<string, (number | null)[]>} */
-let shownCurves = new Map();
+/** Of each run, by name. @type {Map<string, (number | null)[]>[]} */
+let shownCurves = [];
 
 /**
  * A layer's statistics by name.
@@ -27,7 +28,7 @@ let shownCurves = new Map();
 async function curvesOf(run, name) {
   const layer = run.layers.get(name);
   const whole = name === WHOLE ? Object.values(run.facts.totals)[0] : undefined;
-  const curves = layer ? layer.targets[targetOf(layer)]?.curves : whole;
+  const curves = layer ? seriesOf(run)?.curves : whole;
   if (!curves?.values) return new Map();
   const values = readNumbers(await run.block(layer?.block ?? 0), curves.values);
   const length = curves.values.shape[1];
@@ -46,12 +47,12 @@ function isZero(values) {
 
 async function loadCurves() {
   const turn = ++turnOfCurves;
-  const both = [runs.first, ...(runs.other ? [runs.other] : [])];
+  const both = shownRuns().map(({ run }) => run);
   const curves = await Promise.all(both.map((run) => curvesOf(run, view.layer)));
   if (turn !== turnOfCurves) return;
-  shownCurves = curves[0];
+  shownCurves = curves;
   const place = part("curves");
-  const names = [...curves[0].keys()];
+  const names = [...new Set(curves.flatMap((one) => [...one.keys()]))];
   const flat = names.filter((name) => curves.every((one) => isZero(one.get(name) ?? [])));
   const kept = new Map();
   const grid = place.querySelector(".charts") ?? make("div", { class: "charts" });
@@ -83,34 +84,33 @@ async function loadCurves() {
  * @returns {Line}
  */
 function lineOf(values, run) {
-  return run ? { label: "other run", values, colour: "other", dash: [4, 3] } : { label: "", values, colour: "accent" };
+  return { label: "", values, colour: run ? "other" : "accent", dash: run ? [4, 3] : undefined };
 }
 
-/** The numbers at the start, at the time that is looked at, and at the end. */
+/** The numbers at the start, at the time that is looked at, and at the end: of each run. */
 function tableOf() {
-  const moment = Math.max(runs.first.momentOf(view.frame), 0);
-  const last = runs.first.facts.moments.step.length - 1;
-  const rows = [...shownCurves].map(([name, values]) =>
-    make(
-      "tr",
-      {},
-      make("th", { scope: "row" }, statisticWords(name)),
-      ...[0, moment, last].map((place) => make("td", {}, number(values[place], 4))),
-    ),
-  );
-  const head = ["statistic", "start", runs.first.frameWords(view.frame), "end"].map((word) =>
-    make("th", { scope: "col" }, word),
-  );
-  const table = make("table", {}, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows));
+  const shown = shownRuns().slice(0, shownCurves.length);
+  const places = shown.map(({ run, moment }) => [0, moment, run.facts.moments.step.length - 1]);
+  const names = [...new Set(shownCurves.flatMap((one) => [...one.keys()]))];
+  const rows = names.map((name) => {
+    const values = shownCurves.flatMap((one, run) => places[run].map((place) => one.get(name)?.[place]));
+    const cells = values.map((value) => make("td", {}, number(value, 4)));
+    return make("tr", {}, make("th", { scope: "row" }, statisticWords(name)), ...cells);
+  });
+  const whens = shown.flatMap(({ run, moment }) => ["start", run.momentWords(moment), "end"]);
+  const two = shown.length > 1;
+  const over = two ? [make("tr", {}, make("td"), ...shown.map((one) => make("th", { colspan: 3, scope: "colgroup" }, runName(one))))] : [];
+  const head = ["statistic", ...whens].map((word) => make("th", { scope: "col" }, word));
+  const table = make("table", { class: two ? "two" : "" }, make("thead", {}, ...over, make("tr", {}, ...head)), make("tbody", {}, ...rows));
   const old = part("curves").querySelector("details");
   return make("details", { open: old?.open }, make("summary", {}, "as a table"), make("div", { class: "wide" }, table));
 }
 
 /** Draws the curves, and follows what is looked at. */
 export async function showCurves() {
-  listen((changed) => {
-    if (["layer", "target", "other"].some((name) => changed.has(name))) void loadCurves();
-    else if (changed.has("frame")) {
+  listenLater((changed) => {
+    if (["layer", "target", "other"].some((name) => changed.has(name))) return loadCurves();
+    if (changed.has("frame")) {
       for (const chart of charts.values()) chart.refresh();
       part("curves").querySelector("details")?.replaceWith(tableOf());
     }
@@ -121,6 +121,7 @@ export async function showCurves() {
     width = entry.contentRect.width;
     for (const chart of charts.values()) chart.fit();
   }).observe(part("curves"));
+  window.addEventListener("resize", () => charts.forEach((chart) => chart.fit()));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () =>
     charts.forEach((chart) => chart.refresh()),
   );

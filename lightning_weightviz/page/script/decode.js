@@ -26,9 +26,27 @@ let halfValues = null;
  * @returns {Promise<Uint8Array>}
  */
 export async function inflate(text) {
-  const packed = Uint8Array.from(atob(text.trim()), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+  const letters = atob(text.trim());
+  const packed = new Uint8Array(letters.length);
+  for (let i = 0; i < packed.length; i++) packed[i] = letters.charCodeAt(i);
+  const { readable, writable } = new DecompressionStream("deflate");
+  const [writer, reader] = [writable.getWriter(), readable.getReader()];
+  // What fails here fails where it is read, too.
+  for (const done of [writer.write(packed), writer.close()]) done.catch(() => {});
+  /** @type {Uint8Array[]} */
+  const pieces = [];
+  let size = 0;
+  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+    pieces.push(piece.value);
+    size += piece.value.length;
+  }
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
 }
 
 /** @param {Note} note */
@@ -52,32 +70,73 @@ function halves() {
   return halfValues;
 }
 
+/** Cells of a map over time; a frame becomes numbers when it is looked at. */
+export class Cells {
+  /**
+   * @param {Uint8Array} bytes
+   * @param {Note} note
+   */
+  constructor(bytes, note) {
+    const length = sizeOf(note);
+    /** Cells of a frame. */
+    this.size = note.shape[0] ? length / note.shape[0] : 0;
+    this.length = length;
+    /** @type {Map<number, Float32Array>} */
+    this.frames = new Map();
+    const { size } = this;
+    if (note.kind === "steps") {
+      this.table = STEPS;
+      this.unit = note.step ?? 1;
+      const codes = bytes.slice(note.at, note.at + length);
+      for (let i = size; i < length; i++) codes[i] += codes[i - size];
+      this.codes = codes;
+    } else {
+      this.table = halves();
+      this.unit = 2 ** -(note.power ?? 0);
+      const words = new Uint16Array(length);
+      for (let i = 0; i < length; i++) {
+        words[i] = bytes[note.at + i] | (bytes[note.at + length + i] << 8);
+        if (i >= size) words[i] ^= words[i - size];
+      }
+      this.codes = words;
+    }
+  }
+
+  /**
+   * One frame.
+   * @param {number} place
+   */
+  frame(place) {
+    let values = this.frames.get(place);
+    if (!values) {
+      const { codes, table, unit } = this;
+      const first = place * this.size;
+      values = new Float32Array(this.size);
+      for (let i = 0; i < values.length; i++) values[i] = table[codes[first + i]] * unit;
+      this.frames.set(place, values);
+    }
+    return values;
+  }
+
+  /**
+   * One cell of one frame.
+   * @param {number} place
+   * @param {number} cell
+   */
+  value(place, cell) {
+    return this.table[this.codes[place * this.size + cell]] * this.unit;
+  }
+}
+
 /**
- * Cells of a map over time, one frame behind the other.
+ * Cells of all frames, one behind the other.
  * @param {Uint8Array} bytes
  * @param {Note} note
  * @returns {Float32Array}
  */
 export function readCells(bytes, note) {
-  const size = sizeOf(note);
-  const frame = note.shape[0] ? size / note.shape[0] : 0;
-  const values = new Float32Array(size);
-  if (note.kind === "steps") {
-    const codes = bytes.slice(note.at, note.at + size);
-    for (let i = frame; i < size; i++) codes[i] += codes[i - frame];
-    const step = note.step ?? 1;
-    for (let i = 0; i < size; i++) values[i] = STEPS[codes[i]] * step;
-    return values;
-  }
-  const table = halves();
-  const scale = 2 ** -(note.power ?? 0);
-  const words = new Uint16Array(size);
-  for (let i = 0; i < size; i++) {
-    words[i] = bytes[note.at + i] | (bytes[note.at + size + i] << 8);
-    if (i >= frame) words[i] ^= words[i - frame];
-    values[i] = table[words[i]] * scale;
-  }
-  return values;
+  const { codes, table, unit } = new Cells(bytes, note);
+  return Float32Array.from(codes, (code) => table[code] * unit);
 }
 
 /**

@@ -74,12 +74,36 @@ export function sized(canvas, width, height) {
   return context;
 }
 
+/** @type {Map<string, string>} */
+const tints = new Map();
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", forgetTints);
+
+/** After the style has other colours. */
+export function forgetTints() {
+  tints.clear();
+}
+
 /**
  * A colour of the style, light or dark as it is now.
  * @param {string} name
  */
 export function tint(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  let colour = tints.get(name);
+  if (colour === undefined) {
+    colour = getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+    tints.set(name, colour);
+  }
+  return colour;
+}
+
+/** Until what was drawn is on the screen. */
+export function painted() {
+  return new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)));
+}
+
+/** Until the browser has done what waits, so that it is never long without listening. */
+export function rested() {
+  return new Promise((done) => setTimeout(done, 0));
 }
 
 /**

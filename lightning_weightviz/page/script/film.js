@@ -1,6 +1,6 @@
 // All kept snapshots of a map side by side, small: a click goes to one.
 
-import { make, part } from "./dom.js";
+import { make, part, rested } from "./dom.js";
 import { paintSheet } from "./paint.js";
 import { runs } from "./runs.js";
 import { look, view } from "./state.js";
@@ -11,9 +11,10 @@ const [THUMB_WIDTH, THUMB_HEIGHT] = [148, 96];
 
 /** @type {{frames: Frames, from: string, limit: number} | null} */
 let filmed = null;
+let isPainted = false;
 
 /**
- * Shows a map's film, and where in it the page is; paints it anew only where it is another.
+ * Shows a map's film, and where in it the page is; empty where it is another, until it is painted.
  * @param {Frames | null} frames
  * @param {number} limit
  */
@@ -23,10 +24,8 @@ export function showFilm(frames, limit) {
   if (!frames || place.hidden) return;
   if (!filmed || filmed.frames !== frames || filmed.from !== view.from || filmed.limit !== limit) {
     filmed = { frames, from: view.from, limit };
-    const film = filmed;
     place.replaceChildren(...frames.facts.frames.map((frame) => thumb(frame)));
-    // The map itself comes first.
-    requestAnimationFrame(() => filmed === film && paintFilm(frames, limit));
+    isPainted = false;
   }
   const now = frames.facts.frames[frames.pair(view.frame, "").now];
   for (const [index, frame] of frames.facts.frames.entries())
@@ -40,15 +39,18 @@ function thumb(frame) {
   return canvas;
 }
 
-/**
- * @param {Frames} frames
- * @param {number} limit
- */
-function paintFilm(frames, limit) {
+/** Paints the film, one snapshot after the other, where it is not painted yet. */
+export async function paintFilm() {
+  if (!filmed || isPainted || part("film").hidden) return;
+  const film = filmed;
+  const { frames, from, limit } = film;
+  isPainted = true;
   const bitmap = document.createElement("canvas");
-  frames.facts.frames.forEach((frame, index) => {
+  for (const [index, frame] of frames.facts.frames.entries()) {
+    await rested();
+    if (film !== filmed) return;
     const canvas = /** @type {HTMLCanvasElement} */ (part("film").children[index]);
-    paintSheet(frames.sheet, frames.at(frame, view.from).values, frames.table(view.from), limit, bitmap);
+    paintSheet(frames.sheet, frames.at(frame, from).values, frames.table(from), limit, bitmap);
     const context = canvas.getContext("2d");
     if (!context) return;
     // Pictures keep their proportions, matrices fill the frame.
@@ -60,5 +62,5 @@ function paintFilm(frames, limit) {
     context.imageSmoothingEnabled = bitmap.width > width;
     context.imageSmoothingQuality = "medium";
     context.drawImage(bitmap, (THUMB_WIDTH - width) / 2, (THUMB_HEIGHT - height) / 2, width, height);
-  });
+  }
 }

@@ -2,14 +2,19 @@
 
 import { make, named, naming, part } from "./dom.js";
 import { momentWords } from "./run.js";
-import { runs } from "./runs.js";
-import { look, WHOLE } from "./state.js";
+import { hasLayer, runs, shownRuns } from "./runs.js";
+import { listen, look, WHOLE } from "./state.js";
+import { runName } from "./title.js";
 
 /** @typedef {import("./run.js").FindingFacts} FindingFacts */
 /** @typedef {import("./run.js").Run} Run */
+/** @typedef {import("./runs.js").Shown} Shown */
+/** @typedef {{finding: FindingFacts, shown: Shown}} Found */
 
 const GRAVITY = ["error", "warning", "note"];
 const MOST_SHOWN = 6;
+/** Of each of two runs. */
+const MOST_BESIDE = 4;
 
 /**
  * Those that still hold first, then by gravity, then by time.
@@ -23,16 +28,29 @@ export function ranked(run) {
 }
 
 /**
- * The gravest finding of each layer, by its name.
- * @returns {Map<string, FindingFacts>}
+ * The findings of a layer; for null those that are of no layer of the run.
+ * @param {Run} run
+ * @param {string | null} name
+ */
+export function foundIn(run, name) {
+  return ranked(run).filter(({ parameter }) => (name === null ? !run.layers.has(parameter) : parameter === name));
+}
+
+/**
+ * The gravest finding of each layer, by its name: in each run.
+ * @returns {Map<string, Found[]>}
  */
 export function gravest() {
-  /** @type {Map<string, FindingFacts>} */
-  const found = new Map();
-  for (const finding of ranked(runs.first)) {
-    if (!found.has(finding.parameter)) found.set(finding.parameter, finding);
+  /** @type {Map<string, Found[]>} */
+  const all = new Map();
+  for (const shown of shownRuns()) {
+    for (const finding of ranked(shown.run)) {
+      const found = all.get(finding.parameter) ?? [];
+      if (found.some((one) => one.shown.place === shown.place)) continue;
+      all.set(finding.parameter, [...found, { finding, shown }]);
+    }
   }
-  return found;
+  return all;
 }
 
 /**
@@ -41,8 +59,7 @@ export function gravest() {
  */
 export function go(finding) {
   const frame = runs.first.frameAt(finding.step);
-  if (runs.first.layers.has(finding.parameter))
-    look({ layer: finding.parameter, frame, target: "", map: "", from: "" });
+  if (hasLayer(finding.parameter)) look({ layer: finding.parameter, frame, target: "", map: "", from: "" });
   else look({ layer: WHOLE, frame });
 }
 
@@ -56,9 +73,11 @@ function since(finding) {
 /**
  * @param {FindingFacts} finding
  * @param {boolean} linked
+ * @param {Shown | null} shown The run that it is of, where that is to be said.
  */
-export function findingItem(finding, linked) {
+export function findingItem(finding, linked, shown) {
   const words = [
+    shown && runs.other ? runName(shown) : null,
     make(
       "span",
       { class: `badge ${GRAVITY.includes(finding.severity) ? finding.severity : "note"}` },
@@ -105,29 +124,48 @@ export function counted(findings) {
     .join(", ");
 }
 
-/** Puts the findings of the run on top of the page. */
-export function showFindings() {
-  const place = part("findings");
-  const list = ranked(runs.first);
-  const { snapshots } = runs.first.facts;
+/**
+ * The findings of a run.
+ * @param {Shown} shown
+ * @returns {HTMLElement[]}
+ */
+function verdictOf(shown) {
+  const list = ranked(shown.run);
+  const { snapshots } = shown.run.facts;
   const looked = `in ${snapshots} snapshot${snapshots === 1 ? "" : "s"}`;
   const open = list.filter((finding) => finding.open);
-  if (!list.length) {
-    place.replaceChildren(make("p", { class: "verdict fine" }, `Nothing wrong was found ${looked}`));
-    return;
-  }
+  const name = runs.other ? [runName(shown), ": "] : [];
+  if (!list.length) return [make("p", { class: "verdict fine" }, ...name, `Nothing wrong was found ${looked}`)];
   const worst = open.length ? open[0].severity : "over";
   const verdict = open.length ? `${counted(open)} now` : "Nothing is wrong now, but something was";
   const past = list.length - open.length;
   const more = past && open.length ? `, ${past} more that ${past === 1 ? "is" : "are"} over` : "";
-  const items = list.map((finding) => findingItem(finding, true));
-  const shown = make("ul", {}, ...items.slice(0, MOST_SHOWN));
-  place.replaceChildren(
-    make("h2", { class: `verdict ${worst}` }, `${verdict}${more}`, make("small", {}, ` ${looked}`)),
-    shown,
-  );
-  if (items.length > MOST_SHOWN) {
-    const rest = make("ul", {}, ...items.slice(MOST_SHOWN));
-    place.append(make("details", { class: "rest" }, make("summary", {}, `${items.length - MOST_SHOWN} more`), rest));
+  const items = list.map((finding) => findingItem(finding, true, null));
+  const most = runs.other ? MOST_BESIDE : MOST_SHOWN;
+  /** @type {HTMLElement[]} */
+  const parts = [
+    make("h2", { class: `verdict ${worst}` }, ...name, `${verdict}${more}`, make("small", {}, ` ${looked}`)),
+    make("ul", {}, ...items.slice(0, most)),
+  ];
+  if (items.length > most) {
+    const rest = make("ul", {}, ...items.slice(most));
+    parts.push(make("details", { class: "rest" }, make("summary", {}, `${items.length - most} more`), rest));
   }
+  return parts;
+}
+
+/** Puts the findings of each run on top of the page. */
+export function showFindings() {
+  const draw = () => {
+    const shown = shownRuns();
+    const two = shown.length > 1;
+    const parts = shown.map(verdictOf);
+    const place = part("findings");
+    place.classList.toggle("side-by-side", two);
+    place.replaceChildren(...(two ? parts.map((one) => make("div", { class: "of-run" }, ...one)) : parts[0]));
+  };
+  draw();
+  listen((changed) => {
+    if (changed.has("other")) draw();
+  });
 }

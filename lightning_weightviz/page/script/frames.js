@@ -1,7 +1,7 @@
 // The cells of one map over time, and what has changed between two of its frames.
 
 import { RISING, SIGNED } from "./colours.js";
-import { errorOf, readCells, readShares, shareError } from "./decode.js";
+import { Cells, errorOf, readShares, shareError } from "./decode.js";
 import { labelsOf } from "./labels.js";
 import { nearest } from "./run.js";
 import { matrixSheet, tileSheet } from "./sheet.js";
@@ -24,8 +24,8 @@ export class Frames {
     this.layer = layer;
     this.facts = facts;
     this.bytes = bytes;
-    this.cells = readCells(bytes, facts.cells);
-    this.size = facts.frames.length ? this.cells.length / facts.frames.length : 0;
+    this.cells = new Cells(bytes, facts.cells);
+    this.size = this.cells.size;
     this.tiled = facts.name === "filters";
     const [height, width] = this.tiled ? [1, 1] : [facts.cells.shape[1], facts.cells.shape[2]];
     this.labels = labelsOf(layer, classes, [facts.shape[0], facts.shape[1]]);
@@ -51,7 +51,7 @@ export class Frames {
 
   /** @param {number} place */
   raw(place) {
-    return this.cells.subarray(place * this.size, (place + 1) * this.size);
+    return this.cells.frame(place);
   }
 
   /**
@@ -63,13 +63,22 @@ export class Frames {
   at(frame, from) {
     const { now, then } = this.pair(frame, from);
     const values = this.raw(now);
-    const note = this.facts.cells;
-    if (then < 0) return { values, error: (place) => errorOf(note, values[place]) };
+    if (then < 0) return { values, error: (place) => this.error(now, values[place]) };
     const before = this.raw(then);
     return {
       values: values.map((value, place) => value - before[place]),
-      error: (place) => (now === then ? 0 : errorOf(note, values[place]) + errorOf(note, before[place])),
+      error: (place) => (now === then ? 0 : this.error(now, values[place]) + this.error(then, before[place])),
     };
+  }
+
+  /**
+   * How far a cell of a frame may be off: what comes from an earlier page is rounded twice.
+   * @param {number} frame
+   * @param {number} value
+   */
+  error(frame, value) {
+    const off = Number.isFinite(value) ? (this.facts.off?.[frame] ?? 0) : 0;
+    return errorOf(this.facts.cells, value) + off;
   }
 
   /**
@@ -118,9 +127,9 @@ export class Frames {
     const note = this.facts.rms;
     if (!note) return null;
     this.shares ??= readShares(this.bytes, note);
-    const at = nearest(this.facts.frames, frame) * this.size + place;
-    const extreme = Math.abs(this.cells[at]);
-    const value = extreme * this.shares[at];
+    const now = nearest(this.facts.frames, frame);
+    const extreme = Math.abs(this.cells.value(now, place));
+    const value = extreme * this.shares[now * this.size + place];
     if (!Number.isFinite(value)) return null;
     return { value, error: value * shareError(note) + errorOf(this.facts.cells, extreme) };
   }
@@ -141,6 +150,6 @@ export class Frames {
    * @param {number} place
    */
   history(place) {
-    return this.facts.frames.map((_, frame) => this.cells[frame * this.size + place]);
+    return this.facts.frames.map((_, frame) => Math.fround(this.cells.value(frame, place)));
   }
 }

@@ -1,13 +1,16 @@
 // The chosen layer: its map at the time that is looked at, and the other run's beside it.
 
+import { fromOf, layerNow, missingWords } from "./chosen.js";
 import { showControls } from "./controls.js";
 import { make, named, part } from "./dom.js";
-import { showFilm } from "./film.js";
-import { findingItem, ranked } from "./findings.js";
+import { paintFilm, showFilm } from "./film.js";
+import { findingItem, foundIn } from "./findings.js";
 import { meaningOf, showScale } from "./legend.js";
-import { otherFrame, runs } from "./runs.js";
+import { number } from "./number.js";
+import { runs, shownRuns } from "./runs.js";
 import { Side } from "./side.js";
-import { listen, view, WHOLE } from "./state.js";
+import { listen, listenLater, view, WHOLE } from "./state.js";
+import { runName } from "./title.js";
 import { drawTrace } from "./trace.js";
 import { valueWords } from "./value.js";
 import { Viewport } from "./viewport.js";
@@ -17,34 +20,58 @@ import { Viewport } from "./viewport.js";
 class Chosen {
   constructor() {
     this.viewport = new Viewport();
-    /** @param {number} pixel */
-    const point = (pixel) => this.point(pixel);
-    this.side = new Side(/** @type {HTMLCanvasElement} */ (part("map")), this.viewport, point);
-    this.other = new Side(/** @type {HTMLCanvasElement} */ (part("map-other")), this.viewport, point);
+    /** Of each run. */
+    this.sides = ["map", "map-other"].map((id, place) => {
+      const canvas = /** @type {HTMLCanvasElement} */ (part(id));
+      canvas.addEventListener("keydown", (event) => this.key(event, place));
+      return new Side(canvas, this.viewport, (pixel) => this.point(pixel, place));
+    });
     this.pixel = -1;
+    /** The run whose map is read. */
+    this.place = 0;
     this.turn = 0;
-    this.side.canvas.addEventListener("keydown", (event) => this.key(event));
   }
 
-  get facts() {
-    return runs.first.layers.get(view.layer) ?? null;
+  /** The maps of the runs; those that have none of the layer are left out. */
+  get mapped() {
+    return shownRuns().flatMap((shown) => {
+      const side = this.sides[shown.place];
+      return side.frames ? [{ ...shown, side, frames: side.frames, from: fromOf(shown.run) }] : [];
+    });
+  }
+
+  /** The map that is read: the first run's with the other beside it, or that which is pointed at where they differ. */
+  get frames() {
+    const { mapped } = this;
+    return (mapped.find(({ place }) => place === this.place) ?? mapped[0])?.frames ?? null;
+  }
+
+  /**
+   * Reads a run's map, or the first one where both are alike.
+   * @param {number} place
+   */
+  turnTo(place) {
+    const { mapped } = this;
+    const one = mapped.find((shown) => shown.place === place);
+    if (!one) return;
+    const next = sameShape(one.frames, mapped[0].frames) ? mapped[0].place : place;
+    if (next !== this.place) this.pixel = -1;
+    this.place = next;
   }
 
   /** Reads the layer anew. */
   async load() {
     const turn = ++this.turn;
-    const [ours, others] = await Promise.all([
-      this.side.load(runs.first, view.layer),
-      runs.other ? this.other.load(runs.other, view.layer) : null,
-    ]);
+    const read = await Promise.all(shownRuns().map(({ run, place }) => this.sides[place].load(run, view.layer)));
     // Another layer may have been chosen meanwhile.
     if (turn !== this.turn) return;
-    const same = ours && this.side.frames && sameShape(ours, this.side.frames) && ours.layer === this.side.frames.layer;
-    this.side.frames = ours;
-    this.other.frames = others;
-    if (!same) {
+    const before = this.sides.find((side) => side.frames)?.frames;
+    this.sides.forEach((side, place) => (side.frames = read[place] ?? null));
+    const { frames } = this;
+    if (!frames || !before || !sameShape(frames, before) || frames.layer !== before.layer) {
       this.pixel = -1;
-      this.side.map.marked = this.other.map.marked = -1;
+      this.place = 0;
+      for (const side of this.sides) side.map.marked = -1;
       this.viewport.reset();
     }
     this.words();
@@ -54,112 +81,129 @@ class Chosen {
 
   /** What the layer is, and what is wrong with it. */
   words() {
-    const { facts } = this;
+    const facts = layerNow();
+    const found = shownRuns().flatMap((shown) =>
+      foundIn(shown.run, facts?.name ?? null).map((finding) => findingItem(finding, Boolean(facts), shown)),
+    );
+    const items = found.length ? make("ul", { class: "found" }, ...found) : "";
     if (!facts) {
-      const found = ranked(runs.first).filter((finding) => !runs.first.layers.has(finding.parameter));
-      const items = found.map((finding) => findingItem(finding, false));
-      part("which").replaceChildren(
-        make("h2", {}, view.layer === WHOLE ? "Whole model" : "No layer is chosen"),
-        items.length ? make("ul", { class: "found" }, ...items) : "",
-      );
+      const title = view.layer === WHOLE ? "Whole model" : "No layer is chosen";
+      part("which").replaceChildren(make("h2", {}, title), items);
       return;
     }
-    const notes = [facts.words, facts.dtype];
-    if (facts.aliases.length) notes.push(`also ${facts.aliases.join(", ")}`);
-    const found = ranked(runs.first).filter((finding) => finding.parameter === facts.name);
-    const items = found.map((finding) => findingItem(finding, true));
-    part("which").replaceChildren(
-      make("h2", {}, named(facts.name)),
-      make("p", { class: "about" }, named(notes.join(" · "))),
-      items.length ? make("ul", { class: "found" }, ...items) : "",
-    );
+    part("which").replaceChildren(make("h2", {}, named(facts.name)), ...this.about(), items);
+  }
+
+  /** What the layer is; of each run where it is not the same in both. */
+  about() {
+    const all = shownRuns().flatMap((shown) => {
+      const facts = shown.run.layers.get(view.layer);
+      if (!facts) return [];
+      const also = facts.aliases.length ? [`also ${facts.aliases.join(", ")}`] : [];
+      return [{ shown, words: [facts.words, facts.dtype, ...also].join(" · ") }];
+    });
+    const same = all.every(({ words }) => words === all[0].words);
+    if (same && all.length === shownRuns().length) return [make("p", { class: "about" }, named(all[0].words))];
+    return all.map(({ shown, words }) => make("p", { class: "about" }, runName(shown), ": ", named(words)));
   }
 
   controls() {
-    showControls(this.facts, this.side.frames && this.viewport);
+    showControls(layerNow(), this.frames && this.viewport);
   }
 
   /** Draws the frame that is looked at. */
   paint() {
-    const none = !this.side.frames;
-    part("maps").hidden = part("scale").hidden = part("value").hidden = none;
-    showFilm(this.side.frames, this.limit);
-    if (!this.side.frames) return;
-    const { limit } = this;
-    const values = this.side.paint(view.frame, limit);
+    const { mapped } = this;
+    part("maps").hidden = part("scale").hidden = part("value").hidden = !mapped.length;
     part("other-run").hidden = !runs.other;
-    if (runs.other) this.other.paint(otherFrame(view.frame), limit);
-    this.side.map.draw();
-    if (runs.other) this.other.map.draw();
+    showFilm(this.sides[0].frames, this.limit(0));
+    if (!mapped.length) return;
+    const values = mapped.map(({ side, frame, from, place }) => side.paint(frame, from, this.limit(place)))[0];
     this.captions();
-    if (values) showScale(this.side.frames, values, limit);
+    if (values) showScale(mapped[0].frames, values, this.limit(mapped[0].place));
     this.say();
   }
 
-  /** One range for both runs where they show the same. */
-  get limit() {
-    const [ours, others] = [this.side.frames, this.other.frames];
-    const limit = ours?.limit(view.from) ?? 1;
-    return ours && others && ours.facts.name === others.facts.name ? Math.max(limit, others.limit(view.from)) : limit;
+  /**
+   * One range for both runs where they show the same.
+   * @param {number} place Of the run.
+   */
+  limit(place) {
+    const one = this.mapped.find((mapped) => mapped.place === place);
+    if (!one) return 1;
+    const alike = this.mapped.filter(({ frames }) => frames.facts.name === one.frames.facts.name);
+    return Math.max(...alike.map(({ frames, from }) => frames.limit(from)));
   }
 
   captions() {
-    const { frames } = this.side;
-    if (!frames) return;
-    const kept = frames.facts.frames[frames.pair(view.frame, "").now];
-    const late = kept === view.frame ? "" : ` · kept at ${runs.first.frameWords(kept)}`;
-    const words = runs.other ? [named(runs.first.facts.title), ` · ${runs.first.frameWords(view.frame)}`] : [];
-    part("map-words").replaceChildren(...words, late);
-    this.side.canvas.setAttribute(
-      "aria-label",
-      `${view.layer}, ${meaningOf(frames)}; arrow keys move from cell to cell, + and − zoom`,
-    );
-    if (!runs.other) return;
-    const at = otherFrame(view.frame);
-    const missing = this.other.frames
-      ? ""
-      : runs.other.layers.has(view.layer)
-        ? " · has no map of it"
-        : " · has no such layer";
-    part("map-other-words").replaceChildren(named(runs.other.facts.title), ` · ${runs.other.frameWords(at)}${missing}`);
-    this.other.canvas.hidden = !this.other.frames;
+    const { mapped } = this;
+    for (const shown of shownRuns()) {
+      const one = mapped.find(({ place }) => place === shown.place);
+      /** @type {(Node | string)[]} */
+      const words = runs.other ? [runName(shown), ` · ${shown.run.frameWords(shown.frame)}`] : [];
+      if (!one) words.push(` · ${missingWords(shown.run, "map")}`);
+      else {
+        const kept = one.frames.facts.frames[one.frames.pair(one.frame, "").now];
+        if (kept !== one.frame) words.push(` · kept at ${shown.run.frameWords(kept)}`);
+        if (one.frames.facts.name !== mapped[0].frames.facts.name) {
+          words.push(` · ${meaningOf(one.frames)}, up to ${number(this.limit(one.place))}`);
+        }
+        one.side.canvas.setAttribute(
+          "aria-label",
+          `${view.layer}${runs.other ? ` of ${shown.title}` : ""}, ${meaningOf(one.frames)}; arrow keys move from cell to cell, + and − zoom`,
+        );
+      }
+      part(shown.place ? "map-other-words" : "map-words").replaceChildren(...words);
+      this.sides[shown.place].canvas.hidden = !one;
+    }
   }
 
-  /** @param {number} pixel */
-  point(pixel) {
-    const at = this.side.frames?.sheet.places[pixel] ?? -1;
-    if (at < 0) return;
+  /**
+   * @param {number} pixel
+   * @param {number} from The run on whose map it is.
+   */
+  point(pixel, from) {
+    this.turnTo(from);
+    const { frames, mapped } = this;
+    const at = frames?.sheet.places[pixel] ?? -1;
+    if (!frames || at < 0) return;
     this.pixel = pixel;
-    this.side.map.mark(pixel);
-    if (this.other.frames && this.side.frames && sameShape(this.other.frames, this.side.frames))
-      this.other.map.mark(pixel);
+    for (const one of mapped) one.side.map.mark(sameShape(one.frames, frames) ? pixel : -1);
     this.say();
   }
 
   /** Says what is pointed at. */
   say() {
-    const { frames } = this.side;
+    const { frames, mapped } = this;
+    const lead = mapped.find((one) => one.frames === frames);
     const place = part("value");
-    const at = frames?.sheet.places[this.pixel] ?? -1;
-    if (!frames || at < 0) {
+    const at = lead?.frames.sheet.places[this.pixel] ?? -1;
+    if (!lead || at < 0) {
       place.replaceChildren(
         make("span", { class: "hint" }, "Point at the map, or tap it, to read a value. Wheel or pinch zooms."),
       );
       return;
     }
     const trace = make("canvas", { class: "trace", "aria-hidden": "true", title: "this cell over the kept snapshots" });
-    const parts = valueWords(frames, at, view.frame, view.from);
-    if (this.other.frames && sameShape(this.other.frames, frames)) {
-      const others = valueWords(this.other.frames, at, otherFrame(view.frame), view.from).slice(1);
-      parts.push(make("span", { class: "beside" }, "other run: ", ...others));
+    const parts = valueWords(lead.frames, at, lead.frame, lead.from);
+    /** @param {{word: string, title: string}} one */
+    const name = (one) => make("span", { class: `run-name ${one.word}`, title: one.title }, `${one.word}: `);
+    if (mapped.length > 1) parts.splice(1, 0, name(lead));
+    for (const other of mapped.filter((one) => one !== lead && sameShape(one.frames, lead.frames))) {
+      const words = valueWords(other.frames, at, other.frame, other.from).slice(1);
+      parts.push(make("span", { class: "beside" }, name(other), ...words));
     }
     place.replaceChildren(...parts, trace);
-    drawTrace(trace, frames.history(at), frames.pair(view.frame, "").now);
+    drawTrace(trace, lead.frames.history(at), lead.frames.pair(lead.frame, "").now);
   }
 
-  /** @param {KeyboardEvent} event */
-  key(event) {
-    const { frames } = this.side;
+  /**
+   * @param {KeyboardEvent} event
+   * @param {number} from The run on whose map it is.
+   */
+  key(event, from) {
+    this.turnTo(from);
+    const { frames } = this;
     if (!frames) return;
     const { sheet } = frames;
     const moves = new Map([
@@ -177,7 +221,7 @@ class Chosen {
         x += step[0];
         y += step[1];
       } while (x >= 0 && y >= 0 && x < sheet.width && y < sheet.height && sheet.places[y * sheet.width + x] < 0);
-      if (x >= 0 && y >= 0 && x < sheet.width && y < sheet.height) this.point(y * sheet.width + x);
+      if (x >= 0 && y >= 0 && x < sheet.width && y < sheet.height) this.point(y * sheet.width + x, from);
     } else if (event.key === "+" || event.key === "=" || event.key === "-") {
       const [x, y] = this.pixel < 0 ? [0.5, 0.5] : this.share(sheet.width, sheet.height);
       this.viewport.scale(event.key === "-" ? 1 / 1.5 : 1.5, x, y);
@@ -212,16 +256,21 @@ function sameShape(a, b) {
 export async function showLayer() {
   const chosen = new Chosen();
   listen((changed) => {
-    if (["layer", "target", "map", "other"].some((name) => changed.has(name))) void chosen.load();
-    else if (changed.has("frame") || changed.has("from")) {
+    if (["layer", "target", "map", "other"].some((name) => changed.has(name))) return chosen.load();
+    if (changed.has("frame") || changed.has("from")) {
       if (changed.has("from")) chosen.controls();
       chosen.paint();
     }
   });
-  new ResizeObserver(() => {
-    chosen.side.map.refresh();
-    chosen.other.map.refresh();
-  }).observe(part("maps"));
+  listenLater(paintFilm);
+  // A row that is pressed is about to be chosen: its block is read meanwhile.
+  part("layers").addEventListener("pointerdown", (event) => {
+    const row = event.target instanceof Element ? event.target.closest("[data-parameter]") : null;
+    for (const { run } of shownRuns()) {
+      const layer = row instanceof HTMLElement ? run.layers.get(row.dataset.parameter ?? "") : null;
+      if (layer) void run.block(layer.block);
+    }
+  });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => chosen.paint());
   await chosen.load();
 }

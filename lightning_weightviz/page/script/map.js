@@ -31,6 +31,19 @@ export class MapView {
     this.marked = -1;
     this.plot = { left: 0, top: 0, width: 1, height: 1 };
     this.waits = false;
+    /** Pixels across that the page leaves: asked for while it is drawn, they would be laid out twice. */
+    this.room = 0;
+    new ResizeObserver(([entry]) => {
+      const { width } = entry.contentRect;
+      if (!width || width === this.room) return;
+      this.room = width;
+      this.draw();
+    }).observe(/** @type {Element} */ (canvas.parentElement));
+    // On paper nothing is observed.
+    window.addEventListener("resize", () => {
+      this.room = canvas.parentElement?.clientWidth || this.room;
+      this.draw();
+    });
     viewport.listeners.push(() => this.refresh());
     follow(
       canvas,
@@ -100,9 +113,9 @@ export class MapView {
   }
 
   draw() {
-    if (!this.drawing) return;
+    if (!this.drawing || !this.room) return;
     const { sheet, bitmap, rowNames } = this.drawing;
-    const room = Math.max(this.canvas.parentElement?.clientWidth ?? 0, 120);
+    const room = Math.max(this.room, 120);
     const margin = this.margins(room);
     const cell = this.fit(room - margin.left - 1);
     const plot = {

@@ -1,14 +1,12 @@
 // One row of the table of layers.
 
 import { make, named } from "./dom.js";
-import { amount, number } from "./number.js";
 import { view, WHOLE } from "./state.js";
 import { COLUMNS, drawStrip } from "./strips.js";
 
 /** @typedef {import("./names.js").Branch} Branch */
-/** @typedef {import("./run.js").FindingFacts} FindingFacts */
-/** @typedef {import("./strips.js").Strips} Strips */
-/** @typedef {import("./strips.js").Scales} Scales */
+/** @typedef {import("./columns.js").Columns} Columns */
+/** @typedef {import("./findings.js").Found} Found */
 /** @typedef {import("./strips.js").Column} Column */
 
 /**
@@ -22,11 +20,13 @@ export function nameOf(one) {
 export class Row {
   /**
    * @param {Branch} one
-   * @param {FindingFacts | null} finding The gravest.
+   * @param {Columns} columns
+   * @param {Found[]} found The gravest of each run.
    */
-  constructor(one, finding) {
+  constructor(one, columns, found) {
     this.one = one;
-    /** @type {Map<Column, HTMLElement>} */
+    this.columns = columns;
+    /** Of each column its lines: one a run. @type {Map<Column | "size", HTMLElement[]>} */
     this.numbers = new Map();
     /** @type {Map<Column, HTMLCanvasElement>} */
     this.strips = new Map();
@@ -37,28 +37,40 @@ export class Row {
       make("span", { class: "fold", "aria-hidden": "true" }),
       this.label,
     );
-    if (finding) {
+    const two = columns.sources.length > 1;
+    for (const { finding, shown } of found) {
       const over = finding.open ? "" : " over";
+      const whose = two ? `${shown.word} run: ` : "";
       name.append(
         make("span", {
-          class: `dot ${finding.severity}${over}`,
+          class: `dot ${finding.severity}${over}${two ? ` ${shown.word}` : ""}`,
           role: "img",
-          "aria-label": finding.severity,
-          title: finding.message,
+          "aria-label": `${whose}${finding.severity}`,
+          title: `${whose}${finding.message}`,
         }),
       );
     }
+    const only = columns.only(one);
+    if (only) name.append(make("span", { class: `only run-name ${only}`, title: `Only the ${only} run has it` }, `only ${only}`));
     const title = one.parent ? one.path : WHOLE;
-    const kind = one.layer ? "leaf" : one.parent ? "group" : "whole";
-    const size = make("div", { role: "gridcell", class: "size" }, amount(one.size));
-    this.element = make("div", { role: "row", tabindex: -1, title, class: kind }, name, size);
+    const kind = `${one.layer ? "leaf" : one.parent ? "group" : "whole"}${only ? " of-one" : ""}`;
+    this.element = make("div", { role: "row", tabindex: -1, title, class: kind }, name, this.cell("size"));
     if (one.layer) this.element.dataset.parameter = one.layer.name;
     for (const column of COLUMNS) {
-      const [strip, text] = [make("canvas", { "aria-hidden": "true" }), make("span")];
+      const cell = this.cell(column);
+      const strip = make("canvas", { "aria-hidden": "true" });
       this.strips.set(column, strip);
-      this.numbers.set(column, text);
-      this.element.append(make("div", { role: "gridcell", class: `over-time ${column}` }, strip, text));
+      cell.prepend(strip);
+      this.element.append(cell);
     }
+  }
+
+  /** @param {Column | "size"} column */
+  cell(column) {
+    const lines = this.columns.sources.map(() => make("span"));
+    this.numbers.set(column, lines);
+    const words = lines.length > 1 ? make("span", { class: "lines" }, ...lines) : lines[0];
+    return make("div", { role: "gridcell", class: column === "size" ? column : `over-time ${column}` }, words);
   }
 
   /**
@@ -75,17 +87,13 @@ export class Row {
     if (one.children.length && one.parent) element.setAttribute("aria-expanded", String(open));
   }
 
-  /**
-   * Numbers at a moment, and whether it is chosen.
-   * @param {Strips} strips
-   * @param {number} moment
-   */
-  write(strips, moment) {
-    for (const [column, element] of this.numbers) {
-      const value = strips[column][moment];
-      const known = value !== undefined && !Number.isNaN(value);
-      if (column === "turned") element.textContent = known ? `${number(value, 2)}°` : "–";
-      else element.textContent = known ? number(value) : "–";
+  /** Numbers at the step that is looked at, and whether it is chosen. */
+  write() {
+    for (const [column, lines] of this.numbers) {
+      const words = this.columns.words(this.one, column);
+      lines.forEach((line, place) => (line.textContent = words[place] ?? ""));
+      const spoken = this.columns.spoken(words);
+      if (spoken) lines[0].closest("[role=gridcell]")?.setAttribute("aria-label", spoken);
     }
     this.choosing();
   }
@@ -97,12 +105,9 @@ export class Row {
     this.element.classList.toggle("chosen", chosen);
   }
 
-  /**
-   * @param {Scales} scales
-   * @param {Strips} strips
-   * @param {number} moment
-   */
-  draw(scales, strips, moment) {
-    for (const [column, canvas] of this.strips) drawStrip(canvas, scales, column, strips[column], moment);
+  /** Numbers over time. */
+  draw() {
+    const { columns, one } = this;
+    for (const [column, canvas] of this.strips) drawStrip(canvas, columns.scales, column, columns.lines(one, column));
   }
 }

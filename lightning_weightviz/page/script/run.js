@@ -1,12 +1,13 @@
 // A run: the JSON of a page, and its blocks when they are asked for.
 
 import { inflate } from "./decode.js";
+import { amount } from "./number.js";
 
 /** @typedef {import("./decode.js").Note} Note */
 /** @typedef {{ordinal: number[], epoch: number[], step: number[]}} Times */
 /** @typedef {{names: string[], values: Note | null}} Curves */
 /**
- * @typedef {{name: string, frames: number[], kept: number[][] | null, shape: number[], limit: number,
+ * @typedef {{name: string, frames: number[], kept: number[][] | null, off?: number[] | null, shape: number[], limit: number,
  *   signed: boolean, cells: Note, rms: Note | null}} MapFacts
  */
 /** @typedef {{frames: number[], edges: Note, counts: Note}} HistogramFacts */
@@ -29,7 +30,7 @@ import { inflate } from "./decode.js";
  *   cause: string, advice: string, source: string, timeless: boolean, message: string, open: boolean}} FindingFacts
  */
 /**
- * @typedef {{format: number, title: string, timeless: boolean, snapshots: number, moments: Times, frames: Times, layers: LayerFacts[], heads: HeadFacts[],
+ * @typedef {{format: number, title: string, timeless: boolean, colours: string | null, snapshots: number, moments: Times, frames: Times, layers: LayerFacts[], heads: HeadFacts[],
  *   findings: FindingFacts[], strips: Note, totals: Record<string, Curves>}} Facts
  */
 
@@ -71,6 +72,16 @@ export class Run {
     return bytes;
   }
 
+  /** How much it is of, in words. */
+  about() {
+    const { timeless, layers, snapshots, moments } = this.facts;
+    const size = layers.reduce((sum, layer) => sum + layer.size, 0);
+    const last = moments.step.length - 1;
+    const words = [`${amount(size)} values in ${layers.length} parameters`];
+    if (!timeless && last >= 0) words.push(`${snapshots} snapshots up to ${momentWords(moments, last)}`);
+    return words.join(" · ");
+  }
+
   /**
    * The head that a layer is, if it is one.
    * @param {string} name
@@ -88,6 +99,14 @@ export class Run {
   }
 
   /**
+   * A moment in words.
+   * @param {number} moment
+   */
+  momentWords(moment) {
+    return this.facts.timeless ? "now" : momentWords(this.facts.moments, moment);
+  }
+
+  /**
    * The first frame at a step or after it; else the last.
    * @param {number} step
    */
@@ -101,11 +120,15 @@ export class Run {
    * @param {number} step
    */
   frameUpTo(step) {
-    let found = 0;
-    this.facts.frames.step.forEach((one, place) => {
-      if (one <= step) found = place;
-    });
-    return found;
+    return lastUpTo(this.facts.frames.step, step);
+  }
+
+  /**
+   * The last moment that is not after a step; else the first.
+   * @param {number} step
+   */
+  momentUpTo(step) {
+    return lastUpTo(this.facts.moments.step, step);
   }
 
   /**
@@ -118,16 +141,24 @@ export class Run {
 }
 
 /**
+ * @param {number[]} steps
+ * @param {number} step
+ */
+function lastUpTo(steps, step) {
+  let found = 0;
+  steps.forEach((one, place) => {
+    if (one <= step) found = place;
+  });
+  return found;
+}
+
+/**
  * Which of the frames of a map or another thing stands for a frame of the page: the last that is not after it.
  * @param {number[]} frames
  * @param {number} frame
  */
 export function nearest(frames, frame) {
-  let found = 0;
-  frames.forEach((one, place) => {
-    if (one <= frame) found = place;
-  });
-  return found;
+  return lastUpTo(frames, frame);
 }
 
 /**

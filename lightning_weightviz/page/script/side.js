@@ -1,28 +1,18 @@
 // One run's map of the chosen layer.
 
+import { seriesOf } from "./chosen.js";
 import { Frames } from "./frames.js";
 import { MapView } from "./map.js";
 import { paintSheet } from "./paint.js";
 import { view } from "./state.js";
 
-/** @typedef {import("./run.js").LayerFacts} LayerFacts */
 /** @typedef {import("./run.js").Run} Run */
+/** @typedef {import("./run.js").Series} Series */
 /** @typedef {import("./viewport.js").Viewport} Viewport */
 
-/**
- * The target that is looked at: what is asked for where the layer has it.
- * @param {LayerFacts} layer
- */
-export function targetOf(layer) {
-  return Object.hasOwn(layer.targets, view.target) ? view.target : (Object.keys(layer.targets)[0] ?? "");
-}
-
-/**
- * @param {LayerFacts} layer
- * @param {string} target
- */
-export function mapOf(layer, target) {
-  const maps = layer.targets[target]?.maps ?? [];
+/** @param {Series | null} series */
+export function mapOf(series) {
+  const maps = series?.maps ?? [];
   return maps.find((map) => map.name === view.map) ?? maps[0] ?? null;
 }
 
@@ -47,7 +37,7 @@ export class Side {
    */
   async load(run, name) {
     const layer = run.layers.get(name);
-    const facts = layer && mapOf(layer, targetOf(layer));
+    const facts = mapOf(seriesOf(run));
     if (!layer || !facts || !facts.frames.length || facts.cells.shape.includes(0)) return null;
     const bytes = await run.block(layer.block);
     const classes = run.headOf(name)?.classes ?? [];
@@ -56,13 +46,14 @@ export class Side {
 
   /**
    * @param {number} frame Of its own run.
+   * @param {string} from Of its own run.
    * @param {number} limit
    */
-  paint(frame, limit) {
+  paint(frame, from, limit) {
     const { frames } = this;
     if (!frames) return;
-    const { values } = frames.at(frame, view.from);
-    paintSheet(frames.sheet, values, frames.table(view.from), limit, this.bitmap);
+    const { values } = frames.at(frame, from);
+    paintSheet(frames.sheet, values, frames.table(from), limit, this.bitmap);
     const { facts, layer, labels, sheet } = frames;
     this.map.show({
       sheet,

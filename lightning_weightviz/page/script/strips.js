@@ -7,6 +7,8 @@ import { degrees } from "./number.js";
 /**
  * @typedef {"rms" | "change" | "turned"} Column
  * @typedef {{rms: number[], change: number[], turned: number[]}} Strips Numbers over time.
+ * @typedef {{values: number[], at: number[], now: number, colour: string, fill: string}} Line `at` and `now` are shares
+ *   of the strip's width; `fill` is "" for a line alone.
  */
 
 const [WIDTH, HEIGHT] = [42, 17];
@@ -80,7 +82,7 @@ export function wholeStrips(bytes, all) {
 
 /** Where numbers of a column lie between 0 and 1. */
 export class Scales {
-  /** @param {Strips[]} all */
+  /** @param {Strips[]} all Of every run. */
   constructor(all) {
     const changes = all.flatMap((strips) => strips.change.filter((one) => one > 0)).sort((a, b) => a - b);
     this.low = Math.log(changes[Math.floor(changes.length * 0.02)] || 1e-6);
@@ -116,7 +118,7 @@ export class Scales {
 }
 
 /** @param {number[]} values */
-export function firstOf(values) {
+function firstOf(values) {
   return values.find((value) => value > 0 && Number.isFinite(value)) ?? 1;
 }
 
@@ -125,39 +127,45 @@ export function firstOf(values) {
  * @param {HTMLCanvasElement} canvas
  * @param {Scales} scales
  * @param {Column} column
- * @param {number[]} values
- * @param {number} moment
+ * @param {Line[]} lines
  */
-export function drawStrip(canvas, scales, column, values, moment) {
+export function drawStrip(canvas, scales, column, lines) {
   const [width, height] = [WIDTH, HEIGHT];
   const context = sized(canvas, width, height);
-  const start = firstOf(values);
-  const last = Math.max(values.length - 1, 1);
   const base = column === "rms" ? 0.5 : 0;
   /** @param {number} share */
   const y = (share) => 1 + (height - 2) * (1 - Math.min(1, Math.max(0, share)));
+  /** @param {number} share */
+  const x = (share) => share * (width - 2) + 1;
   context.strokeStyle = tint("line");
   context.beginPath();
   context.moveTo(0, y(base));
   context.lineTo(width, y(base));
   context.stroke();
-  context.fillStyle = tint("strip");
-  context.strokeStyle = tint("accent");
-  context.beginPath();
-  let open = false;
-  values.forEach((value, place) => {
-    if (!Number.isFinite(value)) {
-      open = false;
-      return;
-    }
-    const x = (place / last) * (width - 2) + 1;
-    const at = y(scales.place(column, value, start));
-    context.fillRect(x - 0.5, Math.min(at, y(base)), Math.max(1, width / (last + 1)), Math.abs(y(base) - at));
-    if (open) context.lineTo(x, at);
-    else context.moveTo(x, at);
-    open = true;
-  });
-  context.stroke();
+  for (const { values, at, colour, fill } of lines) {
+    const start = firstOf(values);
+    const bar = Math.max(1, width / Math.max(values.length, 2));
+    // Of a line alone a single point would not be seen.
+    const dot = fill || values.filter(Number.isFinite).length > 1 ? 0 : 1;
+    context.fillStyle = tint(fill || colour);
+    context.strokeStyle = tint(colour);
+    context.beginPath();
+    let open = false;
+    values.forEach((value, place) => {
+      if (!Number.isFinite(value)) {
+        open = false;
+        return;
+      }
+      const [across, down] = [x(at[place]), y(scales.place(column, value, start))];
+      if (fill) context.fillRect(across - 0.5, Math.min(down, y(base)), bar, Math.abs(y(base) - down));
+      if (dot) context.fillRect(across - 1.5, down - 1.5, 3, 3);
+      if (open) context.lineTo(across, down);
+      else context.moveTo(across, down);
+      open = true;
+    });
+    context.stroke();
+  }
+  if (!lines.length) return;
   context.fillStyle = tint("ink");
-  context.fillRect((moment / last) * (width - 2) + 0.5, 0, 1, height);
+  context.fillRect(x(lines[0].now) - 0.5, 0, 1, height);
 }

@@ -1,7 +1,7 @@
 // The slider over the kept snapshots, which moves everything.
 
 import { make, part } from "./dom.js";
-import { runs } from "./runs.js";
+import { runs, shownRuns } from "./runs.js";
 import { listen, look, view } from "./state.js";
 
 const PACE = 700;
@@ -48,15 +48,19 @@ function showNow() {
   const words = runs.first.frameWords(view.frame);
   slider.value = String(view.frame);
   slider.setAttribute("aria-valuetext", words);
+  const [, second] = shownRuns();
+  // As said only where it is another step.
+  const other = second && second.run.frameWords(second.frame) !== words ? second.run.frameWords(second.frame) : "";
   part("now").replaceChildren(
     make("b", {}, words),
     make("span", {}, ` kept ${view.frame + 1} of ${frames.step.length}`),
+    other && make("span", { class: "run-name second", title: "The second run's map" }, ` second: ${other}`),
   );
 }
 
 /** Where frames lie, and where findings begin. */
 function showMarks() {
-  const { frames, findings } = runs.first.facts;
+  const { frames } = runs.first.facts;
   const last = Math.max(frames.step.length - 1, 1);
   const marks = frames.step.map((step, place) => {
     const end = place === 0 ? " first" : place === frames.step.length - 1 ? " last" : "";
@@ -65,11 +69,14 @@ function showMarks() {
     mark.style.left = `${(100 * place) / last}%`;
     return mark;
   });
-  for (const finding of findings) {
-    if (finding.timeless) continue;
-    const mark = make("span", { class: `flag ${finding.severity}`, title: finding.message });
-    mark.style.left = `${(100 * runs.first.frameAt(finding.step)) / last}%`;
-    marks.push(mark);
+  for (const { run, word } of shownRuns()) {
+    for (const finding of run.facts.findings) {
+      if (finding.timeless) continue;
+      const title = runs.other ? `${word} run: ${finding.message}` : finding.message;
+      const mark = make("span", { class: `flag ${finding.severity} ${word}`, title });
+      mark.style.left = `${(100 * runs.first.frameAt(finding.step)) / last}%`;
+      marks.push(mark);
+    }
   }
   part("marks").replaceChildren(...marks);
 }
@@ -84,6 +91,7 @@ export function showTime() {
   showMarks();
   showNow();
   listen((changed) => {
-    if (changed.has("frame")) showNow();
+    if (changed.has("other")) showMarks();
+    if (changed.has("frame") || changed.has("other")) showNow();
   });
 }

@@ -1,19 +1,22 @@
 // The table of layers: a tree that folds, or a list sorted by any column; each row small curves over time.
 
-import { readNumbers } from "./decode.js";
+import { readColumns } from "./columns.js";
 import { keepSeen, make, part } from "./dom.js";
 import { gravest } from "./findings.js";
-import { putHeadings } from "./headings.js";
+import { above, openedAtFirst } from "./folds.js";
+import { putHeadings, UNSORTED } from "./headings.js";
 import { matcher, treeOf } from "./names.js";
+import { showNumbers } from "./numbers.js";
 import { rowsOf } from "./order.js";
+import { isPrinting } from "./print.js";
 import { nameOf, Row } from "./row.js";
-import { runs } from "./runs.js";
+import { shownRuns } from "./runs.js";
 import { listen, look, view } from "./state.js";
-import { Scales, stripsOf, together, wholeStrips } from "./strips.js";
+import { runName } from "./title.js";
 
+/** @typedef {import("./columns.js").Columns} Columns */
+/** @typedef {import("./findings.js").Found} Found */
 /** @typedef {import("./names.js").Branch} Branch */
-/** @typedef {import("./strips.js").Strips} Strips */
-/** @typedef {import("./strips.js").Column} Column */
 
 /** Rows that are open at first, at most. */
 const OPEN_ROWS = 60;
@@ -21,96 +24,47 @@ const OPEN_ROWS = 60;
 const PAGE_ROWS = 400;
 
 class Tree {
-  /**
-   * @param {Float32Array} values Of the strips.
-   * @param {Strips | null} whole Of the whole model.
-   */
-  constructor(values, whole) {
-    const { layers, moments } = runs.first.facts;
-    this.length = moments.step.length;
-    this.root = treeOf(layers);
-    this.layerStrips = stripsOf(values, layers.length, this.length);
-    this.scales = new Scales(this.layerStrips);
+  /** @param {Columns} columns */
+  constructor(columns) {
+    this.columns = columns;
+    this.root = treeOf(columns.layers);
     this.findings = gravest();
-    /** @type {Map<string, Strips>} */
-    this.groupStrips = new Map();
-    if (whole) this.groupStrips.set("", whole);
-    this.hasWhole = Boolean(whole) && layers.length > 1;
     /** @type {Map<string, Row>} */
     this.rows = new Map();
     /** @type {Row[]} */
     this.shown = [];
-    /** @type {Set<string>} */
-    this.open = new Set();
+    this.open = openedAtFirst(this.root, OPEN_ROWS);
     this.most = PAGE_ROWS;
-    this.sorted = { column: "name", down: false, on: false };
+    this.sorted = UNSORTED;
     this.asked = "";
     /** @type {Set<Row>} */
     this.seen = new Set();
     this.watch = new IntersectionObserver((entries) => this.see(entries), { rootMargin: "200px" });
     this.body = make("div", { role: "rowgroup", class: "rows" });
-    this.openFirst();
   }
 
-  /** Opens the tree as far as all rows are a page or so, and to what is wrong. */
-  openFirst() {
-    let level = [this.root];
-    let rows = 0;
-    while (level.length) {
-      const next = level.flatMap((one) => one.children);
-      if (rows + next.length > OPEN_ROWS && rows) break;
-      rows += next.length;
-      for (const one of level) this.open.add(one.path);
-      level = next.filter((one) => one.children.length);
-    }
+  /**
+   * Is asked, sorted and open as another was.
+   * @param {Tree} before
+   */
+  follow(before) {
+    this.asked = before.asked;
+    this.sorted = before.sorted;
+    for (const path of before.open) this.open.add(path);
   }
 
   /** @param {string} name */
   reveal(name) {
-    /** @param {Branch} one @returns {Branch | null} */
-    const find = (one) => {
-      if (one.layer) return one.layer.name === name ? one : null;
-      for (const child of one.children) {
-        const found = find(child);
-        if (found) return found;
-      }
-      return null;
-    };
-    for (let above = find(this.root)?.parent; above; above = above.parent) this.open.add(above.path);
-  }
-
-  /**
-   * @param {Branch} one
-   * @returns {Strips}
-   */
-  strips(one) {
-    if (one.layer) return this.layerStrips[one.order];
-    let strips = this.groupStrips.get(one.path);
-    if (!strips) {
-      const { layers } = runs.first.facts;
-      const parts = one.layers.map((order) => ({ size: layers[order].size, strips: this.layerStrips[order] }));
-      strips = together(parts, this.length);
-      this.groupStrips.set(one.path, strips);
-    }
-    return strips;
-  }
-
-  get moment() {
-    return Math.max(runs.first.momentOf(view.frame), 0);
+    for (const path of above(this.root, name)) this.open.add(path);
   }
 
   /** Which rows there are, in order. */
   branches() {
-    const moment = this.moment;
     const { column, down, on } = this.sorted;
-    /** @param {Branch} one @returns {number | string} */
-    const key = (one) => {
-      if (column === "name") return one.path;
-      if (column === "size") return one.size;
-      return this.strips(one)[/** @type {Column} */ (column)][moment];
-    };
+    /** @param {Branch} one */
+    const key = (one) => this.columns.key(one, column);
     const means = this.asked ? matcher(this.asked) : null;
-    return rowsOf(this.root, { means, open: this.open, whole: this.hasWhole, down, key: on ? key : null });
+    return rowsOf(this.root, { means, open: this.open, whole: this.columns.hasWhole, down, key: on ? key : null });
   }
 
   /** Puts the rows on the page. */
@@ -124,7 +78,7 @@ class Tree {
     this.watch.disconnect();
     this.body.replaceChildren(...this.shown.map((row) => row.element));
     for (const row of this.shown) this.watch.observe(row.element);
-    const total = runs.first.facts.layers.length;
+    const total = this.columns.layers.length;
     part("count").textContent = this.asked ? `${count} of ${total}` : `${total} parameters`;
     if (!rows.length) this.body.append(make("p", { class: "empty" }, "No layer has such a name."));
     if (rows.length > this.most) this.body.append(this.moreRows(rows.length - this.most));
@@ -150,7 +104,7 @@ class Tree {
     const key = `${one.layer ? "layer" : "group"} ${one.path}`;
     let row = this.rows.get(key);
     if (!row) {
-      const made = new Row(one, this.worst(one));
+      const made = new Row(one, this.columns, this.worst(one));
       made.element.addEventListener("click", () => this.choose(made));
       made.element.addEventListener("focus", () => this.rove(made));
       this.rows.set(key, made);
@@ -160,14 +114,20 @@ class Tree {
     return row;
   }
 
-  /** @param {Branch} one */
+  /**
+   * The gravest finding of each run.
+   * @param {Branch} one
+   */
   worst(one) {
-    if (one.layer) return this.findings.get(one.layer.name) ?? null;
-    const { layers } = runs.first.facts;
-    for (const [name, finding] of this.findings) {
-      if (one.layers.some((order) => layers[order].name === name)) return finding;
+    if (one.layer) return this.findings.get(one.layer.name) ?? [];
+    const names = new Set(one.layers.map((order) => this.columns.layers[order].name));
+    /** @type {Found[]} */
+    const found = [];
+    for (const [name, all] of this.findings) {
+      if (!names.has(name)) continue;
+      for (const one of all) if (!found.some(({ shown }) => shown.place === one.shown.place)) found.push(one);
     }
-    return null;
+    return found.sort((a, b) => a.shown.place - b.shown.place);
   }
 
   /** @param {Row} row */
@@ -191,12 +151,12 @@ class Tree {
   /** Numbers at the moment that is looked at. */
   fill() {
     // All that is written comes before what is drawn.
-    for (const row of this.shown) row.write(this.strips(row.one), this.moment);
+    for (const row of this.shown) row.write();
     this.drawSeen();
   }
 
   drawSeen() {
-    for (const row of this.seen) row.draw(this.scales, this.strips(row.one), this.moment);
+    for (const row of isPrinting() ? this.shown : this.seen) row.draw();
   }
 
   /** @param {IntersectionObserverEntry[]} entries */
@@ -208,7 +168,7 @@ class Tree {
       if (!entry.isIntersecting) this.seen.delete(row);
       else if (!this.seen.has(row)) {
         this.seen.add(row);
-        row.draw(this.scales, this.strips(row.one), this.moment);
+        row.draw();
       }
     }
   }
@@ -252,68 +212,100 @@ class Tree {
     if (next !== null) this.shown[next]?.element.focus();
   }
 
-  /** The headings as they sort now. */
-  head() {
-    return putHeadings(this.sorted, (column) => this.sort(column));
+  /** @param {string} words What is searched for. */
+  ask(words) {
+    this.asked = words;
+    this.render();
   }
 
-  /** @param {string} column */
-  sort(column) {
-    const same = this.sorted.on && this.sorted.column === column;
-    const first = column !== "name";
-    if (!same) this.sorted = { column, down: first, on: true };
-    else if (this.sorted.down === first) this.sorted = { column, down: !first, on: true };
-    else this.sorted = { column: "name", down: false, on: false };
+  /**
+   * Brings a layer's row into the table, and the table to it.
+   * @param {string} name
+   */
+  show(name) {
+    if (!this.shown.some((row) => row.one.layer?.name === name)) {
+      this.reveal(name);
+      this.render();
+    }
+    const row = this.shown.find((one) => one.one.layer?.name === name);
+    const inside = part("layers");
+    // Only the table scrolls, not the page.
+    if (row && inside.scrollHeight > inside.clientHeight) keepSeen(inside, row.element);
+  }
+
+  /** The headings as they sort now. */
+  head() {
+    return putHeadings(this.sorted, (sorted) => this.sort(sorted));
+  }
+
+  /** @param {import("./headings.js").Sorted} sorted */
+  sort(sorted) {
+    this.sorted = sorted;
     this.most = PAGE_ROWS;
     this.head();
     this.render();
   }
 }
 
-/** Puts the table of layers on the page. */
-export async function showTree() {
-  const { strips } = runs.first.facts;
-  const bytes = await runs.first.block(0);
-  const tree = new Tree(readNumbers(bytes, strips), wholeStrips(bytes, runs.first.facts.totals));
+/** @type {Tree | null} */
+let tree = null;
+let turnOfTree = 0;
+
+/** Reads the table of layers and puts it on the page. */
+async function loadTree() {
+  const turn = ++turnOfTree;
+  const columns = await readColumns();
+  if (turn !== turnOfTree) return;
+  const made = new Tree(columns);
+  if (tree) made.follow(tree);
+  tree = made;
   tree.reveal(view.layer);
-  part("layers").replaceChildren(tree.head(), tree.body);
-  part("legend").textContent = tree.scales.words;
-  tree.body.addEventListener("keydown", (event) => tree.key(event));
+  showNumbers();
+  const place = part("layers");
+  place.replaceChildren(tree.head(), tree.body);
+  part("legend").replaceChildren(...legendOf(tree));
+  tree.body.addEventListener("keydown", (event) => made.key(event));
+  tree.render();
+}
+
+/** @param {Tree} shown */
+function legendOf(shown) {
+  const [first, second] = shownRuns();
+  const { words } = shown.columns.scales;
+  return second ? [runName(first), " and ", runName(second), ". ", words] : [words];
+}
+
+/** Puts the table of layers on the page, and follows what is looked at. */
+export async function showTree() {
+  await loadTree();
   const search = /** @type {HTMLInputElement} */ (part("search"));
-  search.addEventListener("input", () => {
-    tree.asked = search.value.trim();
-    tree.render();
-  });
+  search.addEventListener("input", () => tree?.ask(search.value.trim()));
   search.addEventListener("keydown", (event) => {
+    if (!tree) return;
     if (event.key === "ArrowDown" || event.key === "Enter") {
       const row = tree.shown.find((one) => one.one.layer) ?? tree.shown[0];
       if (event.key === "Enter" && row) tree.choose(row);
       row?.element.focus();
       event.preventDefault();
     } else if (event.key === "Escape" && search.value) {
-      search.value = tree.asked = "";
-      tree.render();
+      search.value = "";
+      tree.ask("");
     }
   });
-  tree.render();
   let chosen = view.layer;
   listen((changed) => {
+    if (changed.has("other")) void loadTree();
+    if (!tree || changed.has("other")) return;
     if (changed.has("layer") && view.layer !== chosen) {
       chosen = view.layer;
-      if (!tree.shown.some((row) => row.one.layer?.name === chosen)) {
-        tree.reveal(chosen);
-        tree.render();
-      }
-      const row = tree.shown.find((one) => one.one.layer?.name === chosen);
-      const inside = part("layers");
-      // Only the table scrolls, not the page.
-      if (row && inside.scrollHeight > inside.clientHeight) keepSeen(inside, row.element);
+      tree.show(chosen);
     }
-    if (changed.has("frame") && tree.sorted.on) tree.render();
-    else if (changed.has("frame")) tree.fill();
+    if (changed.has("numbers")) showNumbers();
+    const anew = changed.has("frame") || changed.has("numbers");
+    if (anew && tree.sorted.on) tree.render();
+    else if (anew) tree.fill();
     else if (changed.has("layer")) for (const row of tree.shown) row.choosing();
   });
-  window.addEventListener("resize", () => tree.drawSeen());
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => tree.drawSeen());
-  return tree;
+  window.addEventListener("resize", () => tree?.drawSeen());
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => tree?.drawSeen());
 }

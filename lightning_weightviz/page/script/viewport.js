@@ -23,10 +23,12 @@ export class Viewport {
    * @param {number} top
    */
   set(zoom, left, top) {
+    const before = [this.zoom, this.left, this.top];
     this.zoom = Math.min(Math.max(zoom, 1), MOST_ZOOM);
     const most = 1 - 1 / this.zoom;
     this.left = Math.min(Math.max(left, 0), most);
     this.top = Math.min(Math.max(top, 0), most);
+    if (before[0] === this.zoom && before[1] === this.left && before[2] === this.top) return;
     for (const listener of this.listeners) listener();
   }
 

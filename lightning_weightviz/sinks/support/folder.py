@@ -58,6 +58,9 @@ class Folder(Protocol):
     def write(self, files: Mapping[str, bytes]) -> None:
         """Writes files, each whole or not at all, over those of before."""
 
+    def read(self, name: str) -> bytes:
+        """A file; empty where there is none."""
+
     def append(self, records: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         """Appends records as lines of JSON to files; a line that was cut off by a crash stays alone."""
 
@@ -89,6 +92,11 @@ class LocalFolder:
             partial = path.with_name(path.name + ".partial")
             partial.write_bytes(content)
             partial.replace(path)
+
+    def read(self, name: str) -> bytes:
+        """As `Folder`."""
+        path = self._path / name
+        return path.read_bytes() if path.is_file() else b""
 
     def append(self, records: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         """As `Folder`, in one write per file."""
@@ -134,6 +142,10 @@ class RemoteFolder:
         else:
             for path, content in paths.items():
                 self._replace(path, content)
+
+    def read(self, name: str) -> bytes:
+        """As `Folder`; where a crash came between, what was to replace it."""
+        return self._read(f"{self._root}/{name}")
 
     def append(self, records: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         """As `Folder`; what could not be written is kept, and written with what comes next."""
