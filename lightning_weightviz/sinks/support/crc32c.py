@@ -94,7 +94,7 @@ def crc32c(data: bytes) -> int:
 
 
 def _folded(content: Bytes, unit: int) -> Bytes:
-    """The end of the data, which has the checksum of all of it once the rest is added to it; the data is written over."""
+    """The end of the data, with what was before it added to it so that its checksum is that of all; writes over the data."""
     gap, *_, reach = (unit * shift for shift in _SHIFTS)
     first, last = 0, len(content) - reach
     while first < last:
