@@ -94,7 +94,7 @@ def crc32c(data: bytes) -> int:
 
 
 def _folded(content: Bytes, unit: int) -> Bytes:
-    """The end of the data, with what was before it added to it so that its checksum is that of all; writes over the data."""
+    """The end of the data, after the rest was added to it: its checksum is that of all. The data is written over."""
     gap, *_, reach = (unit * shift for shift in _SHIFTS)
     first, last = 0, len(content) - reach
     while first < last:
