@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from lightning_weightviz.artifacts import Raster
 from lightning_weightviz.draw.color import PAPER, Painted, Pixels, Rgb
 from lightning_weightviz.draw.lettering import SHADES, Word, line
-from lightning_weightviz.draw.palette import Indices, Palette
+from lightning_weightviz.draw.palette import Indices, Palette, used
 from lightning_weightviz.draw.text import BODY, SMALL, TITLE, broken_short, text_width
 
 WIDTH = 720
@@ -36,6 +36,10 @@ def _shades(ink: Rgb) -> list[Rgb]:
     return list(zip(red, green, blue, strict=True))
 
 
+BETWEEN = " · "
+"""Parts of a line."""
+_BEFORE = {"l": 0.0, "m": 0.5, "r": 1.0}
+"""How much of a text is before its anchor."""
 _INKS = {INK: 1, GREY: 1 + SHADES}
 """Where the shades of each ink begin in `_FIRST`."""
 _FIRST: list[Rgb] = [PAPER, *_shades(INK), *_shades(GREY), LINE]
@@ -114,11 +118,19 @@ class Page:
         """Colours, (…, 3), as the canvas takes them."""
         if not self._is_full_color:
             indices = self._palette.find(colors)
+            if indices is None:
+                self._make_room()
+                indices = self._palette.find(colors)
             if indices is not None:
                 return indices
             indices, self._canvas = self._canvas, self._palette.colors.take(self._canvas, axis=0)
             _give_back(indices)
         return colors
+
+    def _make_room(self) -> None:
+        """Takes colours of tables out of the palette that are nowhere on the canvas."""
+        moved = self._palette.keep(used(self._canvas))
+        self._canvas[...] = moved.take(self._canvas)
 
     def _mix(self, color: Rgb) -> int | npt.NDArray[np.uint8]:
         """One colour as the canvas takes it."""
@@ -126,13 +138,15 @@ class Page:
         return self._mixed(np.array(color, np.uint8)) if index is None else index
 
     def _cells(self, picture: Painted | Pixels) -> npt.NDArray[np.uint8]:
-        """A picture as the canvas takes it; of a table only the colours that are used go into the palette."""
+        """A picture as the canvas takes it; of a table that has no room the colours that are used."""
         if not isinstance(picture, Painted):
             return self._mixed(picture)
-        used = picture.used
-        mixed = self._mixed(picture.table[used])
-        lookup = np.zeros((len(picture.table), *mixed.shape[1:]), np.uint8)
-        lookup[used] = mixed
+        lookup = None if self._is_full_color else self._palette.whole(picture.table)
+        if lookup is None:
+            shown = used(picture.rows)
+            mixed = self._mixed(picture.table[shown])
+            lookup = np.zeros((len(picture.table), *mixed.shape[1:]), np.uint8)
+            lookup[shown] = mixed
         return lookup.take(picture.rows, axis=0)
 
     def header(self, name: str, what: str, line: str) -> None:
@@ -194,20 +208,29 @@ class Page:
         anchor: str = "la",
     ) -> None:
         """Text at a point; `anchor` as Pillow's: l, m, r across, a (ascender), m, s (baseline), d down."""
-        across, down = anchor[0], anchor[1]
-        x -= {"l": 0.0, "m": 0.5, "r": 1.0}[across] * text_width(text, size, bold)
-        if text:
-            start = x % 2
-            self._ink(line(text, size, bold, down, _INKS[color], start), round(x - start), round(y))
+        down = anchor[1]
+        if share := _BEFORE[anchor[0]]:
+            x -= share * text_width(text, size, bold)
+        # The parts of a line are more likely to have been on a page before than the whole.
+        parts = text.split(BETWEEN)
+        for index, part in enumerate(parts):
+            words = BETWEEN.lstrip() + part if index else part
+            if words:
+                start = x % 2
+                self._ink(line(words, size, bold, down, _INKS[color], start), round(x - start), round(y))
+            if index + 1 < len(parts):
+                x += text_width(f"{words} ", size, bold)
 
     def _ink(self, word: Word, x: int, y: int) -> None:
         """Puts a word with the left end of its anchor at (x, y)."""
-        part, shown = self._part(x + word.left, y + word.top, *word.inked.shape)
+        indices, inked = word.indices, word.inked
+        part, shown = self._part(x + word.left, y + word.top, *inked.shape)
+        if shown is not _WHOLE:
+            indices, inked = indices[shown], inked[shown]
         if self._is_full_color:
-            inked = word.inked[shown]
-            part[inked] = self._palette.colors[word.indices[shown][inked]]
+            part[inked] = self._palette.colors[indices[inked]]
         else:
-            np.copyto(part, word.indices[shown], where=word.inked[shown])
+            np.copyto(part, indices, where=inked)
 
     def paste(
         self, picture: Painted | Pixels, x: int, y: int, *, scale: tuple[int, int] = (1, 1), framed: bool = False

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,8 @@ class Palette:
 
     def __init__(self, first: Sequence[Rgb]) -> None:
         self._places = {_number(color): index for index, color in enumerate(first)}
+        self._first = len(first)
+        self._tables: dict[bytes, Indices] = {}
 
     @property
     def colors(self) -> Pixels:
@@ -60,19 +64,54 @@ class Palette:
         lengths = np.diff(begins, append=packed.size)
         return np.repeat(found, lengths).reshape(colors.shape[:-1])
 
+    def whole(self, table: Pixels) -> Indices | None:
+        """The index of each row of a table, (n, 3), used or not; None where there is no room for all of them."""
+        key = table.tobytes()
+        if key not in self._tables:
+            found = self._indices(_numbers(key))
+            if found is None:
+                return None
+            self._tables[key] = found
+        return self._tables[key]
+
+    def keep(self, indices: npt.NDArray[np.integer]) -> Indices:
+        """Forgets all colours but those that it started with and those of some indices, ascending; their new indices.
+
+        Returns:
+            uint8, of as many as there were: what takes the place of each index.
+        """
+        colors = list(self._places)
+        moved = np.zeros(len(colors), np.uint8)
+        kept = np.union1d(np.arange(self._first), indices)
+        moved[kept] = np.arange(len(kept))
+        self._places = {colors[index]: place for place, index in enumerate(kept.tolist())}
+        self._tables.clear()
+        return moved
+
     def _indices(self, colors: list[int]) -> Indices | None:
         places = self._places
         new = dict.fromkeys([color for color in colors if color not in places])
         if len(places) + len(new) > MOST_COLORS:
             return None
-        for color in new:
-            places[color] = len(places)
+        places.update(zip(new, count(len(places)), strict=False))
         return np.frombuffer(bytes(map(places.__getitem__, colors)), np.uint8)
+
+
+def used(indices: Indices) -> npt.NDArray[np.intp]:
+    """Which indices there are, ascending, in an array of two dimensions."""
+    return np.flatnonzero(Image.fromarray(np.ascontiguousarray(indices)).histogram())
 
 
 def _number(color: Rgb) -> int:
     """Red, green and blue in one number of 24 bits."""
     return color[0] << 16 | color[1] << 8 | color[2]
+
+
+@lru_cache(maxsize=16)
+def _numbers(table: bytes) -> list[int]:
+    """The number of each colour of a table."""
+    numbers: list[int] = _packed(np.frombuffer(table, np.uint8).reshape(-1, 3)).tolist()
+    return numbers
 
 
 def _packed(colors: Pixels) -> npt.NDArray[np.uint32]:
