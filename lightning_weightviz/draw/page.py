@@ -25,6 +25,8 @@ INK: Rgb = (32, 33, 36)
 GREY: Rgb = (88, 91, 96)
 LINE: Rgb = (206, 208, 212)
 
+Counts = npt.NDArray[np.integer]
+"""How often each row of a picture is repeated."""
 Fact = tuple[str, Rgb | None]
 """A short text and the colour that it explains, if any."""
 
@@ -233,7 +235,13 @@ class Page:
             np.copyto(part, indices, where=inked)
 
     def paste(
-        self, picture: Painted | Pixels, x: int, y: int, *, scale: tuple[int, int] = (1, 1), framed: bool = False
+        self,
+        picture: Painted | Pixels,
+        x: int,
+        y: int,
+        *,
+        scale: tuple[int | Counts, int] = (1, 1),
+        framed: bool = False,
     ) -> None:
         """Puts a picture with its upper left corner at (x, y); a frame goes around it, outside.
 
@@ -241,22 +249,25 @@ class Page:
             picture: (height, width).
             x: From the left.
             y: From the top.
-            scale: How often each pixel is repeated down and across, so that a cell stays a cell.
+            scale: How often each pixel is repeated down and across, so that a cell stays a cell; down each row may be
+                as often as it likes.
             framed: Whether there is a frame.
         """
         cells = self._cells(picture)
-        height, width = cells.shape[0] * scale[0], cells.shape[1] * scale[1]
+        down, across = scale
+        height = int(down.sum()) if isinstance(down, np.ndarray) else len(cells) * down
+        width = cells.shape[1] * across
         self._reach(y + height + 1)
         if framed:
             self.rectangle((x - 1, y - 1, x + width, y + height), LINE)
         part, shown = self._part(x, y, height, width)
-        wide = cells if scale[1] == 1 else np.repeat(cells, scale[1], axis=1)
-        if part.shape[0] == height:
+        wide = cells if across == 1 else np.repeat(cells, across, axis=1)
+        if part.shape[0] == height and not isinstance(down, np.ndarray):
             # Each row goes where it is repeated at once: as large a picture on the way would be in new memory.
-            rows = part.reshape(cells.shape[0], scale[0], *part.shape[1:])
+            rows = part.reshape(len(cells), down, *part.shape[1:])
             rows[...] = wide[:, None, shown[1]]
         else:
-            part[...] = np.repeat(wide, scale[0], axis=0)[shown]
+            part[...] = np.repeat(wide, down, axis=0)[shown]
 
     def line(self, points: list[tuple[float, float]], *, color: Rgb = LINE, width: int = 1) -> None:
         """A line through points."""
