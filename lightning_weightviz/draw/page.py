@@ -44,7 +44,7 @@ _BEFORE = {"l": 0.0, "m": 0.5, "r": 1.0}
 """How much of a text is before its anchor."""
 _INKS = {INK: 1, GREY: 1 + SHADES}
 """Where the shades of each ink begin in `_FIRST`."""
-_FIRST: list[Rgb] = [PAPER, *_shades(INK), *_shades(GREY), LINE]
+_FIRST: tuple[Rgb, ...] = (PAPER, *_shades(INK), *_shades(GREY), LINE)
 """The colours that each page's palette starts with: the paper, then those of texts."""
 
 

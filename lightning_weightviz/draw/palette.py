@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 from itertools import count
 from typing import Any
@@ -24,9 +23,9 @@ class Palette:
         first: The colours that it starts with, no two alike.
     """
 
-    def __init__(self, first: Sequence[Rgb]) -> None:
-        self._places = {_number(color): index for index, color in enumerate(first)}
-        self._first = len(first)
+    def __init__(self, first: tuple[Rgb, ...]) -> None:
+        self._first = first
+        self._places = dict(_started(first))
         self._tables: dict[bytes, Indices] = {}
 
     @property
@@ -46,7 +45,7 @@ class Palette:
     def find(self, colors: Pixels) -> Indices | None:
         """The index of each colour, (…), of uint8, (…, 3); None where there is no room for so many new ones."""
         if colors.size <= 3 * MOST_COLORS:
-            found = self._indices(_packed(colors).ravel().tolist())
+            found = _taken_in(self._places, _packed(colors).ravel().tolist())
             return None if found is None else found.reshape(colors.shape[:-1])
         # Counting stops at the 257th colour, so a picture in full colour pays little for the question.
         picture = Image.fromarray(np.ascontiguousarray(colors).reshape(1, -1, 3))
@@ -54,7 +53,7 @@ class Palette:
         if counts is None:
             return None
         distinct = sorted(_number(color) for _, color in counts)
-        indices = self._indices(distinct)
+        indices = _taken_in(self._places, distinct)
         if indices is None:
             return None
         # Neighbours are mostly alike: of each run one is looked up. The bytes are blue, green, red and 0.
@@ -68,7 +67,12 @@ class Palette:
         """The index of each row of a table, (n, 3), used or not; None where there is no room for all of them."""
         key = table.tobytes()
         if key not in self._tables:
-            found = self._indices(_numbers(key))
+            if len(self._places) == len(self._first):
+                # So begin most pages.
+                places, found = _started_with(self._first, key)
+                self._places = dict(places)
+            else:
+                found = _taken_in(self._places, _numbers(key))
             if found is None:
                 return None
             self._tables[key] = found
@@ -82,19 +86,33 @@ class Palette:
         """
         colors = list(self._places)
         moved = np.zeros(len(colors), np.uint8)
-        kept = np.union1d(np.arange(self._first), indices)
+        kept = np.union1d(np.arange(len(self._first)), indices)
         moved[kept] = np.arange(len(kept))
         self._places = {colors[index]: place for place, index in enumerate(kept.tolist())}
         self._tables.clear()
         return moved
 
-    def _indices(self, colors: list[int]) -> Indices | None:
-        places = self._places
-        new = dict.fromkeys([color for color in colors if color not in places])
-        if len(places) + len(new) > MOST_COLORS:
-            return None
-        places.update(zip(new, count(len(places)), strict=False))
-        return np.frombuffer(bytes(map(places.__getitem__, colors)), np.uint8)
+
+def _taken_in(places: dict[int, int], colors: list[int]) -> Indices | None:
+    """The places of colours, new ones behind the others; None where there is no room for so many."""
+    new = dict.fromkeys([color for color in colors if color not in places])
+    if len(places) + len(new) > MOST_COLORS:
+        return None
+    places.update(zip(new, count(len(places)), strict=False))
+    return np.frombuffer(bytes(map(places.__getitem__, colors)), np.uint8)
+
+
+@lru_cache(maxsize=4)
+def _started(first: tuple[Rgb, ...]) -> dict[int, int]:
+    """The places of the colours that a palette starts with; not to be changed."""
+    return {_number(color): index for index, color in enumerate(first)}
+
+
+@lru_cache(maxsize=16)
+def _started_with(first: tuple[Rgb, ...], table: bytes) -> tuple[dict[int, int], Indices | None]:
+    """The same with a table behind them, and the index of each of its rows; not to be changed."""
+    places = dict(_started(first))
+    return places, _taken_in(places, _numbers(table))
 
 
 def used(indices: Indices) -> npt.NDArray[np.intp]:

@@ -38,6 +38,7 @@ def no_shortcuts() -> Iterator[None]:
     """Full colours, words as Pillow sets them, each anew and in whole lines, new paper, and zlib."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(palette, "MOST_COLORS", len(page._FIRST))
+        patch.setattr(palette, "_started_with", palette._started_with.__wrapped__)
         patch.setattr(lettering, "NUMERIC", frozenset())
         patch.setattr(page, "line", lettering.line.__wrapped__)
         patch.setattr(page, "BETWEEN", "\0")
