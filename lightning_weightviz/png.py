@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import zlib
 
 import numpy as np
 import numpy.typing as npt
@@ -83,4 +82,4 @@ def _filtered(rows: npt.NDArray[np.uint8], kind: int) -> bytes:
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
     """Length, kind and content, and the checksum of the last two."""
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", deflate.crc32(data, deflate.crc32(kind)))

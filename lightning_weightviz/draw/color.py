@@ -6,13 +6,12 @@ A table leaves room for the page's few other colours within the 256 of a PNG pal
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib import colormaps
-from PIL import Image
 
 Pixels = npt.NDArray[np.uint8]
 Rgb = tuple[int, int, int]
@@ -76,11 +75,6 @@ class Painted:
     def pixels(self) -> Pixels:
         """uint8, ``rows.shape + (3,)``, RGB."""
         return self.table.take(self.rows, axis=0)
-
-    @cached_property
-    def used(self) -> npt.NDArray[np.intp]:
-        """Which rows of the table there are, ascending, of a picture of two dimensions."""
-        return np.flatnonzero(Image.fromarray(np.ascontiguousarray(self.rows)).histogram())
 
     def mark(self, where: npt.NDArray[np.bool_], color: Rgb) -> Painted:
         """The same with one more colour in some places."""

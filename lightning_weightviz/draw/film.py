@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from lightning_weightviz.draw.geometry import Box
 from lightning_weightviz.draw.matrix import cell_size
 from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, Page
 from lightning_weightviz.draw.text import BODY, SMALL
-from lightning_weightviz.draw.tiles import TileLayout, paint_tiles, plan_sheet
+from lightning_weightviz.draw.tiles import TileLayout, plan_sheet, put_tiles
 
 BETWEEN_TILES = 18
 LOWEST, TALLEST_TILE, SINGLE = 90, 220, 48
@@ -84,7 +84,7 @@ def draw_film(page: Page, tiles: Sequence[Tile], limit: float, colormap: str, wo
             pixels = paint_signed(tile.values, limit, colormap)
             page.paste(pixels, left, top + caption, scale=factor, framed=True)
         else:
-            page.paste(paint_tiles(tile.values, limit, colormap, sheet), left, top + caption)
+            put_tiles(page, tile.values, limit, colormap, replace(sheet, left=left, top=top + caption))
     used = len(tiles) % in_row
     left, width = MARGIN + used * pitch, CONTENT - used * pitch
     page.y = boxes[-1].bottom + BETWEEN_TILES if used == 0 else boxes[-1].top - caption + 4

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -46,10 +46,7 @@ def word(text: str, size: int, bold: bool, down: str, first: int) -> Word:
         down: Pillow's anchor: a (ascender), m, s (baseline), d.
         first: Where its ink's shades begin in the palette.
     """
-    # Numbers are new in each snapshot, digits are not: setting a word takes Pillow a third of a millisecond.
-    if len(text) > 1 and NUMERIC.issuperset(text):
-        return _composed(text, size, bold, down, first)
-    return _set(text, size, bold, down, first)
+    return _joined(_parts(text, size, bold, down, first, 0))
 
 
 @lru_cache(maxsize=2048)
@@ -81,30 +78,38 @@ def line(text: str, size: int, bold: bool, down: str, first: int, start: float) 
     placed, space = [], advance(" ", size, bold)
     for letters in text.split(" "):
         if letters:
-            placed.append((word(letters, size, bold, down, first), round(start)))
+            placed += _parts(letters, size, bold, down, first, round(start))
         start += advance(letters, size, bold) + space
     return _joined(placed)
 
 
-def _composed(text: str, size: int, bold: bool, down: str, first: int) -> Word:
-    """A word from its letters: each goes to the pixel nearest to where those before it end, as Pillow sets them."""
-    placed, pen = [], 0.0
+def _parts(text: str, size: int, bold: bool, down: str, first: int, x: int) -> list[tuple[Word, int]]:
+    """What a word at `x` is put together from: its letters, each at its place, or itself."""
+    # Numbers are new in each snapshot, digits are not: setting a word takes Pillow a third of a millisecond.
+    if len(text) == 1 or not NUMERIC.issuperset(text):
+        return [(_set(text, size, bold, down, first), x)]
+    parts, pen = [], x + 0.5
     for letter in text:
-        placed.append((_set(letter, size, bold, down, first), math.floor(pen + 0.5)))
+        # To the pixel nearest to where those before it end, as Pillow sets them.
+        parts.append((_set(letter, size, bold, down, first), math.floor(pen)))
         pen += advance(letter, size, bold)
-    return _joined(placed)
+    return parts
 
 
 def _joined(placed: list[tuple[Word, int]]) -> Word:
     """Words or letters at their places as one."""
     if not placed:
         return Word(np.zeros((0, 0), np.uint8), np.zeros((0, 0), np.bool_), 0, 0)
-    left, top = min(x + one.left for one, x in placed), min(one.top for one, _ in placed)
-    right = max(x + one.left + one.indices.shape[1] for one, x in placed)
-    bottom = max(one.top + one.indices.shape[0] for one, _ in placed)
+    if len(placed) == 1:
+        ((one, x),) = placed
+        return replace(one, left=x + one.left)
+    lefts = [x + one.left for one, x in placed]
+    left, top = min(lefts), min([one.top for one, _ in placed])
+    right = max([start + one.indices.shape[1] for start, (one, _) in zip(lefts, placed, strict=True)])
+    bottom = max([one.top + one.indices.shape[0] for one, _ in placed])
     indices = np.zeros((bottom - top, right - left), np.uint8)
-    for one, x in placed:
+    for start, (one, _) in zip(lefts, placed, strict=True):
         height, width = one.indices.shape
-        part = indices[one.top - top :, x + one.left - left :][:height, :width]
+        part = indices[one.top - top : one.top - top + height, start - left : start - left + width]
         np.maximum(part, one.indices, out=part)
     return Word(indices, indices > 0, left, top)

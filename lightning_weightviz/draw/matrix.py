@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -61,9 +62,13 @@ class MatrixLayout:
     def cell(self, row: int, column: int) -> Box:
         """The pixels of one cell."""
         vertical, horizontal = self.factor
-        gaps = row // self.block if self.block else 0
-        left, top = self.cells.left + column * horizontal, self.cells.top + row * vertical + gaps * BLOCK_GAP
+        left, top = self.cells.left + column * horizontal, self.top(row)
         return Box(left, top, left + horizontal, top + vertical)
+
+    def top(self, row: int) -> int:
+        """Of the cells of a row, in pixels from the top of the page."""
+        gaps = row // self.block if self.block else 0
+        return self.cells.top + row * self.factor[0] + gaps * BLOCK_GAP
 
 
 @dataclass(frozen=True)
@@ -183,8 +188,7 @@ def _plan(matrix: Matrix, y: int) -> _Plan:
     blocks = matrix.blocks if matrix.blocks and rows % len(matrix.blocks) == 0 else ()
     block = rows // len(blocks) if blocks else 0
     row_labels = [(block * index + (block - 1) / 2, name) for index, name in enumerate(blocks)] or matrix.row_labels
-    labels = [(row, fit(text, WIDEST_LABEL, SMALL)) for row, text in row_labels]
-    indent = round(max((text_width(text, SMALL) + 8 for _, text in labels), default=0))
+    labels, indent = _fitted(tuple(row_labels))
     # Rather than lose its labels the map takes some of the strip's width.
     if columns > room - indent + (STRIP - NARROWEST_STRIP if strips else 0):
         labels, indent = [], 0
@@ -199,6 +203,13 @@ def _plan(matrix: Matrix, y: int) -> _Plan:
     bar_left = MARGIN + matrix.width - color_bar_width(matrix.limit) if strips else cells.right + 3 * NEAR
     bar = Box(bar_left, cells.top, bar_left + BAR, cells.bottom)
     return _Plan(MatrixLayout(cells, factor, bar, block=block), labels, len(blocks or (None,)) * matrix.heads)
+
+
+@lru_cache(maxsize=16)
+def _fitted(row_labels: tuple[tuple[float, str], ...]) -> tuple[Sequence[tuple[float, str]], int]:
+    """Labels cut to their room, and what they take of the width: the same for all vectors over time."""
+    labels = [(row, fit(text, WIDEST_LABEL, SMALL)) for row, text in row_labels]
+    return labels, round(max((text_width(text, SMALL) + 8 for _, text in labels), default=0))
 
 
 def draw_matrix(page: Page, matrix: Matrix) -> MatrixLayout:
@@ -230,13 +241,13 @@ def _draw_cells(page: Page, matrix: Matrix, layout: MatrixLayout) -> None:
     rows = matrix.shape[0]
     for first in range(0, rows, layout.block or rows):
         part = painted[first : first + (layout.block or rows)]
-        page.paste(part, layout.cells.left, layout.cell(first, 0).top, scale=layout.factor, framed=True)
+        page.paste(part, layout.cells.left, layout.top(first), scale=layout.factor, framed=True)
 
 
 def _draw_row_labels(page: Page, labels: Sequence[tuple[float, str]], layout: MatrixLayout, space: int) -> None:
     """The last label, and of the others those that have room above it and below the one before."""
     cells, height = layout.cells, layout.factor[0]
-    middles = [(layout.cell(int(row), 0).top + (row % 1 + 0.5) * height, text) for row, text in labels]
+    middles = [(layout.top(int(row)) + (row % 1 + 0.5) * height, text) for row, text in labels]
     places = [(min(max(y, cells.top + 8), cells.bottom - 8), text) for y, text in middles]
     above: float = cells.top - SMALL
     for y, text in places:
@@ -249,7 +260,7 @@ def _mark_heads(page: Page, layout: MatrixLayout, rows: int, parts: int) -> None
     """Short lines at the left where one head ends and the next begins, if the cells keep them apart."""
     if parts > 1 and rows % parts == 0 and rows // parts * layout.factor[0] >= 6:
         for row in range(0, rows, rows // parts):
-            y = layout.cell(row, 0).top
+            y = layout.top(row)
             page.line([(layout.cells.left - TICK, y), (layout.cells.left - 2, y)], color=GREY)
 
 
@@ -271,7 +282,7 @@ def _draw_strips(
     block = layout.block or len(row_norms)
     for first in range(0, len(row_norms), block):
         part = bars[first : first + block]
-        page.paste(part, row_strip.left, layout.cell(first, 0).top, scale=(vertical, 1))
+        page.paste(part, row_strip.left, layout.top(first), scale=(vertical, 1))
     bars = _bars(column_norms, column_top, column_strip.height)
     upright = Painted(bars.rows[:, ::-1].T, bars.table)
     page.paste(upright, column_strip.left, column_strip.top, scale=(1, horizontal))

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from lightning_weightviz.artifacts import Raster
 from lightning_weightviz.draw.color import PAPER, Painted, Pixels, Rgb
 from lightning_weightviz.draw.lettering import SHADES, Word, line
-from lightning_weightviz.draw.palette import Indices, Palette
+from lightning_weightviz.draw.palette import Indices, Palette, used
 from lightning_weightviz.draw.text import BODY, SMALL, TITLE, broken_short, text_width
 
 WIDTH = 720
@@ -25,6 +25,8 @@ INK: Rgb = (32, 33, 36)
 GREY: Rgb = (88, 91, 96)
 LINE: Rgb = (206, 208, 212)
 
+Counts = npt.NDArray[np.integer]
+"""How often each row of a picture is repeated."""
 Fact = tuple[str, Rgb | None]
 """A short text and the colour that it explains, if any."""
 
@@ -36,9 +38,13 @@ def _shades(ink: Rgb) -> list[Rgb]:
     return list(zip(red, green, blue, strict=True))
 
 
+BETWEEN = " · "
+"""Parts of a line."""
+_BEFORE = {"l": 0.0, "m": 0.5, "r": 1.0}
+"""How much of a text is before its anchor."""
 _INKS = {INK: 1, GREY: 1 + SHADES}
 """Where the shades of each ink begin in `_FIRST`."""
-_FIRST: list[Rgb] = [PAPER, *_shades(INK), *_shades(GREY), LINE]
+_FIRST: tuple[Rgb, ...] = (PAPER, *_shades(INK), *_shades(GREY), LINE)
 """The colours that each page's palette starts with: the paper, then those of texts."""
 
 
@@ -114,11 +120,19 @@ class Page:
         """Colours, (…, 3), as the canvas takes them."""
         if not self._is_full_color:
             indices = self._palette.find(colors)
+            if indices is None:
+                self._make_room()
+                indices = self._palette.find(colors)
             if indices is not None:
                 return indices
             indices, self._canvas = self._canvas, self._palette.colors.take(self._canvas, axis=0)
             _give_back(indices)
         return colors
+
+    def _make_room(self) -> None:
+        """Takes colours of tables out of the palette that are nowhere on the canvas."""
+        moved = self._palette.keep(used(self._canvas))
+        self._canvas[...] = moved.take(self._canvas)
 
     def _mix(self, color: Rgb) -> int | npt.NDArray[np.uint8]:
         """One colour as the canvas takes it."""
@@ -126,13 +140,15 @@ class Page:
         return self._mixed(np.array(color, np.uint8)) if index is None else index
 
     def _cells(self, picture: Painted | Pixels) -> npt.NDArray[np.uint8]:
-        """A picture as the canvas takes it; of a table only the colours that are used go into the palette."""
+        """A picture as the canvas takes it; of a table that has no room the colours that are used."""
         if not isinstance(picture, Painted):
             return self._mixed(picture)
-        used = picture.used
-        mixed = self._mixed(picture.table[used])
-        lookup = np.zeros((len(picture.table), *mixed.shape[1:]), np.uint8)
-        lookup[used] = mixed
+        lookup = None if self._is_full_color else self._palette.whole(picture.table)
+        if lookup is None:
+            shown = used(picture.rows)
+            mixed = self._mixed(picture.table[shown])
+            lookup = np.zeros((len(picture.table), *mixed.shape[1:]), np.uint8)
+            lookup[shown] = mixed
         return lookup.take(picture.rows, axis=0)
 
     def header(self, name: str, what: str, line: str) -> None:
@@ -194,23 +210,38 @@ class Page:
         anchor: str = "la",
     ) -> None:
         """Text at a point; `anchor` as Pillow's: l, m, r across, a (ascender), m, s (baseline), d down."""
-        across, down = anchor[0], anchor[1]
-        x -= {"l": 0.0, "m": 0.5, "r": 1.0}[across] * text_width(text, size, bold)
-        if text:
-            start = x % 2
-            self._ink(line(text, size, bold, down, _INKS[color], start), round(x - start), round(y))
+        down = anchor[1]
+        if share := _BEFORE[anchor[0]]:
+            x -= share * text_width(text, size, bold)
+        # The parts of a line are more likely to have been on a page before than the whole.
+        parts = text.split(BETWEEN)
+        for index, part in enumerate(parts):
+            words = BETWEEN.lstrip() + part if index else part
+            if words:
+                start = x % 2
+                self._ink(line(words, size, bold, down, _INKS[color], start), round(x - start), round(y))
+            if index + 1 < len(parts):
+                x += text_width(f"{words} ", size, bold)
 
     def _ink(self, word: Word, x: int, y: int) -> None:
         """Puts a word with the left end of its anchor at (x, y)."""
-        part, shown = self._part(x + word.left, y + word.top, *word.inked.shape)
+        indices, inked = word.indices, word.inked
+        part, shown = self._part(x + word.left, y + word.top, *inked.shape)
+        if shown is not _WHOLE:
+            indices, inked = indices[shown], inked[shown]
         if self._is_full_color:
-            inked = word.inked[shown]
-            part[inked] = self._palette.colors[word.indices[shown][inked]]
+            part[inked] = self._palette.colors[indices[inked]]
         else:
-            np.copyto(part, word.indices[shown], where=word.inked[shown])
+            np.copyto(part, indices, where=inked)
 
     def paste(
-        self, picture: Painted | Pixels, x: int, y: int, *, scale: tuple[int, int] = (1, 1), framed: bool = False
+        self,
+        picture: Painted | Pixels,
+        x: int,
+        y: int,
+        *,
+        scale: tuple[int | Counts, int] = (1, 1),
+        framed: bool = False,
     ) -> None:
         """Puts a picture with its upper left corner at (x, y); a frame goes around it, outside.
 
@@ -218,22 +249,25 @@ class Page:
             picture: (height, width).
             x: From the left.
             y: From the top.
-            scale: How often each pixel is repeated down and across, so that a cell stays a cell.
+            scale: How often each pixel is repeated down and across, so that a cell stays a cell; down each row may be
+                as often as it likes.
             framed: Whether there is a frame.
         """
         cells = self._cells(picture)
-        height, width = cells.shape[0] * scale[0], cells.shape[1] * scale[1]
+        down, across = scale
+        height = int(down.sum()) if isinstance(down, np.ndarray) else len(cells) * down
+        width = cells.shape[1] * across
         self._reach(y + height + 1)
         if framed:
             self.rectangle((x - 1, y - 1, x + width, y + height), LINE)
         part, shown = self._part(x, y, height, width)
-        wide = cells if scale[1] == 1 else np.repeat(cells, scale[1], axis=1)
-        if part.shape[0] == height:
+        wide = cells if across == 1 else np.repeat(cells, across, axis=1)
+        if part.shape[0] == height and not isinstance(down, np.ndarray):
             # Each row goes where it is repeated at once: as large a picture on the way would be in new memory.
-            rows = part.reshape(cells.shape[0], scale[0], *part.shape[1:])
+            rows = part.reshape(len(cells), down, *part.shape[1:])
             rows[...] = wide[:, None, shown[1]]
         else:
-            part[...] = np.repeat(wide, scale[0], axis=0)[shown]
+            part[...] = np.repeat(wide, down, axis=0)[shown]
 
     def line(self, points: list[tuple[float, float]], *, color: Rgb = LINE, width: int = 1) -> None:
         """A line through points."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import lru_cache
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,10 @@ class Palette:
         first: The colours that it starts with, no two alike.
     """
 
-    def __init__(self, first: Sequence[Rgb]) -> None:
-        self._places = {_number(color): index for index, color in enumerate(first)}
+    def __init__(self, first: tuple[Rgb, ...]) -> None:
+        self._first = first
+        self._places = dict(_started(first))
+        self._tables: dict[bytes, Indices] = {}
 
     @property
     def colors(self) -> Pixels:
@@ -42,7 +45,7 @@ class Palette:
     def find(self, colors: Pixels) -> Indices | None:
         """The index of each colour, (…), of uint8, (…, 3); None where there is no room for so many new ones."""
         if colors.size <= 3 * MOST_COLORS:
-            found = self._indices(_packed(colors).ravel().tolist())
+            found = _taken_in(self._places, _packed(colors).ravel().tolist())
             return None if found is None else found.reshape(colors.shape[:-1])
         # Counting stops at the 257th colour, so a picture in full colour pays little for the question.
         picture = Image.fromarray(np.ascontiguousarray(colors).reshape(1, -1, 3))
@@ -50,7 +53,7 @@ class Palette:
         if counts is None:
             return None
         distinct = sorted(_number(color) for _, color in counts)
-        indices = self._indices(distinct)
+        indices = _taken_in(self._places, distinct)
         if indices is None:
             return None
         # Neighbours are mostly alike: of each run one is looked up. The bytes are blue, green, red and 0.
@@ -60,19 +63,73 @@ class Palette:
         lengths = np.diff(begins, append=packed.size)
         return np.repeat(found, lengths).reshape(colors.shape[:-1])
 
-    def _indices(self, colors: list[int]) -> Indices | None:
-        places = self._places
-        new = dict.fromkeys([color for color in colors if color not in places])
-        if len(places) + len(new) > MOST_COLORS:
-            return None
-        for color in new:
-            places[color] = len(places)
-        return np.frombuffer(bytes(map(places.__getitem__, colors)), np.uint8)
+    def whole(self, table: Pixels) -> Indices | None:
+        """The index of each row of a table, (n, 3), used or not; None where there is no room for all of them."""
+        key = table.tobytes()
+        if key not in self._tables:
+            if len(self._places) == len(self._first):
+                # So begin most pages.
+                places, found = _started_with(self._first, key)
+                self._places = dict(places)
+            else:
+                found = _taken_in(self._places, _numbers(key))
+            if found is None:
+                return None
+            self._tables[key] = found
+        return self._tables[key]
+
+    def keep(self, indices: npt.NDArray[np.integer]) -> Indices:
+        """Forgets all colours but those that it started with and those of some indices, ascending; their new indices.
+
+        Returns:
+            uint8, of as many as there were: what takes the place of each index.
+        """
+        colors = list(self._places)
+        moved = np.zeros(len(colors), np.uint8)
+        kept = np.union1d(np.arange(len(self._first)), indices)
+        moved[kept] = np.arange(len(kept))
+        self._places = {colors[index]: place for place, index in enumerate(kept.tolist())}
+        self._tables.clear()
+        return moved
+
+
+def _taken_in(places: dict[int, int], colors: list[int]) -> Indices | None:
+    """The places of colours, new ones behind the others; None where there is no room for so many."""
+    new = dict.fromkeys([color for color in colors if color not in places])
+    if len(places) + len(new) > MOST_COLORS:
+        return None
+    places.update(zip(new, count(len(places)), strict=False))
+    return np.frombuffer(bytes(map(places.__getitem__, colors)), np.uint8)
+
+
+@lru_cache(maxsize=4)
+def _started(first: tuple[Rgb, ...]) -> dict[int, int]:
+    """The places of the colours that a palette starts with; not to be changed."""
+    return {_number(color): index for index, color in enumerate(first)}
+
+
+@lru_cache(maxsize=16)
+def _started_with(first: tuple[Rgb, ...], table: bytes) -> tuple[dict[int, int], Indices | None]:
+    """The same with a table behind them, and the index of each of its rows; not to be changed."""
+    places = dict(_started(first))
+    return places, _taken_in(places, _numbers(table))
+
+
+def used(indices: Indices) -> npt.NDArray[np.intp]:
+    """Which indices there are, ascending, in an array of two dimensions."""
+    return np.flatnonzero(Image.fromarray(np.ascontiguousarray(indices)).histogram())
 
 
 def _number(color: Rgb) -> int:
     """Red, green and blue in one number of 24 bits."""
     return color[0] << 16 | color[1] << 8 | color[2]
+
+
+@lru_cache(maxsize=16)
+def _numbers(table: bytes) -> list[int]:
+    """The number of each colour of a table."""
+    numbers: list[int] = _packed(np.frombuffer(table, np.uint8).reshape(-1, 3)).tolist()
+    return numbers
 
 
 def _packed(colors: Pixels) -> npt.NDArray[np.uint32]:

@@ -141,8 +141,11 @@ def _cut(words: Sequence[str], count: int) -> str:
 @lru_cache(maxsize=512)
 def broken(text: str, width: float, size: int = BODY, bold: bool = False, behind: str = " ") -> tuple[str, ...]:
     """`text` in lines of at most `width` pixels, broken behind one of the characters in `behind`, else anywhere."""
+    text = _within_reach(text)
+    if text_width(text.rstrip(), size, bold) <= width:
+        return (text.rstrip(),)
     lines = [""]
-    for word in re.findall(f"[^{behind}]*[{behind}]?", _within_reach(text)):
+    for word in re.findall(f"[^{behind}]*[{behind}]?", text):
         if text_width((lines[-1] + word).rstrip(), size, bold) > width and lines[-1]:
             lines.append("")
         while text_width(word.rstrip(), size, bold) > width:

@@ -12,7 +12,7 @@ from lightning_weightviz.draw.color_bar import BAR, NEAR, color_bar_width, draw_
 from lightning_weightviz.draw.dead import DEAD, dead_filters
 from lightning_weightviz.draw.geometry import Box
 from lightning_weightviz.draw.number import number
-from lightning_weightviz.draw.page import CONTENT, MARGIN, Page
+from lightning_weightviz.draw.page import CONTENT, MARGIN, Counts, Page
 from lightning_weightviz.draw.text import SMALL
 
 TALLEST_GRID, TALLEST_SHEET = 520, 760
@@ -55,10 +55,20 @@ class TileLayout:
         return self.kernel[0] * self.factor + 2 * EDGE, self.kernel[1] * self.factor + 2 * EDGE
 
     @property
+    def rows(self) -> int:
+        """Tiles one upon another."""
+        return -(-self.shown // self.columns)
+
+    @property
+    def down(self) -> Counts:
+        """How often each row of `paint_tiles` is repeated down: an edge, each row of weights, an edge."""
+        return np.tile([EDGE, *[self.factor] * self.kernel[0], EDGE], self.rows)
+
+    @property
     def box(self) -> Box:
         """The whole grid."""
-        rows = -(-self.shown // self.columns)
-        return Box(self.left, self.top, self.left + self.columns * self.pitch[1], self.top + rows * self.pitch[0])
+        height, width = self.pitch
+        return Box(self.left, self.top, self.left + self.columns * width, self.top + self.rows * height)
 
     def cell(self, index: int, row: int, column: int) -> Box:
         """The pixels of one weight (all its channels) of one filter."""
@@ -127,7 +137,7 @@ def draw_tiles(
     beside = 0 if in_color or flat else color_bar_width(limit) + 3 * NEAR
     layout = plan_tiles(count, (height, width), MARGIN, page.y, CONTENT - beside)
     box = layout.box
-    page.paste(paint_tiles(filters, limit, colormap, layout, unmoved), box.left, box.top)
+    put_tiles(page, filters, limit, colormap, layout, unmoved)
     if not in_color and not flat:
         draw_color_bar(
             page, Box(box.right + 3 * NEAR, box.top, box.right + 3 * NEAR + BAR, box.bottom), limit, colormap
@@ -149,56 +159,60 @@ def rgb_legend(limit: float) -> str:
     return f"in each colour {number(-limit)} is dark, 0 is middle grey, {number(limit, signed=True)} is bright"
 
 
-def paint_tiles(
+def put_tiles(
+    page: Page,
     filters: npt.NDArray[np.float32],
     limit: float,
     colormap: str,
     layout: TileLayout,
     unmoved: npt.NDArray[np.bool_] | None = None,
-) -> Painted | Pixels:
-    """The grid, of the size of ``layout.box``.
+) -> None:
+    """Puts the grid on the page, at the place of its layout.
 
     Args:
+        page: To draw on.
         filters: (n, channels, height, width) with 1 or 3 channels.
         limit: R, one for all filters.
         colormap: For filters of one channel.
-        layout: From `plan_tiles`.
+        layout: From `plan_tiles` or `plan_sheet`.
         unmoved: bool, (n,): those that get an edge of their own, unless they are dead.
     """
     tiles = paint_tile(filters[: layout.shown], limit, colormap)
     edges = dead_filters(filters).astype(np.intp)
     if unmoved is not None:
         edges[unmoved & (edges == 0)] = 2
+    edges = edges[: layout.shown]
     colors = np.array([EDGE_COLOR, DEAD, UNMOVED], np.uint8)
-    if not isinstance(tiles, Painted):
-        return _grid(tiles, PAPER, colors[edges], layout)
-    count = len(tiles.table)
-    table = np.concatenate([tiles.table, np.array([PAPER], np.uint8), colors])
-    return Painted(_grid(tiles.rows, count, count + 1 + edges, layout), table)
+    grid: Painted | Pixels
+    if isinstance(tiles, Painted):
+        count = len(tiles.table)
+        table = np.concatenate([tiles.table, np.array([PAPER], np.uint8), colors])
+        grid = Painted(_grid(tiles.rows, count, count + 1 + edges, layout), table)
+    else:
+        grid = _grid(tiles, PAPER, colors[edges], layout)
+    page.paste(grid, layout.left, layout.top, scale=(layout.down, 1))
 
 
 def _grid(
     tiles: npt.NDArray[np.uint8], paper: int | Rgb, edges: npt.NDArray[np.integer], layout: TileLayout
 ) -> npt.NDArray[np.uint8]:
-    """Tiles and the edge of each, as colours or as rows of a table."""
-    height, width = layout.pitch
+    """Tiles and the edge of each, as colours or as rows of a table; each row once, to be repeated as `down` says."""
+    height, width = layout.kernel[0] + 2, layout.pitch[1]
     colors = tiles.shape[3:]
-    rows, columns = -(-len(tiles) // layout.columns), layout.columns
-    grid = np.full((rows, height, columns, width, *colors), paper, np.uint8)
-    full = len(tiles) // columns
+    grid = np.full((layout.rows, height, layout.columns, width, *colors), paper, np.uint8)
+    full = len(tiles) // layout.columns
     # Rows of tiles at once, the last one apart where it is not full.
-    for first, last, across in ((0, full, columns), (full, rows, len(tiles) % columns)):
+    for first, last, across in ((0, full, layout.columns), (full, layout.rows, len(tiles) % layout.columns)):
         if last == first:
             continue
-        some = slice(first * columns, first * columns + (last - first) * across)
+        some = slice(first * layout.columns, first * layout.columns + (last - first) * across)
         cells = grid[first:last, :, :across]
         cells[...] = edges[some].reshape(last - first, 1, across, 1, *colors)
-        wide = tiles[some].repeat(layout.factor, axis=2)
-        wide = wide.reshape(last - first, across, *wide.shape[1:]).swapaxes(1, 2)
-        inside = cells[:, EDGE : height - EDGE, :, EDGE : width - EDGE]
-        for down in range(layout.factor):
-            inside[:, down :: layout.factor] = wide
-    return grid.reshape(layout.box.height, layout.box.width, *colors)
+        inside = cells[:, 1:-1, :, EDGE : width - EDGE]
+        shown = tiles[some].reshape(last - first, across, *tiles.shape[1:]).swapaxes(1, 2)
+        for place in range(layout.factor):
+            inside[:, :, :, place :: layout.factor] = shown
+    return grid.reshape(layout.rows * height, layout.box.width, *colors)
 
 
 def paint_tile(values: npt.NDArray[np.float32], limit: float, colormap: str) -> Painted | Pixels:

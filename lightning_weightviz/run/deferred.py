@@ -29,6 +29,11 @@ class Deferred(Generic[Result]):
         self._result: Result
         self._error: Exception | None = None
 
+    @property
+    def is_done(self) -> bool:
+        """Whether the result is there, or the error."""
+        return self._work is None and not self._lock.locked()
+
     def result(self) -> Result:
         """Does the work, or gives what it gave; any thread may ask, and waits for another that asked first.
 

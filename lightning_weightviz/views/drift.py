@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from lightning_weightviz.draw.number import number, percent
 from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, Fact, Page
 from lightning_weightviz.draw.panel import BETWEEN_PANELS, TITLE_HEIGHT, Panel, PanelLayout, draw_panels
 from lightning_weightviz.draw.text import SMALL
-from lightning_weightviz.draw.tiles import TileLayout, paint_tiles, plan_sheet
+from lightning_weightviz.draw.tiles import TileLayout, plan_sheet, put_tiles
 from lightning_weightviz.memory import change_map, key_of, range_for
 from lightning_weightviz.snapshot import Measurement, Parameter, Target
 from lightning_weightviz.views import Scene, view
@@ -126,8 +126,8 @@ def _draw_sheets(
         sheet = plan_sheet(count, (kernel[0], kernel[1]), width, TALLEST_SHEET)
         left = MARGIN + index * (width + BETWEEN_PANELS)
         page.text(left, page.y, f"… {change.since} · ±{number(change.limit)}", size=SMALL, color=GREY)
-        page.paste(paint_tiles(change.values, change.limit, colormap, sheet), left, top)
-        placed = TileLayout(left, top, sheet.columns, sheet.shown, sheet.factor, sheet.kernel)
+        placed = replace(sheet, left=left, top=top)
+        put_tiles(page, change.values, change.limit, colormap, placed)
         bottom = max(bottom, placed.box.bottom)
         yield placed
     page.y = bottom + 8

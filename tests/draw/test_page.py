@@ -108,7 +108,7 @@ def test_a_page_of_few_colours_has_a_palette_and_one_of_many_loses_none(colors: 
     assert np.array_equal(drawn.pixels[:140], plain.raster().pixels[:140])
 
 
-def test_of_a_colour_table_only_what_is_used_is_in_the_palette() -> None:
+def test_of_a_colour_table_without_room_what_is_used_is_in_the_palette() -> None:
     """Two tables of a hundred steps and more would not fit one palette, what pages use of them does."""
     page = Page()
     signed = paint_signed(np.array([[-1.0, 0.0, 1.0], [np.nan, 0.0, 1.0]]), 1.0, "RdBu_r")
@@ -116,9 +116,31 @@ def test_of_a_colour_table_only_what_is_used_is_in_the_palette() -> None:
     page.paste(paint_magnitude(np.array([[0.0, 1.0]]), 1.0).mark(np.array([[True, False]]), NO_VALUE), 60, 30)
     page.y = 60
     raster = page.raster()
-    assert raster.palette is not None and len(raster.palette) == 16 + 4 + 2
+    assert raster.palette is not None and len(raster.palette) == 16 + len(signed.table) + 2
     assert np.array_equal(raster.pixels[30:34:2, 20:26:2], signed.pixels)
     assert tuple(raster.pixels[30, 60]) == NO_VALUE
+
+
+@pytest.mark.parametrize("colors", [10, 200, 235, 236])
+def test_what_is_not_used_of_a_table_makes_room(colors: int) -> None:
+    signed = paint_signed(np.array([[-1.0, 0.0, 1.0], [np.nan, 0.0, 1.0]]), 1.0, "RdBu_r")
+    some = np.arange(3 * colors, dtype=np.uint8).reshape(1, colors, 3)
+    page = Page()
+    page.header("Name", "what it is", "a line of text")
+    page.paste(signed, 20, 200, scale=(2, 2))
+    page.paste(some, 20, 210)
+    page.paste(signed, 20, 220, scale=(2, 2), framed=True)
+    page.y = 240
+    raster = page.raster()
+    # Beside the page's own 16 and the four that are used.
+    assert (raster.palette is not None) == (colors <= 256 - 16 - 4)
+    assert np.array_equal(raster.pixels[200:204:2, 20:26:2], signed.pixels)
+    assert np.array_equal(raster.pixels[220:224:2, 20:26:2], signed.pixels)
+    assert np.array_equal(raster.pixels[210:211, 20 : 20 + colors], some)
+    plain = Page()
+    plain.header("Name", "what it is", "a line of text")
+    plain.y = 190
+    assert np.array_equal(raster.pixels[:190], plain.raster().pixels[:190])
 
 
 def drawn(seed: int) -> bytes:

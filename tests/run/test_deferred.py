@@ -102,3 +102,17 @@ def test_the_work_is_let_go_when_it_is_done(fails: bool) -> None:
         assert deferred.result() == "Weights"
     gc.collect()
     assert gone() is None
+
+
+def test_it_is_done_when_the_result_or_the_error_is_there() -> None:
+    seen: list[bool] = []
+
+    def work() -> None:
+        seen.append(deferred.is_done)
+        raise ValueError("no result")
+
+    deferred = Deferred(work)
+    assert not deferred.is_done
+    with pytest.raises(ValueError, match="no result"):
+        deferred.result()
+    assert seen == [False] and deferred.is_done

@@ -35,11 +35,13 @@ def network() -> Scene:
 
 @contextmanager
 def no_shortcuts() -> Iterator[None]:
-    """Full colours, words as Pillow sets them and each anew, new paper, and zlib."""
+    """Full colours, words as Pillow sets them, each anew and in whole lines, new paper, and zlib."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(palette, "MOST_COLORS", len(page._FIRST))
+        patch.setattr(palette, "_started_with", palette._started_with.__wrapped__)
         patch.setattr(lettering, "NUMERIC", frozenset())
         patch.setattr(page, "line", lettering.line.__wrapped__)
+        patch.setattr(page, "BETWEEN", "\0")
         patch.setattr(lettering, "_set", lettering._set.__wrapped__)
         patch.setattr(page, "_give_back", lambda paper: None)
         patch.setattr(png, "deflate", zlib)

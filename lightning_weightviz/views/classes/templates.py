@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from lightning_weightviz.draw.geometry import Box
 from lightning_weightviz.draw.number import number, shape_text
 from lightning_weightviz.draw.page import CONTENT, GREY, MARGIN, WIDTH, Page
 from lightning_weightviz.draw.text import SMALL, fit, text_width
-from lightning_weightviz.draw.tiles import EDGE, TileLayout, paint_tiles, rgb_legend
+from lightning_weightviz.draw.tiles import EDGE, TileLayout, put_tiles, rgb_legend
 from lightning_weightviz.snapshot import ClassRows, farthest, pool_extreme
 from lightning_weightviz.views.support.words import plus_minus
 
@@ -63,7 +63,7 @@ def draw_templates(head: ClassRows, when: str, limit: float, colormap: str) -> T
         room = WIDTH - MARGIN - left if column == columns - 1 else pitch - 8
         name = fit(head.class_names[index], room, SMALL, bold=True)
         page.text(left, top - ROW, name, size=SMALL, bold=True)
-        page.paste(paint_tiles(tile[None], limit, colormap, layout), left, top)
+        put_tiles(page, tile[None], limit, colormap, replace(layout, left=left, top=top))
         boxes.append(Box(left + EDGE, top + EDGE, left + wide - EDGE, top + tall - EDGE))
     page.y = boxes[-1].bottom + BETWEEN_TEMPLATES
     if channels == 3:

@@ -55,7 +55,9 @@ def render(
     counting = (spent or Spent()).counting
     with quiet_pool(1, "weightviz-render") as meanwhile:
         for pairs in scene.pairs:
-            meanwhile.submit(counting()(pairs.result))
+            # A thread is not begun for what a rule has asked for already.
+            if not pairs.is_done:
+                meanwhile.submit(counting()(pairs.result))
 
         def take(artifact: Artifact) -> None:
             artifacts.append(replace(artifact, tag=prefix + artifact.tag) if prefix else artifact)

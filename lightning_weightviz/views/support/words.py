@@ -165,8 +165,9 @@ def block_text(shape: tuple[int, int], cells: tuple[int, int], things: str) -> s
 
 def clipped(drawn: npt.NDArray[np.float32], limit: float) -> Fact:
     """Share of the finite drawn cells that are beyond ±R: ``clipped 0.5%``."""
-    finite = drawn[np.isfinite(drawn)]
-    share = float((np.abs(finite) > limit).mean()) if finite.size else math.nan
+    magnitudes, finite = np.abs(drawn), np.count_nonzero(np.isfinite(drawn))
+    beyond = np.count_nonzero((magnitudes > limit) & (magnitudes < np.inf))
+    share = beyond / finite if finite else math.nan
     return f"clipped {percent(share)}", None
 
 

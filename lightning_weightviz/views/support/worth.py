@@ -78,8 +78,8 @@ def change(now: Looks, then: Looks) -> Change:
         with np.errstate(invalid="ignore", over="ignore"):
             steps = np.abs(values - before) * (STEPS / limit)
         # NaN where both are NaN, or infinities of one sign, which look the same.
-        broken = ~np.isfinite(steps)
-        if broken.any():
+        if not np.isfinite(steps).all():
+            broken = ~np.isfinite(steps)
             if not np.array_equal(values[broken], before[broken], equal_nan=True):
                 return UNKNOWN
             steps = np.where(broken, 0, steps)

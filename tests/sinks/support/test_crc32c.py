@@ -24,8 +24,12 @@ def test_it_is_tensorboards_checksum(data: bytes) -> None:
     assert masked_crc32c(data) == pywrap_tensorflow.masked_crc32c(data)
 
 
-@pytest.mark.parametrize("length", [255, 256, 257, 511, 512, 513, 8192, 65536, 65537, 100_003])
-def test_at_the_ends_of_lanes(length: int) -> None:
+# Where a long way begins, and where one, two and many stretches are moved, in each unit.
+LENGTHS = [255, 256, 257, 5685, 5686, 10_008, 10_009, 45_480, 45_481, 65_536, 80_064, 80_065, 400_003]
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_at_the_ends_of_stretches(length: int) -> None:
     data = np.random.default_rng(length).integers(0, 256, length, np.uint8).tobytes()
     assert masked_crc32c(data) == pywrap_tensorflow.masked_crc32c(data)
 
