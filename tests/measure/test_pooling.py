@@ -114,7 +114,7 @@ def test_a_picture_of_single_values_is_the_same_by_either_way(shape: tuple[int, 
     for name, found in plain.arrays.items():
         # A root of a square may be an ulp off.
         torch.testing.assert_close(found, scaled.arrays[name], rtol=2e-7 if name == "rms" else 0, atol=0)
-    assert torch.equal(plain.column_squares * 4, scaled.column_squares)
+    assert torch.equal(plain.columns.squares * 4, scaled.columns.squares)
 
 
 def test_a_large_float64_stays_finite() -> None:
