@@ -22,7 +22,7 @@ MOST_TEMPLATES = 100
 CLOSEST = 7
 """So many pairs are told."""
 MOST_AT_ONCE = 1 << 24
-"""Multiplications of which none is worth an operation."""
+"""Multiplications of which none is worth a launch."""
 
 
 def enqueue_head(source: HeadSource, number: int, packer: Packer, limit: int, place: int | None) -> EnqueuedHead:
@@ -156,8 +156,8 @@ def _gram(centre: Tensor) -> Tensor:
     # On the host sums in float32 err by 3e-7 in half the time, unless a setting allows them to err by more.
     wide = centre if looks(centre.device) and _sums_in_full() else centre.to(widest)
     count, width = wide.shape
-    if count * count * width <= MOST_AT_ONCE:
-        return (wide @ wide.T).to(widest)
+    if not looks(centre.device) and count * count * width <= MOST_AT_ONCE:
+        return wide @ wide.T
     gram = torch.empty(count, count, dtype=widest, device=centre.device)
     # It is symmetric: a quarter of the rows at a time needs five eighths of the products.
     quarter = -(-count // 4)

@@ -54,8 +54,10 @@ def picture_to_send(
         return SentPicture(done.arrays, None, done.columns)
     if values.numel() <= VALUES_SENT:
         known = values if values.dtype in (torch.float16, torch.float32, torch.float64) else widen(values)
-        finish = partial(_pool_values, limits=limits, kernel=kernel, mean=mean)
-        return SentPicture({"values": known, "scale": scale}, finish, None)
+        # In the order of memory, so that nothing is copied here, and sums are the same there.
+        turned = not known.is_contiguous() and known.T.is_contiguous()
+        finish = partial(_pool_values, turned=turned, limits=limits, kernel=kernel, mean=mean)
+        return SentPicture({"values": known.T if turned else known, "scale": scale}, finish, None)
     sums = cell_sums(values, cut_of((rows, columns), limits, values.device, kernel), scale, mean=mean)
     sent = {field.name: getattr(sums, field.name) for field in fields(sums)}
     tensors = {_SUMS + key: tensor for key, tensor in sent.items() if tensor is not None}
@@ -63,11 +65,11 @@ def picture_to_send(
     return SentPicture(tensors | {"scale": scale}, finish, Columns(sums.column_squares, sums.column_counts, rows))
 
 
-def _pool_values(arrays: Arrays, *, limits: tuple[int, int], kernel: int, mean: bool) -> Arrays:
+def _pool_values(arrays: Arrays, *, turned: bool, limits: tuple[int, int], kernel: int, mean: bool) -> Arrays:
     """From all values to the picture."""
     others = dict(arrays)
     values, scale = (torch.from_numpy(others.pop(key)) for key in ("values", "scale"))
-    return others | _arrays(pool(values, limits, scale, kernel, mean=mean).arrays)
+    return others | _arrays(pool(values.T if turned else values, limits, scale, kernel, mean=mean).arrays)
 
 
 def _pool_sums(arrays: Arrays, *, shape: tuple[int, int], limits: tuple[int, int], kernel: int) -> Arrays:

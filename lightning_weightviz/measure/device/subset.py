@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -93,20 +94,22 @@ class Subset:
     def __init__(self, sizes: Sequence[int], kept: Sequence[int], device: torch.device) -> None:
         self._sizes = sizes
         self.kept = kept
-        self.index = [
-            None if count == size else to_device(torch.from_numpy(positions(size, count)), device)
-            for size, count in zip(sizes, kept, strict=True)
-        ]
         rows = [-(-count // ROW) for count in kept]
         self._first = [0, *np.cumsum(rows, dtype=np.int64).tolist()]
-        self._padding = [
-            torch.zeros(row * ROW - count, dtype=torch.float32, device=device)
-            for row, count in zip(rows, kept, strict=True)
-        ]
+        zeros = torch.zeros(ROW, dtype=torch.float32, device=device)
+        self._padding = [zeros[: row * ROW - count] for row, count in zip(rows, kept, strict=True)]
         self._zero = torch.zeros((), dtype=accumulator(device), device=device)
         self._gatherings: dict[Hashable, Gathering] = {}
         self._owner = to_device(torch.from_numpy(np.repeat(np.arange(len(sizes)), rows)), device)
         self._device = device
+
+    @cached_property
+    def index(self) -> list[Tensor | None]:
+        """As of `Moved`, of each tensor."""
+        return [
+            None if count == size else to_device(torch.from_numpy(positions(size, count)), self._device)
+            for size, count in zip(self._sizes, self.kept, strict=True)
+        ]
 
     def gather(self, tensors: Sequence[Tensor]) -> Tensor:
         """The kept elements, float32, (rows, `ROW`); a copy."""
@@ -129,9 +132,10 @@ class Subset:
         """‖now - then‖², ‖now‖², ‖then‖² of each tensor, (tensors, 3), over elements that are finite in both."""
         wide = self._zero.dtype
         there, before = now.to(wide), torch.stack(list(thens)).to(wide)
-        squares = torch.stack([there - before, there.expand_as(before), before], 1).square_()
+        difference = (there - before).square_()
         # A difference is finite where both are.
-        rows = torch.where(squares[:, :1] < math.inf, squares, self._zero).sum(3).transpose(1, 2)
+        known, squares = difference < math.inf, (difference, there.square(), before.square())
+        rows = torch.stack([torch.where(known, one, self._zero).sum(2) for one in squares], 2)
         total = torch.zeros(len(thens), len(self._sizes), 3, dtype=wide, device=self._device)
         return total.index_add_(1, self._owner, rows).unbind()
 
