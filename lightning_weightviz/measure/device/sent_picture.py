@@ -49,15 +49,15 @@ def picture_to_send(
 ) -> SentPicture:
     """Enqueues a picture; arguments as of `pool`."""
     rows, columns = values.shape
-    if looks(values.device) or scale is None or rows + columns > SUMS_SENT:
-        done = pool(values, limits, scale, kernel, mean=mean)
-        return SentPicture(done.arrays, None, done.columns)
-    if values.numel() <= VALUES_SENT:
+    if not looks(values.device) and scale is not None and values.numel() <= VALUES_SENT:
         known = values if values.dtype in (torch.float16, torch.float32, torch.float64) else widen(values)
         # In the order of memory, so that nothing is copied here, and sums are the same there.
         turned = not known.is_contiguous() and known.T.is_contiguous()
         finish = partial(_pool_values, turned=turned, limits=limits, kernel=kernel, mean=mean)
         return SentPicture({"values": known.T if turned else known, "scale": scale}, finish, None)
+    if looks(values.device) or scale is None or rows + columns > SUMS_SENT:
+        done = pool(values, limits, scale, kernel, mean=mean)
+        return SentPicture(done.arrays, None, done.columns)
     sums = cell_sums(values, cut_of((rows, columns), limits, values.device, kernel), scale, mean=mean)
     sent = {field.name: getattr(sums, field.name) for field in fields(sums)}
     tensors = {_SUMS + key: tensor for key, tensor in sent.items() if tensor is not None}
