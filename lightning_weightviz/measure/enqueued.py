@@ -63,6 +63,10 @@ class PieceOwners:
     fans: Sequence[int]
 
 
+Finish = Callable[[Arrays], Arrays]
+"""Makes the arrays of a picture of those that arrived."""
+
+
 @dataclass(frozen=True)
 class EnqueuedGroup:
     """One measurement of the parameters of one device, under way; places are among these.
@@ -74,7 +78,7 @@ class EnqueuedGroup:
         owners: Whose the pieces are.
         matrices: Places of those whose dead units were counted, in the order of ``dead``.
         spectra: By place, what takes in the singular vectors that the host finds, one per matrix.
-        pictured: Places of those that have a picture.
+        pictured: By place of those that have a picture, what finishes it; None: it arrives finished.
     """
 
     device: torch.device
@@ -83,7 +87,7 @@ class EnqueuedGroup:
     owners: PieceOwners
     matrices: Sequence[int]
     spectra: Mapping[int, Callable[[Sequence[Ritz]], None]]
-    pictured: Sequence[int]
+    pictured: Mapping[int, Finish | None]
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,7 @@ class EnqueuedHead:
         number: Which of the heads it is.
         device: Where it is.
         place: Which parameter's picture is that of the weight too; None: it has none.
+        finish: Finishes the picture of a weight without a place; None: it arrives finished.
         compare: Compares all pairs of rows when it is called; None: they were compared, or are not to be.
     """
 
@@ -102,4 +107,5 @@ class EnqueuedHead:
     number: int
     device: torch.device
     place: int | None
+    finish: Finish | None
     compare: Callable[[], Arrays] | None

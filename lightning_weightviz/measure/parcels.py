@@ -88,7 +88,7 @@ class Parcels:
         packer.add(("head", number, "norms"), norms)
         if head.bias is not None:
             packer.add(("head", number, "bias"), widen(head.bias))
-        self._heads.append((EnqueuedHead(head, number, norms.device, place, None), packer))
+        self._heads.append((EnqueuedHead(head, number, norms.device, place, None, None), packer))
 
     def _packer(self, device: torch.device) -> Packer:
         return self._packers.setdefault(device, Packer())

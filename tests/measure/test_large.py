@@ -8,8 +8,8 @@ import torch
 
 from lightning_weightviz.measure import HeadSource, Meter
 from lightning_weightviz.measure.device import abilities, row_sums
+from lightning_weightviz.measure.device.cells import Blocks
 from lightning_weightviz.measure.device.embedding_rows import rank
-from lightning_weightviz.measure.device.pooling import Blocks
 from lightning_weightviz.measure.device.subset import Moved, positions
 from lightning_weightviz.measure.device.units import row_norms
 from lightning_weightviz.snapshot import PERCENTILES, Parameter
@@ -83,7 +83,8 @@ def test_places_of_percentiles_that_float32_rounds_up_are_within_the_values() ->
 def test_cells_of_an_axis_beyond_32_bits(length: int) -> None:
     blocks = Blocks(length, 256, torch.device("meta"))
     assert blocks.most * blocks.cells >= length > (blocks.most - 1) * blocks.cells
-    assert blocks.index(0, 256).dtype == torch.int64
+    assert blocks._bounds[-1] == length and (np.diff(blocks._bounds) > 0).all()
+    assert Blocks(1000, 7, torch.device("meta")).index.dtype == torch.int64
     kept = positions(length, 1 << 16)
     assert kept.max() < length and (np.diff(kept) > 0).all()
 

@@ -40,8 +40,8 @@ def test_a_snapshot_of_a_resnet_50_enqueues_few_operations_and_takes_little_memo
         pending.result()
         launches.append(seen.launches)
     # The first one knows no singular vectors yet, and all matrices have settled by the third.
-    assert launches[0] <= 5300
-    assert launches[2] <= 2300
+    assert launches[0] <= 3900
+    assert launches[2] <= 1320
     with LiveMemory() as memory:
         observer.take()
     # Weights, gradients and one momentum are 307 MB, and activations are gone where a snapshot is taken.
@@ -59,8 +59,7 @@ def test_more_matrices_of_the_same_shapes_cost_no_launches() -> None:
         with NoLook() as seen:
             meter.measure(tensors)
         launches.append(seen.launches)
-    # The subset is gathered from each.
-    assert launches[1] <= launches[0] + 36
+    assert launches[1] == launches[0]
 
 
 @pytest.mark.usefixtures("_stream")

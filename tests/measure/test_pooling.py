@@ -1,25 +1,33 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
 
 from lightning_weightviz.measure import Meter
-from lightning_weightviz.measure.device import abilities
+from lightning_weightviz.measure.device import abilities, sent_picture
 from lightning_weightviz.measure.device.pooling import pool
 from lightning_weightviz.snapshot import Layout, Parameter, Picture
 from tests.support import scenes
-from tests.support.oracles import numbers
+from tests.support.oracles import numbers, parameter
 
 SHAPES = [(1, 1), (3, 5), (8, 8), (16, 24), (17, 29), (9, 8), (100, 7), (7, 100), (1, 50), (31, 1)]
 
 
-@pytest.fixture(params=["host", "stream"], autouse=True)
+@pytest.fixture(params=["host", "values", "sums", "picture"], autouse=True)
 def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both ways through the code: with looks at values, and as on a device that must not be waited for."""
-    if request.param == "stream":
-        monkeypatch.setattr(abilities, "HOSTS", frozenset())
+    """All ways through the code: with looks at values, and by what a device sends that must not be waited for."""
+    if request.param != "host":
+        _sends(request.param, monkeypatch)
+
+
+def _sends(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(abilities, "HOSTS", frozenset())
+    monkeypatch.setattr(sent_picture, "VALUES_SENT", 1 << 40 if what == "values" else 0)
+    monkeypatch.setattr(sent_picture, "SUMS_SENT", 1 << 40 if what == "sums" else 0 if what == "picture" else 1 << 19)
 
 
 def pooled(tensor: torch.Tensor, limit: int = 8) -> Picture:
@@ -114,7 +122,7 @@ def test_a_picture_of_single_values_is_the_same_by_either_way(shape: tuple[int, 
     for name, found in plain.arrays.items():
         # A root of a square may be an ulp off.
         torch.testing.assert_close(found, scaled.arrays[name], rtol=2e-7 if name == "rms" else 0, atol=0)
-    assert torch.equal(plain.column_squares * 4, scaled.column_squares)
+    assert torch.equal(plain.columns.squares * 4, scaled.columns.squares)
 
 
 def test_a_large_float64_stays_finite() -> None:
@@ -237,3 +245,33 @@ def test_a_large_embedding_is_ranked_on_a_sample() -> None:
     assert picture.rank.sampled == pytest.approx(65536 / (5000 * 64))
     # Thirteen of 64 values, all of which changed alike.
     assert picture.rank.changes[0] == pytest.approx(8.0, rel=0.2)
+
+
+@pytest.mark.parametrize("kind", ["plain", "broken", "bfloat16", "transposed", "units in columns", "kernels", "vector"])
+def test_a_picture_is_the_same_whatever_is_sent_of_it(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    shape = {"kernels": (70, 30, 3, 3), "vector": (4000,)}.get(kind, (90, 70))
+    values = torch.randn(shape, generator=torch.Generator().manual_seed(5))
+    if kind == "broken":
+        values[3], values[:, 5], values[40, 40] = torch.nan, torch.inf, -torch.inf
+    values = values.bfloat16() if kind == "bfloat16" else values.T if kind == "transposed" else values
+    described = replace(parameter(values), units_axis=1 if kind == "units in columns" else 0)
+    found = []
+    for what in ("values", "sums", "picture"):
+        _sends(what, monkeypatch)
+        meter = Meter([described], image_size=16, means=True, statistics=("dead_units",))
+        found.append(meter.measure([values]).result().measurements["w"])
+    for other in found[1:]:
+        np.testing.assert_equal(other.statistics, found[0].statistics)
+        for name, one in vars(found[0].picture).items():
+            np.testing.assert_array_equal(one, getattr(other.picture, name), err_msg=name)
+
+
+def test_little_is_sent_of_a_picture_with_many_rows_or_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(abilities, "HOSTS", frozenset())
+    monkeypatch.setattr(sent_picture, "VALUES_SENT", 1 << 16)
+    monkeypatch.setattr(sent_picture, "SUMS_SENT", 1 << 19)
+    scale = torch.ones(())
+    for shape, kernel in (((50_257, 64), 1), ((1, 1 << 20), 1), ((300, 900), 9), ((256, 256), 1)):
+        sent = sent_picture.picture_to_send(torch.zeros(shape), (256, 256), scale, kernel, mean=True)
+        cells = min(shape[0], 256) * min(shape[1] // kernel, 256)
+        assert sum(one.nbytes for one in sent.tensors.values()) <= 40 * cells + 12 * min(sum(shape), 1 << 19)

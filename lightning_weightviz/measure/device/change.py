@@ -34,7 +34,7 @@ class Reference:
         """Distances from the start and from the snapshot before, which is from now on this one.
 
         Returns:
-            Two of (tensors, 3), as of `Subset.distance`.
+            Two of (tensors, 3), as of `Subset.distances`.
         """
         return self._take(self._subset.gather(tensors))
 
@@ -51,23 +51,21 @@ class Reference:
         if self._start is None:
             parts = zip(self._unknown, self._subset.split(now), strict=True)
             self._start = self._subset.join([here if known is None else known for known, here in parts])
-        from_start = self._subset.distance(now, self._start)
-        from_previous = self._subset.distance(now, self._previous)
+        from_start, from_previous = self._subset.distances(now, [self._start, self._previous])
         self._previous = now
         return from_start, from_previous
 
     def moved(self, place: int) -> Moved:
         """How tensor `place` differed from its start when `measure` was last called."""
-        now, start = self.previous[place], self.start[place]
-        assert now is not None and start is not None
+        kept = self.kept(place)
         # In float64, as the difference of two of the largest floats is none.
-        wide = accumulator(now.device)
-        return Moved(now.to(wide) - start.to(wide), self._subset.index[place])
+        wide = accumulator(kept.now.device)
+        return Moved(kept.now.to(wide) - kept.start.to(wide), kept.index)
 
     def kept(self, place: int) -> Kept:
         """Tensor `place` and its start, when `measure` was last called."""
-        now, start = self.previous[place], self.start[place]
-        assert now is not None and start is not None
+        assert self._start is not None
+        now, start = (self._subset.part(rows, place) for rows in (self._previous, self._start))
         return Kept(now, start, self._subset.index[place])
 
     @property
@@ -111,7 +109,7 @@ class StepDistances:
             before = self._before.pop(key, None)
             if before is not None:
                 _, owners = key
-                distance = self._subsets[key].distance(self._subsets[key].gather(group), before)
+                (distance,) = self._subsets[key].distances(self._subsets[key].gather(group), [before])
                 self.add(owners, distance[:, ::2])
 
     def add(self, owners: tuple[int, ...], sums: Tensor) -> None:

@@ -14,14 +14,14 @@ from lightning_weightviz.measure.device.change import Reference
 from lightning_weightviz.measure.device.embedding_rows import rank
 from lightning_weightviz.measure.device.memory_order import matrix
 from lightning_weightviz.measure.device.moments import Extremes, measure_moments
-from lightning_weightviz.measure.device.pooling import Pooled, pool
 from lightning_weightviz.measure.device.scaling import is_plain, power_above, scale_of
+from lightning_weightviz.measure.device.sent_picture import SentPicture, picture_to_send
 from lightning_weightviz.measure.device.singular_values import MOST_SENT, products_of, singular_values
 from lightning_weightviz.measure.device.spectrum import Lanczos
 from lightning_weightviz.measure.device.stacks import TOGETHER, FoundMatrices, Matrices, count_dead, measure_matrices
 from lightning_weightviz.measure.device.still_units import still_units
 from lightning_weightviz.measure.device.units import column_norms, dead_units, row_norms, unit_norms
-from lightning_weightviz.measure.enqueued import EnqueuedGroup
+from lightning_weightviz.measure.enqueued import EnqueuedGroup, Finish
 from lightning_weightviz.measure.inputs import Wanted
 from lightning_weightviz.measure.transfer import Packer
 from lightning_weightviz.measure.tridiagonal import Ritz
@@ -70,19 +70,19 @@ def enqueue(
     scales = _scales(extremes)
     dead: dict[int, Tensor] = {}
     spectra: dict[int, Callable[[Sequence[Ritz]], None]] = {}
-    pictured: list[int] = []
+    pictured: dict[int, Finish | None] = {}
     together = {} if looks(group.device) else _measure_together(group, matrices, extremes, scales)
     for place, (parameter, tensor, scale) in enumerate(zip(group.parameters, matrices, scales, strict=True)):
         if tensor.numel() == 0:
             continue
-        pooled = None
+        picture = None
         if parameter.pictured:
-            pooled = _enqueue_picture(place, tensor, scale, group, packer)
-            pictured.append(place)
+            picture = _enqueue_picture(place, tensor, scale, group, packer)
+            pictured[place] = picture.finish
         if tensor.ndim > 1:
             known, found, rows = together.get(place), extremes[place].row_norms, matrix(tensor)
             if parameter.units_axis == 1:
-                dead[place] = dead_units(*_column_units(parameter, tensor, scale, pooled), parameter.stacked)
+                dead[place] = dead_units(*_column_units(parameter, tensor, scale, picture), parameter.stacked)
             elif known is None:
                 norms, whole = row_norms(rows, scale) if found is None else (found, None)
                 dead[place], found = dead_units(norms, whole, parameter.stacked), norms
@@ -156,13 +156,14 @@ def _measure_together(
 
 
 def _column_units(
-    parameter: Parameter, tensor: Tensor, scale: Tensor | None, pooled: Pooled | None
+    parameter: Parameter, tensor: Tensor, scale: Tensor | None, picture: SentPicture | None
 ) -> tuple[Tensor, Tensor | None]:
     """Norms of the units that are columns, as of `column_norms`, from the picture where it knows them."""
     width = math.prod(tensor.shape[2:])
-    if pooled is None or parameter.stacked > 1:
+    columns = None if picture is None else picture.columns
+    if columns is None or parameter.stacked > 1:
         return column_norms(tensor.flatten(1), scale, parameter.stacked, width)
-    return unit_norms(pooled.column_squares, pooled.whole_columns, width)
+    return unit_norms(columns.squares.to(accumulator(tensor.device)), columns.whole, width)
 
 
 def _matrix_norms(norms: Tensor, matrices: int) -> Tensor:
@@ -208,15 +209,17 @@ def _enqueue_values(
             packer.add(("values", place, key), array)
 
 
-def _enqueue_picture(place: int, tensor: Tensor, scale: Tensor | None, group: DeviceGroup, packer: Packer) -> Pooled:
+def _enqueue_picture(
+    place: int, tensor: Tensor, scale: Tensor | None, group: DeviceGroup, packer: Packer
+) -> SentPicture:
     parameter, size = group.parameters[place], group.image_size
     flat = tensor.reshape(1, -1) if tensor.ndim < 2 else tensor.flatten(1)
     cells = parameter.cells(size, size)
     mean = group.wanted.means and (parameter.kernel > 1 or cells != parameter.map_shape)
-    pooled = pool(flat, cells, scale, parameter.kernel, mean=mean)
-    for key, values in pooled.arrays.items():
+    picture = picture_to_send(flat, cells, scale, parameter.kernel, mean=mean)
+    for key, values in picture.tensors.items():
         packer.add(("picture", place, key), values)
     if parameter.layout == "filters":
         shape = parameter.filters_shape
         packer.add(("picture", place, "filters"), tensor[: shape[0]].reshape(shape).to(torch.float32))
-    return pooled
+    return picture

@@ -40,7 +40,7 @@ def is_plain(values: Tensor) -> bool:
 def scale_of(values: Tensor) -> Tensor:
     """`power_above` of the largest finite magnitude, 0-d, for a tensor of at least one element."""
     wide = widen(values)
-    return power_above(torch.where(wide.isfinite(), wide, 0.0).abs().amax())
+    return power_above(wide.nan_to_num(0, 0, 0).abs().amax())
 
 
 def power_above(magnitude: Tensor) -> Tensor:

@@ -235,7 +235,7 @@ class SpreadMeasurement:
         for rank_key, array in self._ranks():
             packer.add(rank_key, array)
         spectra = dict(self._spectra(packer))
-        pictured = [picture.place for picture in self._pictures]
+        pictured = dict.fromkeys(picture.place for picture in self._pictures)
         return EnqueuedGroup(group.device, group.indices, group.parameters, owners, group.matrices, spectra, pictured)
 
     def _numbers(self, place: int) -> Tensor:

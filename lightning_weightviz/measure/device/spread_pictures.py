@@ -8,15 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lightning_weightviz.measure.device.pooling import (
-    CellSums,
-    Cut,
-    cell_extremes,
-    cell_sums,
-    cut_of,
-    members,
-    pooled,
-)
+from lightning_weightviz.measure.device.cell_sums import CellSums, cell_extremes, cell_sums
+from lightning_weightviz.measure.device.cells import Cut, cut_of
+from lightning_weightviz.measure.device.pooling import members, pooled
 from lightning_weightviz.measure.device.spread_sums import both_ways, from_both_ways
 from lightning_weightviz.measure.parts import Part
 from lightning_weightviz.measure.rounds import Sheet
@@ -77,7 +71,7 @@ class SpreadPicture:
         for part in parts:
             cut = self._cut(part)
             sums = cell_sums(part.values, cut, scale, mean=self._has_means)
-            assert sums.column_counts is not None
+            assert sums.finite is not None and sums.column_counts is not None
             columns = slice(*part.columns)
             _cells_of(sheet["squares", self.place], cut).add_(sums.squares)
             _cells_of(sheet["finite", self.place], cut).add_(sums.finite)
@@ -94,16 +88,18 @@ class SpreadPicture:
         place, kernels = self.place, self.parameter.kernel > 1
         matrix = rows, _ = self.parameter.matrix_shape
         cut = cut_of(matrix, self._cells, scale.device, self.parameter.kernel)
-        squares = members(sums["rows", place], cut.rows)
+        extreme = from_both_ways(extremes["extreme", place])
+        farthest = from_both_ways(extremes["kernel_sums", place]) * scale if kernels else None
         whole = CellSums(
-            extreme=from_both_ways(extremes["extreme", place]),
+            highest=extreme,
+            lowest=extreme,
             squares=sums["squares", place],
             finite=sums["finite", place],
-            row_squares=squares,
-            whole_rows=squares.isfinite(),
+            row_squares=members(sums["rows", place], cut.rows),
             column_squares=sums["columns", place],
             column_counts=sums["column_counts", place],
-            kernel_sums=from_both_ways(extremes["kernel_sums", place]) * scale if kernels else None,
+            kernel_highest=farthest,
+            kernel_lowest=farthest,
             totals=sums["totals", place] if self._has_means else None,
         )
         arrays = pooled(whole, cut, scale, rows).arrays

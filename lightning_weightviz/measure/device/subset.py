@@ -7,15 +7,18 @@ no storage. With k of n elements, a ratio of norms has a relative standard error
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lightning_weightviz.measure.device.abilities import accumulator
+from lightning_weightviz.measure.device.abilities import accumulator, looks
+from lightning_weightviz.measure.device.gathering import Gathering, take
 from lightning_weightviz.measure.lane import to_device
 from lightning_weightviz.measure.parts import Part, Spread
 from lightning_weightviz.snapshot import Parameter
@@ -91,48 +94,59 @@ class Subset:
     def __init__(self, sizes: Sequence[int], kept: Sequence[int], device: torch.device) -> None:
         self._sizes = sizes
         self.kept = kept
-        self.index = [
-            None if count == size else to_device(torch.from_numpy(positions(size, count)), device)
-            for size, count in zip(sizes, kept, strict=True)
-        ]
         rows = [-(-count // ROW) for count in kept]
-        self._padding = [
-            torch.zeros(row * ROW - count, dtype=torch.float32, device=device)
-            for row, count in zip(rows, kept, strict=True)
-        ]
+        self._first = [0, *np.cumsum(rows, dtype=np.int64).tolist()]
+        zeros = torch.zeros(ROW, dtype=torch.float32, device=device)
+        self._padding = [zeros[: row * ROW - count] for row, count in zip(rows, kept, strict=True)]
+        self._zero = torch.zeros((), dtype=accumulator(device), device=device)
+        self._gatherings: dict[Hashable, Gathering] = {}
         self._owner = to_device(torch.from_numpy(np.repeat(np.arange(len(sizes)), rows)), device)
         self._device = device
 
+    @cached_property
+    def index(self) -> list[Tensor | None]:
+        """As of `Moved`, of each tensor."""
+        return [
+            None if count == size else to_device(torch.from_numpy(positions(size, count)), self._device)
+            for size, count in zip(self._sizes, self.kept, strict=True)
+        ]
+
     def gather(self, tensors: Sequence[Tensor]) -> Tensor:
         """The kept elements, float32, (rows, `ROW`); a copy."""
+        if not looks(self._device):
+            return self._gathering(tensors)(tensors).view(-1, ROW)
         parts: list[Tensor] = []
         for tensor, index, padding in zip(tensors, self.index, self._padding, strict=True):
-            values = tensor.reshape(-1) if index is None else _take(tensor, index)
+            values = tensor.reshape(-1) if index is None else take(tensor, index)
             parts += [values.to(torch.float32), padding]
         return torch.cat(parts).view(-1, ROW)
 
-    def sums(self, columns: Sequence[Tensor]) -> Tensor:
-        """Sums over each tensor's elements, (tensors, len(columns)), of arrays of (rows, `ROW`)."""
-        rows = torch.stack([column.sum(1) for column in columns], 1)
-        total = torch.zeros(len(self._sizes), len(columns), dtype=rows.dtype, device=self._device)
-        return total.index_add_(0, self._owner, rows)
+    def _gathering(self, tensors: Sequence[Tensor]) -> Gathering:
+        kinds = tuple((tensor.dtype, tensor.is_contiguous()) for tensor in tensors)
+        if kinds not in self._gatherings:
+            places = [positions(*pair) for pair in zip(self._sizes, self.kept, strict=True)]
+            self._gatherings = {kinds: Gathering(tensors, places, [len(padding) for padding in self._padding])}
+        return self._gatherings[kinds]
 
-    def distance(self, now: Tensor, then: Tensor) -> Tensor:
+    def distances(self, now: Tensor, thens: Sequence[Tensor]) -> Sequence[Tensor]:
         """‖now - then‖², ‖now‖², ‖then‖² of each tensor, (tensors, 3), over elements that are finite in both."""
-        both = now.isfinite() & then.isfinite()
-        wide = accumulator(self._device)
-        a = torch.where(both, now, 0.0).to(wide)
-        b = torch.where(both, then, 0.0).to(wide)
-        return self.sums([(a - b).square(), a.square(), b.square()])
+        wide = self._zero.dtype
+        there, before = now.to(wide), torch.stack(list(thens)).to(wide)
+        difference = (there - before).square_()
+        # A difference is finite where both are.
+        known, squares = difference < math.inf, (difference, there.square(), before.square())
+        rows = torch.stack([torch.where(known, one, self._zero).sum(2) for one in squares], 2)
+        total = torch.zeros(len(thens), len(self._sizes), 3, dtype=wide, device=self._device)
+        return total.index_add_(1, self._owner, rows).unbind()
 
     def split(self, rows: Tensor) -> list[Tensor]:
         """Each tensor's kept elements, from what `gather` returned."""
-        flat = rows.reshape(-1)
-        result, offset = [], 0
-        for count, padding in zip(self.kept, self._padding, strict=True):
-            result.append(flat[offset : offset + count])
-            offset += count + len(padding)
-        return result
+        return [self.part(rows, place) for place in range(len(self.kept))]
+
+    def part(self, rows: Tensor, place: int) -> Tensor:
+        """The kept elements of one tensor, from what `gather` returned."""
+        first = self._first[place] * ROW
+        return rows.view(-1)[first : first + self.kept[place]]
 
     def join(self, parts: Sequence[Tensor | None]) -> Tensor:
         """The inverse of `split`: NaN, which counts as not known, where a part is None."""
@@ -148,13 +162,6 @@ def _at(values: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """Elements of a matrix, (k,), of any dtype."""
     # Not every type of eight bits can be indexed, but bytes can.
     return values[rows, columns] if values.itemsize > 1 else values.view(torch.uint8)[rows, columns].view(values.dtype)
-
-
-def _take(tensor: Tensor, index: Tensor) -> Tensor:
-    """Elements by their place in the flattened tensor, of any dtype and layout."""
-    if tensor.element_size() == 1:  # torch.take knows no float8
-        return torch.take(tensor.view(torch.uint8), index).view(tensor.dtype)
-    return torch.take(tensor, index)
 
 
 class SpreadSubset:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -30,7 +31,8 @@ def classes_of(
     if enqueued.place is None:
         mark = "picture."
         drawn = {key.removeprefix(mark): values for key, values in mine.items() if key.startswith(mark)}
-        picture = picture_of(Parameter(source.name, "head", "", tuple(source.weight.shape), "", "matrix"), drawn)
+        parameter = Parameter(source.name, "head", "", tuple(source.weight.shape), "", "matrix")
+        picture = picture_of(parameter, drawn, enqueued.finish)
     else:
         picture = pictures[enqueued.place]
 
@@ -43,12 +45,13 @@ def classes_of(
 def rows_of(source: HeadSource, arrays: Arrays, picture: Picture) -> ClassRows:
     """The classes one by one."""
     count, width = source.weight.shape
+    norms = arrays["norms"].astype(np.float64) / float(arrays.get("scale", 1.0))
     return ClassRows(
         name=source.name,
         class_names=source.class_names,
         width=width,
         picture=picture,
-        norms=np.where(broken_rows(picture, count), np.nan, arrays["norms"].astype(np.float64)),
+        norms=np.where(broken_rows(picture, count), np.nan, norms),
         bias=arrays["bias"].astype(np.float64) if "bias" in arrays else None,
         templates=arrays["templates"].astype(np.float32) if "templates" in arrays else None,
         template_path=tuple(name for name, _ in source.chain) if "templates" in arrays else (),
@@ -67,15 +70,11 @@ def broken_rows(picture: Picture, count: int) -> npt.NDArray[np.bool_]:
 
 def pairs_of(source: HeadSource, arrays: Arrays, picture: Picture) -> ClassPairs | None:
     """The classes compared; None where they were not. Of one that is not finite nothing is known."""
-    if "pairs" not in arrays:
+    if "places" not in arrays:
         return None
     count, width = source.weight.shape
     broken = broken_rows(picture, count)
-    closest = tuple(
-        (int(pair) // count, int(pair) % count, float(value))
-        for pair, value in zip(arrays["pairs"], arrays["closest"], strict=True)
-        if not broken[[int(pair) // count, int(pair) % count]].any()
-    )
+    closest = tuple((*pair, value) for pair, value in _closest(arrays, count) if not broken[list(pair)].any())
     has_frame = width >= count - 1 and not source.multi_label and not broken.any()
     cosine = arrays["cosine"].astype(np.float32)
     if len(cosine) == count:
@@ -83,6 +82,15 @@ def pairs_of(source: HeadSource, arrays: Arrays, picture: Picture) -> ClassPairs
     return ClassPairs(
         cosine=cosine,
         closest=closest,
-        cosine_spread=float("nan") if broken.any() else float(arrays["spread"]),
+        cosine_spread=float("nan") if broken.any() else float(arrays["apart"]) / math.sqrt(count * (count - 1)),
         simplex_distance=float(arrays["simplex"]) if has_frame else float("nan"),
     )
+
+
+def _closest(arrays: Arrays, count: int) -> list[tuple[tuple[int, int], float]]:
+    """The pairs of classes with the largest cosines, and these, the largest first; each may have arrived twice."""
+    found: dict[tuple[int, int], float] = {}
+    for place, value in zip(arrays["places"].tolist(), arrays["closest"].tolist(), strict=True):
+        one, other = int(arrays["rows"][place // count]), place % count
+        found.setdefault((min(one, other), max(one, other)), value)
+    return list(found.items())[: len(arrays["closest"]) // 2]

@@ -45,7 +45,8 @@ def collect(group: EnqueuedGroup, arrays: Arrays) -> tuple[Gathered, dict[int, P
         if "norms" in of_place:
             norms[place] = float(of_place["norms"][largest]) / scale
     pictures = {
-        group.indices[place]: picture_of(group.parameters[place], own["picture", place]) for place in group.pictured
+        group.indices[place]: picture_of(group.parameters[place], own["picture", place], finish)
+        for place, finish in group.pictured.items()
     }
     distribution = _distribution(group.parameters, group.owners, arrays)
     start, previous = arrays["start"].astype(np.float64), arrays["previous"].astype(np.float64)

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
+from lightning_weightviz.measure.enqueued import Finish
 from lightning_weightviz.measure.transfer import Arrays
 from lightning_weightviz.snapshot import Parameter, Picture, Rank
 
 
-def picture_of(parameter: Parameter, arrays: Arrays) -> Picture:
-    """A parameter's picture from the arrays of `pool`, with ``filters`` and those of `rank` where there are some."""
+def picture_of(parameter: Parameter, arrays: Arrays, finish: Finish | None) -> Picture:
+    """A parameter's picture from the arrays of `pool`, with ``filters`` and those of `rank` where there are some.
+
+    Args:
+        parameter: Whose.
+        arrays: What arrived of it.
+        finish: Makes those of `pool` of it; None: they are there.
+    """
+    arrays = arrays if finish is None else finish(arrays)
     arrays = {key: values if key == "changed" else values.astype(np.float32) for key, values in arrays.items()}
     rank = None
     if "ordered_norms" in arrays:
