@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from lightning_weightviz import WeightVisualizer
 from lightning_weightviz.measure import Meter
 from lightning_weightviz.measure.device import abilities
 from lightning_weightviz.measure.device.fused import launching
@@ -201,6 +203,36 @@ def test_a_snapshot_goes_on_from_the_vectors_of_torch_operators() -> None:
     for name, one in found.measurements.items():
         sigma = known.measurements[name].statistics["spectral_norm"]
         assert one.statistics["spectral_norm"] == pytest.approx(sigma, rel=1e-3)
+
+
+class Launches:
+    """Takes the place of a kernel, and counts how often it is launched."""
+
+    count = 0
+
+    def __getitem__(self, grid: tuple[int, ...]) -> Callable[..., None]:
+        Launches.count += 1
+        return lambda *arguments, **options: None
+
+
+@pytest.mark.usefixtures("_fused")
+def test_a_snapshot_of_a_resnet_50_enqueues_few_operations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    models = pytest.importorskip("torchvision.models")
+    from lightning_weightviz.measure.device.fused.kernels import lanczos, moments, products, rows
+
+    kernels = {moments: ("find_magnitudes", "find_sums"), rows: ("find_row_norms",)}
+    kernels |= {products: ("multiply", "add_parts"), lanczos: ("take_step",)}
+    for module, names in kernels.items():
+        for name in names:
+            monkeypatch.setattr(module, name, Launches())
+    with pytest.warns(UserWarning, match="more than 24 matrices"):
+        observer = WeightVisualizer(models.resnet50(), folder=tmp_path, fused=True)._observer
+    Launches.count = 0
+    with NoLook() as seen:
+        observer.take()
+    # The first one takes 32 steps of the iterations, each of which is five launches; later ones take 8.
+    assert seen.launches <= 520
+    assert 100 <= Launches.count <= 170
 
 
 @pytest.mark.parametrize("device", ["mps", "xpu"])
