@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -15,28 +14,13 @@ import pytest
 from lightning_weightviz.page.data import PageData
 from lightning_weightviz.page.document import document
 from tests.page import samples
-from tests.page.reading import Reader, silent_reader
-from tests.support.browser import CHROMEDRIVER, CHROMIUM, chromium
+from tests.page.reading import Reader
+from tests.support.readers import NEEDS_BROWSER, browser, reader
 
-pytestmark = [
-    pytest.mark.skipif(not find_spec("selenium"), reason="needs selenium to drive a browser"),
-    pytest.mark.skipif(
-        not (CHROMIUM and CHROMEDRIVER), reason="needs chromium and chromedriver on the PATH (Debian's packages)"
-    ),
-]
+__all__ = ["browser", "reader"]
+pytestmark = NEEDS_BROWSER
 
 PLACES = [(0.3, 0.2), (0.5, 0.5), (0.93, 0.83), (0.71, 0.13)]
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
-    with chromium(tmp_path_factory.mktemp("profile"), 1300, 1000, logs=True) as opened:
-        yield Reader(opened, tmp_path_factory.mktemp("pages"))
-
-
-@pytest.fixture
-def reader(browser: Reader) -> Iterator[Reader]:
-    yield from silent_reader(browser)
 
 
 @pytest.fixture(scope="module")

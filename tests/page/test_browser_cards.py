@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import html
 import re
-from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +15,11 @@ from lightning_weightviz.page.data import Layer, PageData, Series, When
 from lightning_weightviz.page.document import document
 from lightning_weightviz.snapshot import Parameter
 from tests.page import samples
-from tests.page.reading import Reader, number_of, silent_reader
-from tests.support.browser import CHROMEDRIVER, CHROMIUM, chromium
+from tests.page.reading import Reader, number_of
+from tests.support.readers import NEEDS_BROWSER, browser, reader
 
-pytestmark = [
-    pytest.mark.skipif(not find_spec("selenium"), reason="needs selenium to drive a browser"),
-    pytest.mark.skipif(
-        not (CHROMIUM and CHROMEDRIVER), reason="needs chromium and chromedriver on the PATH (Debian's packages)"
-    ),
-]
+__all__ = ["browser", "reader"]
+pytestmark = NEEDS_BROWSER
 
 HEAD = "classifier.weight"
 # A parameter without anything, one of no values, and one of a value that is none.
@@ -44,17 +38,6 @@ ODD = (
         },
     ),
 )
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
-    with chromium(tmp_path_factory.mktemp("profile"), 1300, 1000, logs=True) as opened:
-        yield Reader(opened, tmp_path_factory.mktemp("pages"))
-
-
-@pytest.fixture
-def reader(browser: Reader) -> Iterator[Reader]:
-    yield from silent_reader(browser)
 
 
 @pytest.fixture(scope="module")

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
-from importlib.util import find_spec
 from typing import Any
 
 import pytest
 
 from lightning_weightviz.page.document import document
 from tests.page import samples
-from tests.page.reading import Reader, silent_reader
-from tests.support.browser import CHROMEDRIVER, CHROMIUM, chromium
+from tests.page.reading import Reader
+from tests.support.readers import NEEDS_BROWSER, browser, reader
 
-pytestmark = [
-    pytest.mark.skipif(not find_spec("selenium"), reason="needs selenium to drive a browser"),
-    pytest.mark.skipif(
-        not (CHROMIUM and CHROMEDRIVER), reason="needs chromium and chromedriver on the PATH (Debian's packages)"
-    ),
-]
+__all__ = ["browser", "reader"]
+pytestmark = NEEDS_BROWSER
 
 _INK = """[...document.querySelectorAll(arguments[0])].filter(one => one.checkVisibility()).map(one => {
   const copy = new OffscreenCanvas(one.width, one.height).getContext('2d');
@@ -33,17 +27,6 @@ _INK = """[...document.querySelectorAll(arguments[0])].filter(one => one.checkVi
   }
   return [ink, dark];
 })"""
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
-    with chromium(tmp_path_factory.mktemp("profile"), 1300, 1000, logs=True) as opened:
-        yield Reader(opened, tmp_path_factory.mktemp("pages"))
-
-
-@pytest.fixture
-def reader(browser: Reader) -> Iterator[Reader]:
-    yield from silent_reader(browser)
 
 
 def tell(reader: Reader, event: str) -> None:
