@@ -251,6 +251,16 @@ def train(training: Training, *, quick: bool) -> tuple[Album, float]:
     return album, learner.right / learner.seen
 
 
+PAGE = """## The page of a run
+
+With `report=True` all layers and all times are on [one page](page.md), a file that needs no server.
+
+![The page of a run on digits: findings, layers over time, and the units of the first one](images/page.png)
+
+![Two runs on one page: the numbers of both, and their maps and distributions next to each other](images/page-runs.png)
+"""
+
+
 def section(training: Training, album: Album, right: float, folder: Path) -> str:
     """Writes the pictures and returns their part of the page."""
     lines = [f"## {training.title}", "", f"{training.text} {training.words.capitalize()}: {right:.0%}.", ""]
@@ -280,7 +290,7 @@ def main() -> None:
         album, right = train(training, quick=args.quick)
         parts.append(section(training, album, right, args.out / "gallery"))
         print(f"{training.title}: {right:.0%}, {len(album.pictures)} pictures")
-    (args.out / "gallery.md").write_text("\n".join(parts))
+    (args.out / "gallery.md").write_text("\n".join([*parts, PAGE]))
 
 
 if __name__ == "__main__":
