@@ -2,8 +2,8 @@
 
 Run it on a machine with nothing else to do::
 
-    python benchmarks/training.py                        # three trainings on one core and on two
-    python benchmarks/training.py --models resnet18 --cores 2 --repeats 5
+    python benchmarks/training.py                        # three trainings on one core, on two, and on one of two
+    python benchmarks/training.py --models resnet18 --cores 2/2 --repeats 5
 
 Each training runs alone, with our default arguments and without a limit, with the limit, with all targets, with
 ``add_histogram`` of every parameter at the end of each epoch, and with the histograms of ``wandb.watch``, in turns in
@@ -16,6 +16,7 @@ the longest. The very first step, in which training waits for the first snapshot
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import platform
 import statistics
@@ -170,7 +171,7 @@ def train(model: str, way: str, epochs: int) -> dict[str, float]:
     }
 
 
-def table(model: str, epochs: int, repeats: int) -> Iterator[str]:
+def table(model: str, used_cores: str, epochs: int, repeats: int) -> Iterator[str]:
     """The results of one training."""
     for way in WAYS:
         train(model, way, 1)
@@ -182,7 +183,7 @@ def table(model: str, epochs: int, repeats: int) -> Iterator[str]:
         way: {key: statistics.median(run[key] for run in found) for key in found[0]} for way, found in runs.items()
     }
     alone = medians["alone"]
-    yield f"{model}, {epochs} epochs of {alone['seconds'] / epochs:.2f} s, {torch.get_num_threads()} cores"
+    yield f"{model}, {epochs} epochs of {alone['seconds'] / epochs:.2f} s, {used_cores} cores"
     yield f"{'':16}{'whole':>8}{'seconds a snapshot':>20}{'processor':>11}{'step':>7}{'99 %':>7}{'longest':>9}"
     for way, found in medians.items():
         more, used = (found[key] - alone[key] for key in ("seconds", "used"))
@@ -197,20 +198,26 @@ def main() -> None:
     """Reads the arguments, runs all and prints the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
-    parser.add_argument("--cores", type=int, nargs="+", default=[1, 2])
+    parser.add_argument(
+        "--cores", nargs="+", default=["1/1", "2/2", "1/2"], help="those of PyTorch, of those there are"
+    )
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.ERROR)
     lines = [f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}, torch {torch.__version__}"]
     for cores in arguments.cores:
+        of_torch, of_process = map(int, cores.split("/"))
         # Of the process and all its threads, ours among them.
         if hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(0, range(cores))
-        torch.set_num_threads(cores)
+            os.sched_setaffinity(0, range(of_process))
+        torch.set_num_threads(of_torch)
         for model in arguments.models:
-            lines += ["", *table(model, arguments.epochs, arguments.repeats)]
+            used_cores = f"{of_torch} of {of_process}"
+            lines += ["", *table(model, used_cores, arguments.epochs, arguments.repeats)]
             print("\n".join(lines[-len(WAYS) - 2 :]), flush=True)
     if arguments.out:
         arguments.out.write_text("\n".join(lines) + "\n")

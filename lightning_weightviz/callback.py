@@ -70,7 +70,7 @@ class WeightVisualizationCallback(Callback):
         animation: Whether to log a GIF of each film strip at the end of fit.
         on_alert: What to do with findings: ``"warn"`` of each once, ``"raise"`` at those that ruin the run (severity
             ``"error"``), or ``"ignore"``. `findings` lists them and ``alerts/<rule>`` counts them in any case.
-        background: Whether to draw on a thread while training continues.
+        background: Whether to measure and draw on threads while training continues, where it leaves a core idle.
         max_overhead: Fraction of training time that snapshots may take: the time for which it waits, and the processor
             time of the threads that draw as far as no core is idle. Near it snapshots have fewer and fewer pictures,
             beyond it they are skipped; two seconds are free, and the last one is always drawn. None: no limit.

@@ -70,6 +70,7 @@ class Training:
             epoch: Epochs finished.
             always: Whatever the price.
         """
+        self.schedule.count_batch()
         if step == self.last_step:
             return
         self._left_out = not (always or self._affords())
@@ -137,6 +138,7 @@ class Training:
 
     def collect(self) -> None:
         """Writes what has been drawn meanwhile."""
+        self.schedule.count_batch()
         with self.schedule.blocking():
             self.visualizer.collect()
 
@@ -147,7 +149,8 @@ class Training:
         self._ended = True
         if self._left_out:
             self.take(step, epoch, always=True)
-        self.visualizer.finish()
+        with self.schedule.taking():
+            self.visualizer.finish()
         if self.visualizer.writes:
             self.schedule.warn_of_left_out()
             if self.visualizer.settings.on_alert != "ignore":
@@ -169,7 +172,8 @@ class Training:
         return self.schedule.affords(sharding.agreed if self.visualizer.observer.needs_every_rank else bool)
 
     def _log(self, step: int, epoch: int, *, initial: bool = False, pictures: float = 1.0) -> None:
-        with self.schedule.blocking():
+        wait = not self.schedule.leaves_room
+        with self.schedule.taking():
             if self._refresh is not None:
                 self._refresh()
-            self.visualizer.log(step, epoch=epoch, initial=initial, pictures=pictures)
+            self.visualizer.log(step, epoch=epoch, initial=initial, pictures=pictures, wait=wait)

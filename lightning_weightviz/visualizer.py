@@ -189,7 +189,9 @@ class WeightVisualizer:
         """What was found so far, in at most twelve lines."""
         return summary(self._engine.found, self._engine.snapshots)
 
-    def log(self, step: int, *, epoch: int = 0, initial: bool = False, pictures: float = 1.0) -> None:
+    def log(
+        self, step: int, *, epoch: int = 0, initial: bool = False, pictures: float = 1.0, wait: bool = False
+    ) -> None:
         """Takes a snapshot, and writes what earlier ones have become since.
 
         Errors are reported once and stop nothing.
@@ -201,6 +203,7 @@ class WeightVisualizer:
             pictures: Which share of its pictures may be drawn, from 0 to 1: the overview, and those that changed most
                 since they were last drawn. Numbers and histograms are logged in any case, and what does not look other
                 than before is not drawn again. Of the last snapshot `finish` draws what was left out.
+            wait: Whether to come back when it is written: a training that uses all cores loses less by that.
 
         Raises:
             WeightAlert: With ``on_alert="raise"``, where a rule found something; all was written before.
@@ -213,10 +216,14 @@ class WeightVisualizer:
             if measured is not None:
                 facts, waiting = self._training_facts()
                 moment = Moment(step, epoch, self._next_ordinal, initial, training=facts)
-                seen = self._measuring.submit(partial(self._see, measured, moment, waiting))
+                seen = self._measuring.submit(partial(self._see, measured, moment, waiting), stands_back=not wait)
                 self._next_ordinal += 1
                 if self.writes:
-                    self._drawing.submit(partial(self._draw, seen, pictures), self._bytes_of_pictures())
+                    size = self._bytes_of_pictures()
+                    self._drawing.submit(partial(self._draw, seen, pictures), size, stands_back=not wait)
+                if wait:
+                    self._measuring.wait()
+                    self._drawing.wait()
         self._blocked += time.perf_counter() - begun
         self.collect()
 
@@ -247,7 +254,8 @@ class WeightVisualizer:
             self.collect(wait=True)
         finally:
             if self._last is not None and self.writes:
-                self._drawing.submit(partial(self._pictures.draw_rest, self._with_spectra(self._last)), 0)
+                rest = partial(self._pictures.draw_rest, self._with_spectra(self._last))
+                self._drawing.submit(rest, stands_back=False)
             self._last = None
             self._write(self._drawing.drain())
             if self.writes:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from lightning_weightviz.run.threads import Spent, usable_cores
+from lightning_weightviz.run.room import Room
+from lightning_weightviz.run.threads import Spent
 
 FREE_SECONDS = 2.0
 """So much is free, so that a short run shows every epoch, however small its network."""
@@ -15,6 +17,8 @@ ALL_PICTURES = 0.5
 """Until so much of what is allowed is used up, all pictures may be drawn; from there on fewer and fewer."""
 NO_PICTURES = 0.8
 """From here on none; the rest is for numbers."""
+ENOUGH_CORES = 0.5
+"""Idle cores from which on a training loses less to work beside it than by waiting for it."""
 
 
 class Schedule:
@@ -43,12 +47,14 @@ class Schedule:
         self._max_overhead = max_overhead
         self._spent = spent or Spent()
         self._blocked = 0.0
+        self._batches = 0
         self.left_out = self.undrawn = 0
         self.start()
 
     def start(self) -> None:
         """The training begins: shares are of the time from here."""
-        self._started, self._started_used = time.perf_counter(), time.process_time()
+        self._started = time.perf_counter()
+        self._room = Room(self._spent)
 
     @contextmanager
     def blocking(self) -> Iterator[None]:
@@ -58,6 +64,20 @@ class Schedule:
             yield
         finally:
             self._blocked += time.perf_counter() - begun
+
+    @contextmanager
+    def taking(self) -> Iterator[None]:
+        """The same for a snapshot; what our threads do in here takes nothing more."""
+        self._room.close()
+        try:
+            with self.blocking():
+                yield
+        finally:
+            self._room.reopen()
+
+    def count_batch(self) -> None:
+        """The training comes by, once a batch."""
+        self._batches += 1
 
     def is_epoch_due(self, epochs: int) -> bool:
         """Whether a snapshot is due after so many finished epochs."""
@@ -75,14 +95,20 @@ class Schedule:
     def lost(self) -> float:
         """Seconds that snapshots have taken from the training.
 
-        These are the seconds for which it stood still, and of the processor time of our threads the share for which it
-        left no core idle. What it uses is this process's processor time without ours; what its other processes use,
-        such as those that load data, is not seen.
+        These are the seconds for which it stood still, and of the processor time of our threads besides the share for
+        which it left no core idle.
         """
-        elapsed = time.perf_counter() - self._started
-        used = time.process_time() - self._started_used - self._spent.seconds - self._blocked
-        idle = usable_cores() - max(used, 0.0) / max(elapsed - self._blocked, 1e-9)
-        return self._blocked + self._spent.seconds * min(max(1.0 - idle, 0.0), 1.0)
+        return self._blocked + self._room.spent * min(max(1.0 - self._room.idle_cores, 0.0), 1.0)
+
+    @property
+    def leaves_room(self) -> bool:
+        """Whether the training loses less to work beside it than by waiting until that is done.
+
+        It needs a core that is idle. And batches that take longer than Python lets a thread keep the interpreter:
+        shorter ones are mostly Python's, and would wait for it again and again.
+        """
+        long_batches = self._room.seconds / max(self._batches, 1) >= sys.getswitchinterval()
+        return long_batches and self._room.idle_cores >= ENOUGH_CORES
 
     def affords(self, agreed: Callable[[bool], bool] = bool) -> bool:
         """Whether a snapshot may be taken now, by the price so far; counts those that may not.

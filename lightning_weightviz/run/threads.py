@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
@@ -45,11 +45,20 @@ def quiet_pool(count: int, name: str) -> ThreadPoolExecutor:
 
 
 def quiet_thread(name: str) -> ThreadPoolExecutor:
-    """A thread that stands back and calls up no team of PyTorch's, which would take the cores of the training's.
+    """A thread that stands back, and measures alone: see `lone_thread`."""
+    return lone_thread(name, stand_back)
+
+
+def lone_thread(name: str, begin: Callable[[], object] = bool) -> ThreadPoolExecutor:
+    """A thread that calls up no team of PyTorch's, which would take the cores of the training's.
 
     How many threads others have stays as it is.
+
+    Args:
+        name: Of the thread.
+        begin: What it does first.
     """
-    pool = quiet_pool(1, name)
+    pool = ThreadPoolExecutor(1, name, initializer=begin)
     if "OpenMP" in torch.__config__.parallel_info():
         before = torch.get_num_threads()
         pool.submit(_stay_alone).result()
@@ -70,8 +79,3 @@ def stand_back() -> None:
         # Not everywhere is it allowed.
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
-
-
-def usable_cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
-from lightning_weightviz.run.threads import Spent, quiet_thread
+from lightning_weightviz.run.threads import Spent, lone_thread, quiet_thread
 
 MAX_WAITING = 8
 """How many snapshots may wait to be drawn, so that the end of training waits for seconds at most."""
@@ -22,13 +22,14 @@ class Worker(Generic[Result]):
 
     Args:
         background: Whether to use a thread; else all is done when it is handed in.
-        spent: Is told of the thread's processor time.
+        spent: Is told of the processor time that it takes while training continues.
     """
 
     def __init__(self, *, background: bool = True, spent: Spent | None = None) -> None:
         self._background = background
         self._spent = spent or Spent()
         self._executor: ThreadPoolExecutor | None = None
+        self._stands_back = True
         self._waiting: deque[tuple[Future[Result], int]] = deque()
 
     @property
@@ -36,15 +37,20 @@ class Worker(Generic[Result]):
         sizes = [size for future, size in self._waiting if not future.done()]
         return len(sizes) >= MAX_WAITING or sum(sizes) > MAX_WAITING_BYTES
 
-    def submit(self, work: Callable[[], Result], size: int = 0) -> Future[Result]:
-        """Hands in work that will hold on to `size` bytes until it is done; waits while too much is waiting."""
+    def submit(self, work: Callable[[], Result], size: int = 0, *, stands_back: bool = True) -> Future[Result]:
+        """Hands in work; waits while too much is waiting.
+
+        Args:
+            work: Is done after all that was handed in before.
+            size: How many bytes it holds on to until it is done.
+            stands_back: Whether its thread leaves the cores to a training that continues. One that waits for it would
+                wait for others' programs, too.
+        """
         while self._is_full:
             next(future for future, _ in self._waiting if not future.done()).exception()
         future: Future[Result]
         if self._background:
-            # Made here, not in the constructor: a callback must pickle before training starts (ddp_spawn).
-            self._executor = self._executor or quiet_thread("weightviz")
-            future = self._executor.submit(self._do, work)
+            future = self._thread(stands_back).submit(self._counted if stands_back else _do, work)
         else:
             future = Future()
             try:
@@ -54,7 +60,22 @@ class Worker(Generic[Result]):
         self._waiting.append((future, size))
         return future
 
-    def _do(self, work: Callable[[], Result]) -> Result:
+    def _thread(self, stands_back: bool) -> ThreadPoolExecutor:
+        """One thread at a time, so that all is done in order; what has stood back cannot come forward again."""
+        if stands_back != self._stands_back:
+            self._let_go()
+        # Made here, not in the constructor: a callback must pickle before training starts (ddp_spawn).
+        if self._executor is None:
+            self._executor = quiet_thread("weightviz") if stands_back else lone_thread("weightviz")
+            self._stands_back = stands_back
+        return self._executor
+
+    def _let_go(self) -> None:
+        if self._executor is not None:
+            self._executor.shutdown()
+            self._executor = None
+
+    def _counted(self, work: Callable[[], Result]) -> Result:
         with self._spent.counting():
             return work()
 
@@ -74,6 +95,8 @@ class Worker(Generic[Result]):
             future, _ = self._waiting.popleft()
             future.exception()
             yield future
-        if self._executor is not None:
-            self._executor.shutdown()
-            self._executor = None
+        self._let_go()
+
+
+def _do(work: Callable[[], Result]) -> Result:
+    return work()

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from lightning_weightviz.run.threads import NICENESS, Spent, quiet_pool, usable_cores
+from lightning_weightviz.run.threads import NICENESS, Spent, quiet_pool
 from lightning_weightviz.run.worker import Worker
 
 
@@ -55,7 +55,3 @@ def test_work_is_counted_and_waiting_is_not() -> None:
     worker.submit(lambda: time.sleep(0.3))
     list(worker.drain())
     assert 0.05 <= spent.seconds < 0.2
-
-
-def test_at_least_one_core_may_be_used() -> None:
-    assert 1 <= usable_cores() <= (os.cpu_count() or 1)

@@ -1,0 +1,150 @@
+"""Where a training leaves no room, it waits for its snapshots; it leaves none where it uses all cores."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from lightning.pytorch import seed_everything
+
+from lightning_weightviz import WeightVisualizationCallback, WeightVisualizer
+from lightning_weightviz.pictures import Pictures
+from lightning_weightviz.run.schedule import Schedule
+from tests.support.training import Classifier, batches, events, steps_of, trainer
+
+PICTURE = "weights.heatmap/fc1.weight"
+
+
+@pytest.fixture(params=[False, True], ids=["waits", "goes on"])
+def room(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether a training leaves any."""
+    monkeypatch.setattr(Schedule, "leaves_room", request.param)
+    return bool(request.param)
+
+
+def test_training_and_what_is_logged_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    states, written = [], []
+    for room in (False, True):
+        monkeypatch.setattr(Schedule, "leaves_room", room)
+        seed_everything(7, verbose=False)
+        model, folder = Classifier(), tmp_path / str(room)
+        trainer(folder, WeightVisualizationCallback(), max_epochs=3).fit(model, batches())
+        states.append(model.state_dict())
+        written.append(events(folder))
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    waited, beside = written
+    assert waited.Tags()["images"] == beside.Tags()["images"]
+    for tag in waited.Tags()["images"]:
+        first, second = ([one.encoded_image_string for one in run.Images(tag)] for run in written)
+        assert first == second, tag
+    for tag in waited.Tags()["scalars"]:
+        if tag != "weightviz/seconds":
+            first, second = ([(one.step, one.value) for one in run.Scalars(tag)] for run in written)
+            assert first == second, tag
+
+
+def test_only_where_there_is_room_pictures_are_drawn_while_training_continues(
+    tmp_path: Path, room: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[bool] = []
+    gate, draw = threading.Event(), Pictures.draw
+
+    def slow(self: Pictures, *arguments: object) -> object:
+        # The training's next batch opens the gate, if it gets there.
+        drawn.append(gate.wait(0.5))
+        return draw(self, *arguments)  # type: ignore[arg-type]
+
+    class Opens(Classifier):
+        def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> torch.Tensor:
+            if self.global_step > 0:
+                gate.set()
+            return super().training_step(batch, batch_idx)
+
+    monkeypatch.setattr(Pictures, "draw", slow)
+    trainer(tmp_path, WeightVisualizationCallback(), max_epochs=1).fit(Opens(), batches())
+    assert drawn[0] is room
+
+
+def test_a_snapshot_that_was_waited_for_is_written(tmp_path: Path) -> None:
+    model = torch.nn.Linear(8, 4)
+    visualizer = WeightVisualizer(model, folder=tmp_path)
+    visualizer.log(0)
+    torch.nn.init.normal_(model.weight)
+    visualizer.log(1, wait=True)
+    drawn = tmp_path / "weightviz" / "weights.heatmap" / "weight"
+    assert sorted(path.name for path in drawn.glob("*.png")) == ["step_00000000.png", "step_00000001.png"]
+    visualizer.finish()
+
+
+def test_the_time_waited_is_not_counted_twice(tmp_path: Path) -> None:
+    visualizer = WeightVisualizer(torch.nn.Linear(64, 64), folder=tmp_path)
+    plan = Schedule(1, None, 0.01, visualizer.spent)
+    begun = time.perf_counter()
+    for step in range(3):
+        with plan.blocking():
+            visualizer.log(step, wait=True)
+    assert 0 < plan.lost <= time.perf_counter() - begun
+    visualizer.finish()
+
+
+def test_ctrl_c_while_a_snapshot_is_waited_for_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Schedule, "leaves_room", False)
+    draw, main = Pictures.draw, threading.main_thread().ident
+
+    def interrupted(self: Pictures, seen: object, *arguments: object) -> object:
+        if seen.scene.snapshot.step == 4:  # type: ignore[attr-defined]
+            assert main is not None
+            signal.pthread_kill(main, signal.SIGINT)
+            time.sleep(0.2)
+        return draw(self, seen, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Pictures, "draw", interrupted)
+    # Lightning's answer to it.
+    with pytest.raises(SystemExit):
+        trainer(tmp_path, WeightVisualizationCallback(), max_epochs=3).fit(Classifier(), batches())
+    assert steps_of(events(tmp_path), "Images", PICTURE) == [0, 4]
+
+
+SCRIPT = """
+import os, sys
+os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+import torch
+from torch import nn
+from lightning_weightviz import WeightVisualizationCallback
+from lightning_weightviz.visualizer import WeightVisualizer
+from lightning.pytorch import LightningModule, Trainer
+from torch.utils.data import DataLoader, TensorDataset
+
+class Model(LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(2000, 2000), nn.ReLU(), nn.Linear(2000, 10))
+    def training_step(self, batch, index):
+        return nn.functional.cross_entropy(self.net(batch[0]), batch[1])
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.01)
+
+log = WeightVisualizer.log
+def said(self, step, *, wait=False, **named):
+    print("wait", wait)
+    log(self, step, wait=wait, **named)
+WeightVisualizer.log = said
+data = TensorDataset(torch.randn(512, 2000), torch.randint(0, 10, (512,)))
+trainer = Trainer(max_epochs=2, accelerator="cpu", callbacks=WeightVisualizationCallback(), logger=False,
+    default_root_dir=sys.argv[1], enable_checkpointing=False, enable_progress_bar=False)
+trainer.fit(Model(), DataLoader(data, 128))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot give a process one core alone")
+def test_a_training_on_one_core_waits(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", SCRIPT, tmp_path], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("wait True") >= 2, done.stdout
