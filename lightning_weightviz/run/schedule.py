@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import statistics
 import sys
 import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -17,6 +19,8 @@ ALL_PICTURES = 0.5
 """Until so much of what is allowed is used up, all pictures may be drawn; from there on fewer and fewer."""
 NO_PICTURES = 0.8
 """From here on none; the rest is for numbers."""
+RECENT = 101
+"""So many of the last batches tell how long one takes."""
 ENOUGH_CORES = 0.5
 """Idle cores from which on a training loses less to work beside it than by waiting for it."""
 
@@ -47,13 +51,13 @@ class Schedule:
         self._max_overhead = max_overhead
         self._spent = spent or Spent()
         self._blocked = 0.0
-        self._batches = 0
+        self._batches: deque[float] = deque(maxlen=RECENT)
         self.left_out = self.undrawn = 0
         self.start()
 
     def start(self) -> None:
         """The training begins: shares are of the time from here."""
-        self._started = time.perf_counter()
+        self._started = self._last_batch = time.perf_counter()
         self._room = Room(self._spent)
 
     @contextmanager
@@ -77,7 +81,9 @@ class Schedule:
 
     def count_batch(self) -> None:
         """The training comes by, once a batch."""
-        self._batches += 1
+        now = time.perf_counter()
+        self._batches.append(now - self._last_batch)
+        self._last_batch = now
 
     def is_epoch_due(self, epochs: int) -> bool:
         """Whether a snapshot is due after so many finished epochs."""
@@ -107,8 +113,9 @@ class Schedule:
         It needs a core that is idle. And batches that take longer than Python lets a thread keep the interpreter:
         shorter ones are mostly Python's, and would wait for it again and again.
         """
-        long_batches = self._room.seconds / max(self._batches, 1) >= sys.getswitchinterval()
-        return long_batches and self._room.idle_cores >= ENOUGH_CORES
+        # The median, so that validation and snapshots between two batches do not count.
+        is_python = bool(self._batches) and statistics.median(self._batches) < sys.getswitchinterval()
+        return not is_python and self._room.idle_cores >= ENOUGH_CORES
 
     def affords(self, agreed: Callable[[bool], bool] = bool) -> bool:
         """Whether a snapshot may be taken now, by the price so far; counts those that may not.

@@ -128,8 +128,14 @@ def test_a_training_leaves_room_by_idle_cores_and_long_batches(
         clock.used += batch * used
         clock.idle += batch * (2 - used - others)
         plan.count_batch()
-        with plan.taking():
-            clock.now += 1.0
+    # Validation, and then a snapshot.
+    clock.now += 1.0
+    clock.used += used
+    clock.idle += 2 - used - others
+    with plan.taking():
+        clock.now += 1.0
+        clock.idle += 1.0
+    plan.count_batch()
     assert plan.leaves_room is leaves_room
 
 
