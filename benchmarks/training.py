@@ -9,8 +9,9 @@ Each training runs alone, with our default arguments and without a limit, with t
 ``add_histogram`` of every parameter at the end of each epoch, and with the histograms of ``wandb.watch``, in turns in
 one process. Figures are medians of the repeats, as multiples of the training alone. *seconds a snapshot* is what it
 takes longer, over the number of epochs, *counted* what our budget says of it, and *processor* the same of processor
-time of all threads. *step* is the median of the times from one batch to the next in an epoch, *99 %* what all but a hundredth stay below, and *longest*
-the longest. The very first step, in which training waits for the first snapshot, is none of them.
+time of all threads. *step* is the median of the times from one batch to the next in an epoch, *99 %* what all but a
+hundredth stay below, and *longest* the longest. The very first step, in which training waits for the first snapshot, is
+none of them.
 """
 
 from __future__ import annotations
@@ -186,14 +187,11 @@ def table(model: str, used_cores: str, epochs: int, repeats: int) -> Iterator[st
     }
     alone = medians["alone"]
     yield f"{model}, {epochs} epochs of {alone['seconds'] / epochs:.2f} s, {used_cores} cores"
-    yield f"{'':16}{'whole':>8}{'seconds a snapshot':>20}{'counted':>9}{'processor':>11}{'step':>7}{'99 %':>7}{'longest':>9}"
+    yield f"{'':16}{'whole':>8}{'seconds a snapshot':>20}{'counted':>9}{'processor':>11}{'step':>7}{'99 %':>7} longest"
     for way, found in medians.items():
-        more, used = (found[key] - alone[key] for key in ("seconds", "used"))
-        yield (
-            f"{way:16}{found['seconds'] / alone['seconds']:8.2f}{more / epochs:20.3f}{found['counted'] / epochs:9.3f}{used / epochs:11.3f}"
-            f"{found['step'] / alone['step']:7.2f}{found['most'] / alone['most']:7.2f}"
-            f"{found['longest'] / alone['longest']:9.2f}"
-        )
+        more, counted, used = ((found[key] - alone[key]) / epochs for key in ("seconds", "counted", "used"))
+        whole, step, most, longest = (found[key] / alone[key] for key in ("seconds", "step", "most", "longest"))
+        yield f"{way:16}{whole:8.2f}{more:20.3f}{counted:9.3f}{used:11.3f}{step:7.2f}{most:7.2f}{longest:8.2f}"
 
 
 def main() -> None:
