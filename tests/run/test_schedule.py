@@ -13,7 +13,7 @@ class Clock:
     """Stands in for the time, so that a test of shares needs none."""
 
     def __init__(self) -> None:
-        self.now = self.used = self.idle = 0.0
+        self.now = self.used = 0.0
 
     def perf_counter(self) -> float:
         return self.now
@@ -27,7 +27,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(schedule, "time", clock)
     monkeypatch.setattr(room, "time", clock)
-    monkeypatch.setattr(room, "idle_seconds", lambda: clock.idle)
     monkeypatch.setattr(room, "usable_cores", lambda: 2)
     return clock
 
@@ -78,63 +77,57 @@ def test_no_limit_leaves_nothing_out(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cores", "used", "others", "share"),
+    ("cores", "used", "share"),
     [
-        (2, 2.0, 0.0, 1.0),  # The training uses all there is: what we use it lacks.
-        (2, 1.5, 0.0, 0.5),
-        (2, 1.0, 0.0, 0.0),  # A core is idle.
-        (2, 1.0, 1.0, 1.0),  # It would be, but for the processes that load data.
-        (16, 1.2, 3.0, 0.0),
-        (1, 1.0, 0.0, 1.0),
+        (2, 2.0, 1.0),  # The training uses all there is: what we use it lacks.
+        (2, 1.5, 0.5),
+        (2, 1.0, 0.0),  # A core is idle.
+        (16, 1.2, 0.0),
+        (1.5, 1.0, 0.5),
+        (1, 1.0, 1.0),
     ],
 )
 def test_what_our_threads_use_counts_where_no_core_is_idle(
-    cores: int, used: float, others: float, share: float, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    cores: float, used: float, share: float, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(room, "usable_cores", lambda: cores)
     monkeypatch.setattr(Spent, "seconds", 0.0)
     plan = Schedule(1, None, 0.01, Spent())
     with plan.taking():
-        # While the training waits, a thread of ours works, and it may leave all other cores idle.
+        # While the training waits, a thread of ours works.
         monkeypatch.setattr(Spent, "seconds", 1.0)
         clock.now += 1.0
         clock.used += 1.0
-        clock.idle += cores - 1.0
     # Fifty seconds of training, in which our threads have used four of the processor.
     monkeypatch.setattr(Spent, "seconds", 5.0)
     clock.now += 50.0
     clock.used += 50.0 * used + 4.0
-    clock.idle += max(50.0 * (cores - used - others) - 4.0, 0.0)
-    assert plan.lost == pytest.approx(1.0 + 4.0 * share, abs=0.4)
+    assert plan.lost == pytest.approx(1.0 + 4.0 * share)
     assert plan.affords() == (share < 0.3)
 
 
 @pytest.mark.parametrize(
-    ("used", "others", "batch", "leaves_room"),
+    ("used", "batch", "leaves_room"),
     [
-        (1.0, 0.0, 0.1, True),
-        (1.4, 0.0, 0.1, True),
-        (1.6, 0.0, 0.1, False),
-        (1.0, 1.0, 0.1, False),
-        (1.0, 0.0, 0.002, False),  # Python's, for the most part.
+        (1.0, 0.1, True),
+        (1.4, 0.1, True),
+        (1.6, 0.1, False),
+        (1.0, 0.002, False),  # Python's, for the most part.
     ],
 )
 def test_a_training_leaves_room_by_idle_cores_and_long_batches(
-    used: float, others: float, batch: float, leaves_room: bool, clock: Clock
+    used: float, batch: float, leaves_room: bool, clock: Clock
 ) -> None:
     plan = Schedule(1, None, None)
     for _ in range(50):
         clock.now += batch
         clock.used += batch * used
-        clock.idle += batch * (2 - used - others)
         plan.count_batch()
     # Validation, and then a snapshot.
     clock.now += 1.0
     clock.used += used
-    clock.idle += 2 - used - others
     with plan.taking():
         clock.now += 1.0
-        clock.idle += 1.0
     plan.count_batch()
     assert plan.leaves_room is leaves_room
 

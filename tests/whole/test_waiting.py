@@ -1,11 +1,8 @@
-"""Where a training leaves no room, it waits for its snapshots; it leaves none where it uses all cores."""
+"""Where a training leaves no room, it waits for its snapshots."""
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -110,41 +107,3 @@ def test_ctrl_c_while_a_snapshot_is_waited_for_loses_nothing(tmp_path: Path, mon
     with pytest.raises(SystemExit):
         trainer(tmp_path, WeightVisualizationCallback(), max_epochs=3).fit(Classifier(), batches())
     assert steps_of(events(tmp_path), "Images", PICTURE) == [0, 4]
-
-
-SCRIPT = """
-import os, sys
-os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
-import torch
-from torch import nn
-from lightning_weightviz import WeightVisualizationCallback
-from lightning_weightviz.visualizer import WeightVisualizer
-from lightning.pytorch import LightningModule, Trainer
-from torch.utils.data import DataLoader, TensorDataset
-
-class Model(LightningModule):
-    def __init__(self):
-        super().__init__()
-        self.net = nn.Sequential(nn.Linear(2000, 2000), nn.ReLU(), nn.Linear(2000, 10))
-    def training_step(self, batch, index):
-        return nn.functional.cross_entropy(self.net(batch[0]), batch[1])
-    def configure_optimizers(self):
-        return torch.optim.SGD(self.parameters(), lr=0.01)
-
-log = WeightVisualizer.log
-def said(self, step, *, wait=False, **named):
-    print("wait", wait)
-    log(self, step, wait=wait, **named)
-WeightVisualizer.log = said
-data = TensorDataset(torch.randn(512, 2000), torch.randint(0, 10, (512,)))
-trainer = Trainer(max_epochs=2, accelerator="cpu", callbacks=WeightVisualizationCallback(), logger=False,
-    default_root_dir=sys.argv[1], enable_checkpointing=False, enable_progress_bar=False)
-trainer.fit(Model(), DataLoader(data, 128))
-"""
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot give a process one core alone")
-def test_a_training_on_one_core_waits(tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", SCRIPT, tmp_path], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("wait True") >= 2, done.stdout
