@@ -12,10 +12,8 @@ from lightning_weightviz.draw.color import INFINITE, NAN, NO_VALUE, Pixels, Rgb
 from lightning_weightviz.draw.geometry import Box, Scale, Values
 from lightning_weightviz.draw.number import number
 from lightning_weightviz.draw.page import GREY, INK, LINE, Page
+from lightning_weightviz.draw.smooth import SMOOTH, Smooth
 from lightning_weightviz.draw.text import SMALL, font, glyphs
-
-SMOOTH = 2
-"""Curves are drawn this many times larger and averaged down, so that their edges are smooth."""
 
 BLUE: Rgb = (33, 102, 172)
 PALE: Rgb = (209, 224, 240)
@@ -66,42 +64,41 @@ class Plot:
         self.box = box
         self.x = Scale(*x, box.left, box.right)
         self.y = Scale(*y, box.bottom, box.top)
-        self._image = Image.new("RGB", (SMOOTH * box.width, SMOOTH * box.height), "white")
-        self._draw = ImageDraw.Draw(self._image)
+        self._paper = Smooth(box.width, box.height)
 
     def band(self, xs: Values, lows: Values, highs: Values, color: Rgb) -> None:
         """Fills between two curves; where one of them is NaN there is a hole."""
         for x, low, high in self._runs(xs, lows, highs):
-            points = [*zip(x, low, strict=True), *zip(x[::-1], high[::-1], strict=True)]
-            self._draw.polygon(points, fill=color)
+            self._paper.polygon([*zip(x, low, strict=True), *zip(x[::-1], high[::-1], strict=True)], color)
 
     def line(self, xs: Values, ys: Values, color: Rgb, width: float = 2.0) -> None:
         """A curve, `width` pixels wide, with holes where it is NaN."""
-        for x, y, _ in self._runs(xs, ys, ys):
-            self._draw.line([*zip(x, y, strict=True)], fill=color, width=round(SMOOTH * width), joint="curve")
+        for x, y in self._runs(xs, ys):
+            self._paper.line([*zip(x, y, strict=True)], color, round(SMOOTH * width))
 
     def level(self, y: float, color: Rgb = LINE) -> None:
         """A horizontal line through the whole plot, one pixel wide."""
-        top = SMOOTH * round(self.y.at(y) - self.box.top)
-        self._draw.rectangle((0, top, self._image.width, top + SMOOTH - 1), fill=color)
+        self._paper.level(SMOOTH * round(self.y.at(y) - self.box.top), color)
 
     def put(self, page: Page) -> None:
         """Shows what was drawn."""
-        page.paste(np.asarray(self._image.reduce(SMOOTH)), self.box.left, self.box.top, framed=True)
+        page.paste(self._paper.averaged(), self.box.left, self.box.top, framed=True)
 
-    def _runs(self, xs: Values, *curves: Values) -> list[tuple[list[float], list[float], list[float]]]:
-        """Stretches without NaN in enlarged pixels; a point that stands alone gets a little width."""
+    def _runs(self, xs: Values, *curves: Values) -> list[list[list[float]]]:
+        """Stretches without NaN, abscissae and ordinates, in enlarged pixels; a point alone gets a little width."""
         x = SMOOTH * (self.x.places(xs) - self.box.left)
         # Pillow takes points far outside, though not infinitely far.
-        ys = [SMOOTH * np.clip(self.y.places(c) - self.box.top, -1e4, 1e4) for c in curves]
-        known = np.flatnonzero(np.isfinite(x + sum(ys)))
+        ys = [SMOOTH * np.minimum(np.maximum(self.y.places(c) - self.box.top, -1e4), 1e4) for c in curves]
+        known = np.flatnonzero(np.isfinite(sum(ys, x)))
+        if known.size == x.size > 1:
+            return [[x.tolist(), *(y.tolist() for y in ys)]]
         runs = []
         for run in np.split(known, np.flatnonzero(np.diff(known) > 1) + 1):
             if run.size == 1:
                 wide = x[run[0]] + SMOOTH * np.array([-_ALONE, _ALONE])
-                runs.append((wide.tolist(), *(np.repeat(y[run], 2).tolist() for y in ys)))
+                runs.append([wide.tolist(), *(np.repeat(y[run], 2).tolist() for y in ys)])
             elif run.size:
-                runs.append((x[run].tolist(), *(y[run].tolist() for y in ys)))
+                runs.append([x[run].tolist(), *(y[run].tolist() for y in ys)])
         return runs
 
 
