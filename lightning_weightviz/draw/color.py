@@ -82,6 +82,25 @@ class Painted:
         return Painted(np.where(where, np.uint8(len(self.table)), self.rows), table)
 
 
+@dataclass(frozen=True)
+class Runs:
+    """A picture of few changes: stretches of one colour, from the left to the right and from the top down.
+
+    Attributes:
+        colors: (1, n), or RGB, (1, n, 3).
+        lengths: int, (n,), in pixels.
+        shape: Height and width of the picture.
+    """
+
+    colors: Painted | Pixels
+    lengths: npt.NDArray[np.integer]
+    shape: tuple[int, int]
+
+    def spread(self, values: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """A value for each stretch, (1, n, …), as one for each pixel, (height, width, …)."""
+        return np.repeat(values[0], self.lengths, axis=0).reshape(*self.shape, *values.shape[2:])
+
+
 def paint_signed(values: npt.NDArray[Any], limit: float, colormap: str) -> Painted:
     """Colours of values between −`limit` and +`limit`; beyond them, the end's colour.
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from lightning_weightviz.draw.palette import Indices
@@ -25,13 +24,13 @@ class Word:
 
     Attributes:
         indices: In the palette of a page: 0 for paper, else the place of a shade.
-        inked: Which of them are not paper.
+        paper: uint8, 255 where there is paper, else 0.
         left: Where it goes from its left end.
         top: Where it goes from the height of its anchor.
     """
 
     indices: Indices
-    inked: npt.NDArray[np.bool_]
+    paper: Indices
     left: int
     top: int
 
@@ -58,8 +57,7 @@ def _set(text: str, size: int, bold: bool, down: str, first: int) -> Word:
     ink = Image.new("L", (int(right) - x + 1, int(bottom) - y + 1))
     ImageDraw.Draw(ink).text((-x, -y), text, font=font(size, bold), fill=255, anchor=anchor)
     levels = np.asarray(ink.point(_LEVELS))
-    indices = np.where(levels > 0, levels + np.uint8(first - 1), np.uint8(0))
-    return Word(indices, levels > 0, x, y)
+    return _word(np.where(levels > 0, levels + np.uint8(first - 1), np.uint8(0)), x, y)
 
 
 # Of up to 28 KB each; a snapshot has some 400.
@@ -99,7 +97,7 @@ def _parts(text: str, size: int, bold: bool, down: str, first: int, x: int) -> l
 def _joined(placed: list[tuple[Word, int]]) -> Word:
     """Words or letters at their places as one."""
     if not placed:
-        return Word(np.zeros((0, 0), np.uint8), np.zeros((0, 0), np.bool_), 0, 0)
+        return _word(np.zeros((0, 0), np.uint8), 0, 0)
     if len(placed) == 1:
         ((one, x),) = placed
         return replace(one, left=x + one.left)
@@ -112,4 +110,8 @@ def _joined(placed: list[tuple[Word, int]]) -> Word:
         height, width = one.indices.shape
         part = indices[one.top - top : one.top - top + height, start - left : start - left + width]
         np.maximum(part, one.indices, out=part)
-    return Word(indices, indices > 0, left, top)
+    return _word(indices, left, top)
+
+
+def _word(indices: Indices, left: int, top: int) -> Word:
+    return Word(indices, np.where(indices == 0, np.uint8(255), np.uint8(0)), left, top)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from lightning_weightviz.artifacts import Raster
-from lightning_weightviz.draw.color import PAPER, Painted, Pixels, Rgb
+from lightning_weightviz.draw.color import PAPER, Painted, Pixels, Rgb, Runs
 from lightning_weightviz.draw.lettering import SHADES, Word, line
 from lightning_weightviz.draw.palette import Indices, Palette, used
 from lightning_weightviz.draw.text import BODY, SMALL, TITLE, broken_short, text_width
@@ -55,6 +56,14 @@ _WHOLE = slice(None), slice(None)
 
 _SPARE: deque[Indices] = deque(maxlen=2)
 """Paper of pages that are gone: memory that is new to the process costs more than all that is drawn on it."""
+
+
+@lru_cache(maxsize=512)
+def _stroke(points: tuple[tuple[int, int], ...], size: tuple[int, int], width: int) -> npt.NDArray[np.bool_]:
+    """The pixels of a line in a picture of some width and height; not to be changed."""
+    drawn = Image.new("L", size)
+    ImageDraw.Draw(drawn).line(points, fill=1, width=width)
+    return np.asarray(drawn) > 0
 
 
 def _paper() -> Indices:
@@ -139,8 +148,10 @@ class Page:
         index = None if self._is_full_color else self._palette.index(color)
         return self._mixed(np.array(color, np.uint8)) if index is None else index
 
-    def _cells(self, picture: Painted | Pixels) -> npt.NDArray[np.uint8]:
+    def _cells(self, picture: Painted | Pixels | Runs) -> npt.NDArray[np.uint8]:
         """A picture as the canvas takes it; of a table that has no room the colours that are used."""
+        if isinstance(picture, Runs):
+            return picture.spread(self._cells(picture.colors))
         if not isinstance(picture, Painted):
             return self._mixed(picture)
         lookup = None if self._is_full_color else self._palette.whole(picture.table)
@@ -225,18 +236,21 @@ class Page:
 
     def _ink(self, word: Word, x: int, y: int) -> None:
         """Puts a word with the left end of its anchor at (x, y)."""
-        indices, inked = word.indices, word.inked
-        part, shown = self._part(x + word.left, y + word.top, *inked.shape)
+        indices, paper = word.indices, word.paper
+        part, shown = self._part(x + word.left, y + word.top, *indices.shape)
         if shown is not _WHOLE:
-            indices, inked = indices[shown], inked[shown]
+            indices, paper = indices[shown], paper[shown]
         if self._is_full_color:
+            inked = paper == 0
             part[inked] = self._palette.colors[indices[inked]]
         else:
-            np.copyto(part, indices, where=inked)
+            # Faster than a copy where there is ink.
+            part &= paper
+            part |= indices
 
     def paste(
         self,
-        picture: Painted | Pixels,
+        picture: Painted | Pixels | Runs,
         x: int,
         y: int,
         *,
@@ -279,11 +293,12 @@ class Page:
             return
         left, top = (int(min(places)) - width for places in zip(*points, strict=True))
         right, bottom = (int(max(places)) + width + 1 for places in zip(*points, strict=True))
-        drawn = Image.new("L", (right - left, bottom - top))
-        ImageDraw.Draw(drawn).line([(x - left, y - top) for x, y in points], fill=1, width=width)
+        # Pillow draws from whole pixel to whole pixel, so the same line is drawn once.
+        ends = tuple([(int(x - left), int(y - top)) for x, y in points])
+        mask = _stroke(ends, (right - left, bottom - top), width)
         mixed = self._mix(color)
         part, shown = self._part(left, top, bottom - top, right - left)
-        part[np.asarray(drawn)[shown] > 0] = mixed
+        part[mask[shown]] = mixed
 
     def rectangle(self, box: tuple[float, float, float, float], color: Rgb) -> None:
         """A filled rectangle (left, top, right, bottom), right and bottom included."""

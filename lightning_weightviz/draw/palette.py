@@ -31,8 +31,8 @@ class Palette:
     @property
     def colors(self) -> Pixels:
         """uint8, (n, 3)."""
-        packed = np.array(list(self._places), np.uint32)
-        return np.stack([packed >> 16, packed >> 8 & 255, packed & 255], axis=1).astype(np.uint8)
+        # Of the four bytes of a number the first is 0.
+        return np.array(list(self._places), ">u4").view(np.uint8).reshape(-1, 4)[:, 1:]
 
     def index(self, color: Rgb) -> int | None:
         """The index of one colour; None where there is no room for it."""

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from lightning_weightviz.artifacts import MOST_COLORS
-from lightning_weightviz.draw.color import PAPER, Painted, Pixels, Rgb
+from lightning_weightviz.draw.color import PAPER, Painted, Pixels, Rgb, Runs
 
 SMOOTH = 2
 """Things are drawn this many times larger; `Smooth.averaged` is written for 2."""
@@ -42,22 +42,23 @@ class Smooth:
         """A line across the whole picture, as thick as one of its pixels."""
         self._draw.rectangle((0, top, self._image.width, top + SMOOTH - 1), fill=self._index(color))
 
-    def averaged(self) -> Painted | Pixels:
-        """The picture, (height, width): each pixel the mean of four small ones, as Pillow's `reduce` gives it."""
-        # The two small pixels of a line as one number, then the four of a pixel.
+    def averaged(self) -> Runs:
+        """The picture: each pixel the mean of four small ones, as Pillow's `reduce` gives it."""
+        # Two small pixels side by side as one number: (height, 2, width).
         pairs = np.asarray(self._image).view(np.uint16)
-        fours = pairs[::2].astype(np.uint32)
-        fours <<= 16
-        fours |= pairs[1::2]
+        pairs = pairs.reshape(-1, SMOOTH, pairs.shape[1])
+        height, _, width = pairs.shape
         # Neighbours are mostly alike: of each run one is looked at.
-        flat = fours.ravel()
-        begins = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
-        lengths = np.diff(begins, append=flat.size)
-        kinds, kind = np.unique(flat[begins], return_inverse=True)
-        table = self._means(kinds.view(np.uint8).reshape(-1, 4))
-        if len(table) > MOST_COLORS:
-            return np.repeat(table[kind], lengths, axis=0).reshape(*fours.shape, 3)
-        return Painted(np.repeat(kind.astype(np.uint8), lengths).reshape(fours.shape), table)
+        changes = pairs[:, :, 1:] != pairs[:, :, :-1]
+        begins = np.ones((height, width), np.bool_)
+        np.logical_or(changes[:, 0], changes[:, 1], out=begins[:, 1:])
+        places = np.flatnonzero(begins)
+        rows, columns = np.divmod(places, width)
+        kinds, kind = np.unique(pairs[rows, :, columns].view(np.uint32).ravel(), return_inverse=True)
+        table = self._means(kinds.view(np.uint8).reshape(-1, SMOOTH**2))
+        few = len(table) <= MOST_COLORS
+        colors = Painted(kind.astype(np.uint8)[None], table) if few else table[kind][None]
+        return Runs(colors, np.diff(places, append=height * width), (height, width))
 
     def _means(self, fours: Pixels) -> Pixels:
         """The mean colour, (n, 3), of four indices, (n, 4), halves rounded up."""

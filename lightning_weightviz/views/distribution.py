@@ -38,6 +38,8 @@ WIDEST = 3.0
 """The extremes are drawn in full where they lie within this many times the 87 % band, else cut off and written."""
 MARK = 8
 """Height in pixels of the line of marks at times with NaN or infinities."""
+_BROKEN = ((OVERVIEW_STATISTICS.index("inf_count"), INFINITE), (OVERVIEW_STATISTICS.index("nan_count"), NAN))
+"""Which statistics are marked, the later over the earlier, and their colours."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +77,12 @@ def draw_distribution(scene: Scene, target: Target, measurement: Measurement) ->
     percentiles = memory.percentiles[key].astype(np.float64)
     axis, times = time_axis(memory)
     low, high = value_range(percentiles)
+    marks = ticks(low, high)
     what, when = describe(parameter, target), moment(scene.snapshot)
 
     page = Page()
     page.header(parameter.name, what, f"{when} · distribution of the {target} over time")
-    left = MARGIN + 12 + round(max(text_width(number(tick), SMALL) for tick in ticks(low, high)))
+    left = MARGIN + 12 + round(max(text_width(number(tick), SMALL) for tick in marks))
     names = [*_labels(percentiles, low, high)]
     right = WIDTH - MARGIN - 22 - round(max(text_width(name, SMALL) for name, _ in names))
     box = Box(left, page.y, right, page.y + HEIGHT)
@@ -90,9 +93,9 @@ def draw_distribution(scene: Scene, target: Target, measurement: Measurement) ->
     plot.put(page)
     _mark_broken(page, plot, memory.statistics.get(statistics_key(target, parameter.name)), times)
 
-    draw_ticks_left(page, plot, ticks(low, high))
-    marks = ticks(times[0], times[-1], most=6, whole=True)
-    draw_ticks_below(page, plot, [(tick, number(tick, digits=9)) for tick in marks])
+    draw_ticks_left(page, plot, marks)
+    moments = ticks(times[0], times[-1], most=6, whole=True)
+    draw_ticks_below(page, plot, [(tick, number(tick, digits=9)) for tick in moments])
     page.text(WIDTH - MARGIN, box.bottom + 9, axis, size=SMALL, color=GREY, anchor="ra")
     _write_labels(page, plot, names)
     page.y = box.bottom + 40
@@ -185,12 +188,12 @@ def _mark_broken(
     page: Page, plot: Plot, statistics: npt.NDArray[np.float32] | None, times: npt.NDArray[np.float64]
 ) -> None:
     """Marks at the bottom of the chart from each time with NaN or infinities to the next time."""
-    if statistics is None:
+    if statistics is None or not (statistics[:, [place for place, _ in _BROKEN]] > 0).any():
         return
     edges = [*plot.x.places(times[:-1]), plot.box.right] if len(times) > 1 else [plot.box.left, plot.box.right]
     starts = edges if len(times) > 1 else edges[:1]
-    for name, color in (("inf_count", INFINITE), ("nan_count", NAN)):
-        for index in np.flatnonzero(statistics[:, OVERVIEW_STATISTICS.index(name)] > 0):
+    for place, color in _BROKEN:
+        for index in np.flatnonzero(statistics[:, place] > 0):
             left = min(starts[index], plot.box.right - MARK)
             right = edges[index + 1] if index + 1 < len(edges) else plot.box.right
             page.rectangle((left, plot.box.bottom - MARK, right - 1, plot.box.bottom - 1), color)
@@ -205,5 +208,5 @@ def _facts(measurement: Measurement) -> list[tuple[str, Rgb | None]]:
         for name in ("middle 38%", "68%", "all"):
             low, high, color = BANDS[name]
             facts.append((f"{name} {number(values[low])} to {number(values[high])}", color))
-    broken = value_facts(measurement.statistics, np.zeros(0, np.float32), 1.0)
+    broken = value_facts(measurement.statistics, None, 1.0)
     return facts + [fact for fact in broken if fact[1] is not None]

@@ -43,6 +43,7 @@ def test_words_are_those_of_pillow(size: int, bold: bool) -> None:
 
 def test_shades_begin_where_the_ink_does() -> None:
     black, grey = word("0.25", SMALL, False, "a", 1), word("0.25", SMALL, False, "a", 8)
-    assert np.array_equal(black.inked, grey.inked) and np.array_equal(black.inked, black.indices > 0)
-    assert np.array_equal(grey.indices[grey.inked], black.indices[black.inked] + 7)
-    assert not grey.indices[~grey.inked].any()
+    inked = black.indices > 0
+    assert np.array_equal(black.paper, np.where(inked, 0, 255)) and np.array_equal(black.paper, grey.paper)
+    assert np.array_equal(grey.indices[inked], black.indices[inked] + 7)
+    assert not grey.indices[~inked].any()

@@ -12,8 +12,9 @@ import pytest
 
 from lightning_weightviz import png
 from lightning_weightviz.artifacts import Image
-from lightning_weightviz.draw import lettering, page, palette
+from lightning_weightviz.draw import chart, lettering, page, palette
 from lightning_weightviz.views import VIEWS, Scene
+from tests.support.in_color import InColor
 from tests.support.pixels import decoded, normal
 from tests.support.scenes import scene
 
@@ -35,12 +36,14 @@ def network() -> Scene:
 
 @contextmanager
 def no_shortcuts() -> Iterator[None]:
-    """Full colours, words as Pillow sets them, each anew and in whole lines, new paper, and zlib."""
+    """Full colours, words as Pillow sets them, each anew and in whole lines, curves in colour, new paper, and zlib."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(palette, "MOST_COLORS", len(page._FIRST))
         patch.setattr(palette, "_started_with", palette._started_with.__wrapped__)
         patch.setattr(lettering, "NUMERIC", frozenset())
         patch.setattr(page, "line", lettering.line.__wrapped__)
+        patch.setattr(page, "_stroke", page._stroke.__wrapped__)
+        patch.setattr(chart, "Smooth", InColor)
         patch.setattr(page, "BETWEEN", "\0")
         patch.setattr(lettering, "_set", lettering._set.__wrapped__)
         patch.setattr(page, "_give_back", lambda paper: None)
