@@ -76,6 +76,11 @@ class Painted:
         """uint8, ``rows.shape + (3,)``, RGB."""
         return self.table.take(self.rows, axis=0)
 
+    def trimmed(self) -> Painted:
+        """The same with a table of the colours that are shown: a page has room for more such pictures."""
+        shown, rows = np.unique(self.rows, return_inverse=True)
+        return Painted(rows.reshape(self.rows.shape).astype(np.uint8), self.table[shown])
+
     def mark(self, where: npt.NDArray[np.bool_], color: Rgb) -> Painted:
         """The same with one more colour in some places."""
         table = np.concatenate([self.table, np.array([color], np.uint8)])

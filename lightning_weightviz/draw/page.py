@@ -27,7 +27,7 @@ GREY: Rgb = (88, 91, 96)
 LINE: Rgb = (206, 208, 212)
 
 Counts = npt.NDArray[np.integer]
-"""How often each row of a picture is repeated."""
+"""How often each row, or each pixel of a row, is repeated."""
 Fact = tuple[str, Rgb | None]
 """A short text and the colour that it explains, if any."""
 
@@ -267,18 +267,30 @@ class Page:
                 as often as it likes.
             framed: Whether there is a frame.
         """
-        cells = self._cells(picture)
         down, across = scale
-        height = int(down.sum()) if isinstance(down, np.ndarray) else len(cells) * down
-        width = cells.shape[1] * across
+        cells = self._cells(picture)
+        self._put(cells if across == 1 else np.repeat(cells, across, axis=1), x, y, down, framed)
+
+    def paste_rows(
+        self, picture: Painted, x: int, tops: Iterable[int], *, scale: tuple[int, Counts], framed: bool = False
+    ) -> None:
+        """Puts each row of a picture at a height of its own; `scale` says how often it is repeated, and each pixel."""
+        down, across = scale
+        wide = np.repeat(self._cells(picture), across, axis=1)
+        for row, top in enumerate(tops):
+            self._put(wide[row : row + 1], x, top, down, framed)
+
+    def _put(self, wide: npt.NDArray[np.uint8], x: int, y: int, down: int | Counts, framed: bool) -> None:
+        """Puts what the canvas takes at (x, y), each row repeated."""
+        height = int(down.sum()) if isinstance(down, np.ndarray) else len(wide) * down
+        width = wide.shape[1]
         self._reach(y + height + 1)
         if framed:
             self.rectangle((x - 1, y - 1, x + width, y + height), LINE)
         part, shown = self._part(x, y, height, width)
-        wide = cells if across == 1 else np.repeat(cells, across, axis=1)
         if part.shape[0] == height and not isinstance(down, np.ndarray):
             # Each row goes where it is repeated at once: as large a picture on the way would be in new memory.
-            rows = part.reshape(len(cells), down, *part.shape[1:])
+            rows = part.reshape(len(wide), down, *part.shape[1:])
             rows[...] = wide[:, None, shown[1]]
         else:
             part[...] = np.repeat(wide, down, axis=0)[shown]

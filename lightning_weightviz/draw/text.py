@@ -115,7 +115,8 @@ def fit_name(name: str, width: float, size: int = BODY, bold: bool = False) -> s
     return fitted
 
 
-def fit_names(names: Sequence[str], width: float, size: int = BODY, bold: bool = False) -> list[str]:
+@lru_cache(maxsize=512)
+def fit_names(names: tuple[str, ...], width: float, size: int = BODY, bold: bool = False) -> tuple[str, ...]:
     """`fit_name` of several; of those that begin with one word as many words are cut, so that equal ones stay equal."""
     all_words = [_within_reach(name).split(".") for name in names]
     counts: dict[str, int] = {}
@@ -123,7 +124,7 @@ def fit_names(names: Sequence[str], width: float, size: int = BODY, bold: bool =
         most = len(words) - 1
         whole = _most(most, partial(_fits_with, words, width, size, bold))
         counts[words[0]] = max(counts.get(words[0], 0), most - whole)
-    return [fit(_cut(words, counts[words[0]]), width, size, bold) for words in all_words]
+    return tuple(fit(_cut(words, counts[words[0]]), width, size, bold) for words in all_words)
 
 
 def _fits_with(words: Sequence[str], width: float, size: int, bold: bool, whole: int) -> bool:

@@ -26,10 +26,11 @@ def draw_metrics(page: Page, layout: StripLayout, memory: Memory) -> bool:
         by_factors = is_loss(name) and low > 0
         painted = paint_magnitude(_shares(values.astype(np.float64), low, high, by_factors=by_factors), 1.0)
         painted = painted.mark(np.isnan(values), NO_VALUE).mark(np.isinf(values), INFINITE)
-        places = np.arange(width) * len(values) // width
+        across = np.bincount(np.arange(width) * len(values) // width, minlength=len(values))
         title = fit_name(one_line(name), layout.names_width, SMALL, bold=True)
         page.text(MARGIN, top - TO_BASELINE, title, size=SMALL, bold=True, anchor="ls")
-        page.paste(Painted(painted.rows[None, places], painted.table), left, top, scale=(STRIP, 1), framed=True)
+        strip = Painted(painted.rows[None], painted.table).trimmed()
+        page.paste_rows(strip, left, [top], scale=(STRIP, across), framed=True)
         now = "–" if np.isnan(values[-1]) else number(float(values[-1]))
         page.text(left, top - TO_BASELINE, now, size=SMALL, color=GREY, anchor="ls")
         ends = f"dark {_apart(low, high)[0]} to bright {_apart(low, high)[1]}{', log' if by_factors else ''}"

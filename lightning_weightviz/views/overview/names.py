@@ -29,7 +29,7 @@ def write_names(page: Page, rows: Sequence[Row], layout: StripLayout) -> None:
         return
     has_two = len(rows) <= MAX_TALL + 1
     room = width if has_two else width - max(text_width(row.only_line[1], SMALL) for row in rows)
-    names = fit_names([row.name for row in rows[:-1]], room, SMALL, has_two)
+    names = fit_names(tuple(row.name for row in rows[:-1]), room, SMALL, has_two)
     for row, name, top in zip(rows, names, layout.tops[:-1], strict=False):
         if has_two:
             _write_two(page, row, name, top, width)

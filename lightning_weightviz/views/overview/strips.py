@@ -108,12 +108,10 @@ def _draw_column(page: Page, layout: StripLayout, column: Column, left: int, bro
     ):
         per_line = layout.per_line if first == 0 else 1
         shares, codes = _farthest(column.shares[first:end], per_line), _worst(broken[first:end], per_line)
-        painted = paint_strips(shares, codes, column, colormap)
         # A line of T cells over the strip's width, the newest never lost.
-        places = np.arange(width) * shares.shape[1] // width
-        for line, top in enumerate(tops):
-            strip = Painted(painted.rows[line : line + 1, places], painted.table)
-            page.paste(strip, left, top, scale=(height, 1), framed=first > 0 or not layout.blocks)
+        across = np.bincount(np.arange(width) * shares.shape[1] // width, minlength=shares.shape[1])
+        painted = paint_strips(shares, codes, column, colormap).trimmed()
+        page.paste_rows(painted, left, tops, scale=(height, across), framed=first > 0 or not layout.blocks)
 
 
 def paint_strips(shares: Values, broken: Codes, column: Column, colormap: str) -> Painted:
@@ -140,6 +138,6 @@ def _draw_scale(page: Page, column: Column, box: Box, colormap: str) -> None:
     bar = paint_magnitude_bar(box.height, box.width)
     if column.signed:
         bar = paint_flat_bar(box.height, box.width, colormap)
-    page.paste(bar, box.left, box.top, framed=True)
+    page.paste(bar.trimmed(), box.left, box.top, framed=True)
     page.text(box.left, box.bottom + 3, column.ends[0], size=SMALL, color=GREY)
     page.text(box.right, box.bottom + 3, column.ends[1], size=SMALL, color=GREY, anchor="ra")
