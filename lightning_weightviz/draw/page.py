@@ -129,7 +129,7 @@ class Page:
         """Colours, (…, 3), as the canvas takes them."""
         if not self._is_full_color:
             indices = self._palette.find(colors)
-            if indices is None:
+            if indices is None and self._palette.has_tables:
                 self._make_room()
                 indices = self._palette.find(colors)
             if indices is not None:

@@ -34,6 +34,11 @@ class Palette:
         # Of the four bytes of a number the first is 0.
         return np.array(list(self._places), ">u4").view(np.uint8).reshape(-1, 4)[:, 1:]
 
+    @property
+    def has_tables(self) -> bool:
+        """Whether there may be colours that are not used: those of tables, taken in as a whole."""
+        return bool(self._tables)
+
     def index(self, color: Rgb) -> int | None:
         """The index of one colour; None where there is no room for it."""
         place = self._places.setdefault(_number(color), len(self._places))

@@ -44,17 +44,20 @@ class Smooth:
 
     def averaged(self) -> Runs:
         """The picture: each pixel the mean of four small ones, as Pillow's `reduce` gives it."""
-        # Two small pixels side by side as one number: (height, 2, width).
-        pairs = np.asarray(self._image).view(np.uint16)
-        pairs = pairs.reshape(-1, SMOOTH, pairs.shape[1])
-        height, _, width = pairs.shape
-        # Neighbours are mostly alike: of each run one is looked at.
-        changes = pairs[:, :, 1:] != pairs[:, :, :-1]
-        begins = np.ones((height, width), np.bool_)
-        np.logical_or(changes[:, 0], changes[:, 1], out=begins[:, 1:])
+        # Two small pixels side by side as one number, of each pixel the upper two and, a line later, the lower two.
+        lines = np.asarray(self._image).view(np.uint16)
+        height, width = len(lines) // SMOOTH, lines.shape[1]
+        pairs = lines.ravel()
+        # Neighbours are mostly alike: of each run one is looked at. Each line of pixels begins one.
+        changes = np.ones(pairs.size, np.bool_)
+        np.not_equal(pairs[1:], pairs[:-1], out=changes[1:])
+        changes = changes.reshape(height, SMOOTH, width)
+        begins = changes[:, 0] | changes[:, 1]
+        begins[:, 0] = True
         places = np.flatnonzero(begins)
-        rows, columns = np.divmod(places, width)
-        kinds, kind = np.unique(pairs[rows, :, columns].view(np.uint32).ravel(), return_inverse=True)
+        upper = places + places // width * width
+        fours = pairs[upper].astype(np.uint32) << 16 | pairs[upper + width]
+        kinds, kind = np.unique(fours, return_inverse=True)
         table = self._means(kinds.view(np.uint8).reshape(-1, SMOOTH**2))
         few = len(table) <= MOST_COLORS
         colors = Painted(kind.astype(np.uint8)[None], table) if few else table[kind][None]

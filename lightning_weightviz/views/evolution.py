@@ -87,8 +87,9 @@ def draw_evolution(scene: Scene, target: Target, parameter: Parameter, frames: S
     page = Page()
     page.header(parameter.name, what, f"{span} · one range {plus_minus(limit)} for all")
     shown, least = worth_a_look(frames, filmed(parameter)) if filmed(parameter) else ([], 0)
+    cells = _map_cells(scene)
     tiles = [
-        Tile(title, "" if index == 0 else _moved(frame), _values(scene, parameter, frame, shown))
+        Tile(title, "" if index == 0 else _moved(frame), _values(parameter, frame, shown, cells))
         for index, (title, frame) in enumerate(zip(titles, frames, strict=True))
     ]
     if filmed(parameter):
@@ -141,12 +142,18 @@ def _which(parameter: Parameter, shown: Sequence[int], least: int, frames: int) 
     return f"{len(shown)} of {total} {word}s: moved most {most}{more}; least {rest}"
 
 
-def _values(scene: Scene, parameter: Parameter, frame: Frame, shown: Sequence[int]) -> npt.NDArray[np.float32]:
-    """What a tile shows of a frame: filters, or a map, half as fine on crowded scenes."""
+def _map_cells(scene: Scene) -> tuple[int, int]:
+    """Rows and columns that a tile has at most, half as many on crowded scenes."""
+    return (FRAME_CELLS[0] // 2, FRAME_CELLS[1] // 2) if scene.is_crowded else FRAME_CELLS
+
+
+def _values(
+    parameter: Parameter, frame: Frame, shown: Sequence[int], cells: tuple[int, int]
+) -> npt.NDArray[np.float32]:
+    """What a tile shows of a frame: filters, or a map."""
     if filmed(parameter):
         return frame.of_rows(shown).reshape(-1, *parameter.filters_shape[1:])
-    height, width = (length // 2 if scene.is_crowded else length for length in FRAME_CELLS)
-    return pool_extreme(frame.values, height, width)
+    return pool_extreme(frame.values, *cells)
 
 
 def frame_titles(frames: Sequence[Frame]) -> list[str]:
