@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -100,7 +100,7 @@ def _joined(placed: list[tuple[Word, int]]) -> Word:
         return _word(np.zeros((0, 0), np.uint8), 0, 0)
     if len(placed) == 1:
         ((one, x),) = placed
-        return replace(one, left=x + one.left)
+        return Word(one.indices, one.paper, x + one.left, one.top)
     lefts = [x + one.left for one, x in placed]
     left, top = min(lefts), min([one.top for one, _ in placed])
     right = max([start + one.indices.shape[1] for start, (one, _) in zip(lefts, placed, strict=True)])
@@ -114,4 +114,5 @@ def _joined(placed: list[tuple[Word, int]]) -> Word:
 
 
 def _word(indices: Indices, left: int, top: int) -> Word:
-    return Word(indices, np.where(indices == 0, np.uint8(255), np.uint8(0)), left, top)
+    # Of bytes −1 is 255.
+    return Word(indices, -(indices == 0).view(np.uint8), left, top)

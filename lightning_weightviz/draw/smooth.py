@@ -51,8 +51,7 @@ class Smooth:
         # Neighbours are mostly alike: of each run one is looked at. Each line of pixels begins one.
         changes = np.ones(pairs.size, np.bool_)
         np.not_equal(pairs[1:], pairs[:-1], out=changes[1:])
-        changes = changes.reshape(height, SMOOTH, width)
-        begins = changes[:, 0] | changes[:, 1]
+        begins = np.logical_or.reduce(changes.reshape(height, SMOOTH, width), axis=1)
         begins[:, 0] = True
         places = np.flatnonzero(begins)
         upper = places + places // width * width

@@ -84,3 +84,10 @@ def test_bars() -> None:
     assert np.array_equal(bar[:, 0], signed_table("RdBu_r")[:-2][::-1])
     assert np.array_equal(paint_flat_bar(3, 201, "RdBu_r").pixels[0], signed_table("RdBu_r")[:-2])
     assert np.array_equal(paint_magnitude_bar(2, 101).pixels[0], magnitude_table()[:-2])
+
+
+def test_a_trimmed_table_holds_what_is_shown_and_no_more() -> None:
+    painted = paint_signed(np.array([[-1.0, 0.5, 0.5], [np.nan, 0.5, -1.0]]), 1.0, "RdBu_r")
+    trimmed = painted.trimmed()
+    assert np.array_equal(trimmed.pixels, painted.pixels)
+    assert len(trimmed.table) == 3 and trimmed.rows.dtype == np.uint8

@@ -85,6 +85,24 @@ def test_pasted_cells_are_blocks() -> None:
             assert np.array_equal(large[30 + row, 20 + column], picture[row // 3, column // 2])
 
 
+@pytest.mark.parametrize("colors", [3, 300])
+def test_rows_are_pasted_each_at_its_height(colors: int) -> None:
+    """With pixels that are repeated, left out, and of more colours than a palette holds."""
+    values = np.linspace(-1.0, 1.0, 12).reshape(3, 4)
+    painted = paint_signed(values, 1.0, "RdBu_r")
+    across, tops = np.array([3, 0, 1, 5]), (30, 44, 61)
+    page, expected = Page(), Page()
+    for one in (page, expected):
+        one.paste(np.arange(3 * colors, dtype=np.uint16).astype(np.uint8).reshape(1, colors, 3), 20, 10)
+        one.y = 80
+    page.paste_rows(painted, 50, tops, scale=(6, across), framed=True)
+    wide = painted.pixels.repeat(across, axis=1)
+    for row, top in enumerate(tops):
+        expected.paste(wide[row : row + 1], 50, top, scale=(6, 1), framed=True)
+    assert np.array_equal(page.raster().pixels, expected.raster().pixels)
+    assert np.array_equal(page.raster().pixels[35, 50:59], wide[0])
+
+
 @pytest.mark.parametrize("colors", [1, 200, 239, 240, 241, 256, 2000])
 def test_a_page_of_few_colours_has_a_palette_and_one_of_many_loses_none(colors: int) -> None:
     """Of 256 the page's own are 16: the paper, two inks in seven shades each, lines."""
@@ -200,3 +218,19 @@ def test_a_line_along_an_axis_is_what_pillow_draws(points: list[tuple[float, flo
     ImageDraw.Draw(expected).line(points, fill=1)
     found = (page.raster().pixels == INK).all(axis=2)
     assert np.array_equal(found, np.asarray(expected)[: len(found)] > 0)
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_any_line_is_what_pillow_draws_from_where_it_is_to_whole_pixels(width: int) -> None:
+    """Lines of equal shape at other places, from between pixels, and beyond the page's edges."""
+    random = np.random.default_rng(width)
+    for _ in range(60):
+        ends = random.uniform((-9.0, -9.0), (60.0, 50.0), (2, 2)).round(int(random.integers(2)))
+        points = [(float(x), float(y)) for x, y in ends]
+        page, expected = Page(), Image.new("L", (200, 200))
+        page.line(points, color=INK, width=width)
+        page.y = 72
+        # Away from the edges, as Pillow cuts a place below 0 the other way.
+        ImageDraw.Draw(expected).line([(x + 50, y + 50) for x, y in points], fill=1, width=width)
+        found = (page.raster().pixels[:72, :100] == INK).all(axis=2)
+        assert np.array_equal(found, np.asarray(expected)[50:122, 50:150] > 0), points

@@ -12,7 +12,7 @@ import pytest
 
 from lightning_weightviz import png
 from lightning_weightviz.artifacts import Image
-from lightning_weightviz.draw import chart, lettering, page, palette
+from lightning_weightviz.draw import chart, color, lettering, page, palette
 from lightning_weightviz.views import VIEWS, Scene
 from tests.support.in_color import InColor
 from tests.support.pixels import decoded, normal
@@ -44,6 +44,7 @@ def no_shortcuts() -> Iterator[None]:
         patch.setattr(page, "line", lettering.line.__wrapped__)
         patch.setattr(page, "_stroke", page._stroke.__wrapped__)
         patch.setattr(chart, "Smooth", InColor)
+        patch.setattr(color.Painted, "trimmed", lambda painted: painted)
         patch.setattr(page, "BETWEEN", "\0")
         patch.setattr(lettering, "_set", lettering._set.__wrapped__)
         patch.setattr(page, "_give_back", lambda paper: None)
