@@ -314,7 +314,7 @@ class Page:
 
     def rectangle(self, box: tuple[float, float, float, float], color: Rgb) -> None:
         """A filled rectangle (left, top, right, bottom), right and bottom included."""
-        left, top, right, bottom = (int(place) for place in box)
+        left, top, right, bottom = map(int, box)
         mixed = self._mix(color)
         part, _ = self._part(left, top, bottom - top + 1, right - left + 1)
         part[...] = mixed

@@ -72,6 +72,18 @@ def test_a_band_fills_from_low_to_high_and_stops_at_nan() -> None:
     assert columns[0] == 20 and columns[-1] == 119 and not set(range(62, 78)) & set(columns.tolist())
 
 
+def test_curves_with_a_hole_are_those_of_its_sides() -> None:
+    xs, ys = np.arange(11.0), np.array([1.0, 5, 2, 4, np.nan, np.nan, 6, 3, 9, 1, 2])
+    whole, sides = (Plot(Box(20, 20, 120, 120), (0, 10), (0, 10)) for _ in range(2))
+    for plot, parts in ((whole, [slice(None)]), (sides, [slice(0, 4), slice(6, None)])):
+        for part in parts:
+            plot.band(xs[part], np.zeros(11)[part], ys[part], GREEN)
+            plot.line(xs[part], ys[part] + 0.5, BLUE, 2.5)
+    pixels = drawn(whole)
+    assert np.array_equal(pixels, drawn(sides))
+    assert (pixels[20:120, 55:74] == 255).all() and (pixels[20:120, 24:50] != 255).any()
+
+
 def test_a_point_without_neighbours_is_seen() -> None:
     plot = Plot(Box(20, 20, 120, 120), (0, 10), (0, 10))
     ys = np.full(11, np.nan)

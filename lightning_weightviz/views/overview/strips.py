@@ -93,7 +93,8 @@ def _write_number(page: Page, text: str, beyond: str, left: int, y: int, width: 
     if beyond and factor_left + text_width(beyond, SMALL) > left + width:
         text, factor_left = "", left
     page.text(left, y, text, size=SMALL, color=GREY, anchor="ls")
-    page.text(factor_left, y, beyond, size=SMALL, color=INK, anchor="ls")
+    if beyond:
+        page.text(factor_left, y, beyond, size=SMALL, color=INK, anchor="ls")
 
 
 def _draw_column(page: Page, layout: StripLayout, column: Column, left: int, broken: Codes, colormap: str) -> None:
