@@ -129,8 +129,7 @@ class Page:
         """Colours, (…, 3), as the canvas takes them."""
         if not self._is_full_color:
             indices = self._palette.find(colors)
-            if indices is None and self._palette.has_tables:
-                self._make_room()
+            if indices is None and self._palette.has_tables and self._make_room():
                 indices = self._palette.find(colors)
             if indices is not None:
                 return indices
@@ -138,10 +137,13 @@ class Page:
             _give_back(indices)
         return colors
 
-    def _make_room(self) -> None:
-        """Takes colours of tables out of the palette that are nowhere on the canvas."""
+    def _make_room(self) -> bool:
+        """Takes colours of tables out of the palette that are nowhere on the canvas; False where there are none."""
         moved = self._palette.keep(used(self._canvas))
+        if moved is None:
+            return False
         self._canvas[...] = moved.take(self._canvas)
+        return True
 
     def _mix(self, color: Rgb) -> int | npt.NDArray[np.uint8]:
         """One colour as the canvas takes it."""

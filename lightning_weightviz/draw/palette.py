@@ -83,15 +83,17 @@ class Palette:
             self._tables[key] = found
         return self._tables[key]
 
-    def keep(self, indices: npt.NDArray[np.integer]) -> Indices:
+    def keep(self, indices: npt.NDArray[np.integer]) -> Indices | None:
         """Forgets all colours but those that it started with and those of some indices, ascending; their new indices.
 
         Returns:
-            uint8, of as many as there were: what takes the place of each index.
+            uint8, of as many as there were: what takes the place of each index. None where none is forgotten.
         """
         colors = list(self._places)
-        moved = np.zeros(len(colors), np.uint8)
         kept = np.union1d(np.arange(len(self._first)), indices)
+        if len(kept) == len(colors):
+            return None
+        moved = np.zeros(len(colors), np.uint8)
         moved[kept] = np.arange(len(kept))
         self._places = {colors[index]: place for place, index in enumerate(kept.tolist())}
         self._tables.clear()
