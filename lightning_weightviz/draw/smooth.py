@@ -32,18 +32,23 @@ class Smooth:
 
     def polygon(self, points: Points, color: Rgb) -> None:
         """A filled polygon."""
-        self._draw.polygon(points, fill=self._index(color))
+        ink = self._ink(color)
+        self._draw.polygon(points, fill=ink)
 
     def line(self, points: Points, color: Rgb, width: int) -> None:
         """A line through points, `width` of the small pixels wide."""
-        self._draw.line(points, fill=self._index(color), width=width, joint="curve")
+        ink = self._ink(color)
+        self._draw.line(points, fill=ink, width=width, joint="curve")
 
     def level(self, top: int, color: Rgb) -> None:
         """A line across the whole picture, as thick as one of its pixels."""
-        self._draw.rectangle((0, top, self._image.width, top + SMOOTH - 1), fill=self._index(color))
+        ink = self._ink(color)
+        self._draw.rectangle((0, top, self._image.width, top + SMOOTH - 1), fill=ink)
 
-    def averaged(self) -> Runs:
+    def averaged(self) -> Runs | Pixels:
         """The picture: each pixel the mean of four small ones, as Pillow's `reduce` gives it."""
+        if self._image.mode != "L":
+            return np.asarray(self._image.reduce(SMOOTH))
         # Two small pixels side by side as one number, of each pixel the upper two and, a line later, the lower two.
         lines = np.asarray(self._image).view(np.uint16)
         height, width = len(lines) // SMOOTH, lines.shape[1]
@@ -68,6 +73,13 @@ class Smooth:
         means: Pixels = ((colors[fours].sum(axis=1, dtype=np.uint16) + 2) >> 2).astype(np.uint8)
         return means
 
-    def _index(self, color: Rgb) -> int:
-        """Of a colour; there are at most 256."""
-        return self._places.setdefault(color, len(self._places))
+    def _ink(self, color: Rgb) -> int | Rgb:
+        """A colour as the paper takes it: its index, until there are more colours than a byte tells apart."""
+        if self._image.mode == "L":
+            place = self._places.setdefault(color, len(self._places))
+            if place < MOST_COLORS:
+                return place
+            colors = np.array(list(self._places), np.uint8)
+            self._image = Image.fromarray(colors[np.asarray(self._image)])
+            self._draw = ImageDraw.Draw(self._image)
+        return color
