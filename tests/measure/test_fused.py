@@ -262,6 +262,7 @@ def test_kernels_can_be_built_for_a_device() -> None:
 def build_all() -> None:
     """Builds each kernel; says how those of the weights read where sizes allow the widest instruction."""
     import re
+    from inspect import signature as signature_of
 
     import triton
     import triton.language as tl
@@ -270,9 +271,12 @@ def build_all() -> None:
 
     from lightning_weightviz.measure.device.fused.kernels import lanczos, moments, products, rows, trial
 
+    # Triton 3.2 has another name for them.
+    name_of_constants = "constexprs" if "constexprs" in signature_of(ASTSource).parameters else "constants"
+
     def build(kernel: object, arguments: dict[str, str], constants: dict[str, object], capability: int = 90) -> str:
         signature = {**arguments, **dict.fromkeys(constants, "constexpr")}
-        source = ASTSource(fn=kernel, signature=signature, constexprs=constants)
+        source = ASTSource(fn=kernel, signature=signature, **{name_of_constants: constants})
         built = triton.compile(source, target=GPUTarget("cuda", capability, 32), options={"num_warps": 8})
         assert len(built.asm["cubin"]) > 0
         return max(re.findall(r"ld\.global(?:\.v4)?", built.asm["ptx"]), default="")

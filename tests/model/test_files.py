@@ -218,10 +218,10 @@ def index(weight_map: Any) -> Callable[[Path], None]:
 
 HOSTILE: list[tuple[str, Callable[[Path], None], str]] = [
     ("a.pt", write_module, "only running code could build"),
-    ("a.ckpt", write_code, "it holds exec, which only running code could build"),
+    ("a.ckpt", write_code, r"it holds (builtins\.)?exec, which only running code could build"),
     ("a.ckpt", write_code_beside_weights, "only running code could build"),
     ("a.pth", write_plain_pickle, "not written by torch.save"),
-    ("a.pth", write_old_pickle, "it holds exec, which only running code could build"),
+    ("a.pth", write_old_pickle, r"it holds (builtins\.)?exec, which only running code could build"),
     ("a.pt", write_script, "TorchScript"),
     ("a.pt", write_truncated, "damaged"),
     ("a.pt", write_truncated_head, "damaged"),

@@ -19,6 +19,7 @@ from lightning_weightviz.artifacts import Batch, Page
 from lightning_weightviz.page.data import PageData
 from lightning_weightviz.page.document import document
 from lightning_weightviz.page.shown import WeightPage
+from lightning_weightviz.training import Training
 from tests.support.pages import names_on, ordinals_on, run_of
 from tests.support.training import Classifier, batches, trainer
 
@@ -241,7 +242,7 @@ def test_a_resumed_training_shows_what_came_before(tmp_path: Path, shown: list[P
     first.save_checkpoint(tmp_path / "last.ckpt")
     callback = visualization(background=False)
     trainer(tmp_path, callback, logger=False, max_epochs=4).fit(
-        Classifier(), batches(), ckpt_path=str(tmp_path / "last.ckpt"), weights_only=False
+        Classifier(), batches(), ckpt_path=str(tmp_path / "last.ckpt")
     )
     data = shown[-1]
     assert [frame.ordinal for frame in data.frames] == [0, 1, 2, 4] and data.snapshots == 5
@@ -252,7 +253,7 @@ def test_a_resumed_training_shows_what_came_before(tmp_path: Path, shown: list[P
 def go_on(folder: Path, shown: list[PageData]) -> PageData:
     """The last page of a training that is resumed in its folder, up to eight epochs."""
     trainer(folder, visualization(background=False), logger=False, max_epochs=8).fit(
-        Classifier(), batches(), ckpt_path=str(folder / "last.ckpt"), weights_only=False
+        Classifier(), batches(), ckpt_path=str(folder / "last.ckpt")
     )
     return shown[-1]
 
@@ -340,9 +341,10 @@ def test_the_page_counts_as_time_that_was_taken(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(report, "document", slow)
     visualizer = WeightVisualizer(Classifier(), folder=tmp_path, report=True)
-    visualizer.log(0)
-    visualizer.finish()
-    assert visualizer.spent.seconds > 0.6  # at the first snapshot and at the end
+    training = Training(visualizer, initial=True)
+    training.take_initial()
+    training.end(1, 0)
+    assert training.schedule.lost > 0.6  # at the first snapshot, by a thread or waited for, and at the end
     assert visualizer.page == b"slow"
 
 

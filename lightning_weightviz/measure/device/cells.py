@@ -75,7 +75,10 @@ class Blocks:
         """The rows of cells first to last, (last - first, most, columns); a view where the cells are uniform."""
         if self.uniform:
             return values[first * self.most : last * self.most].view(last - first, self.most, -1)
-        return values[self.index[first:last]]
+        index = self.index[first:last]
+        if values.element_size() == 1:  # PyTorch 2.6 indexes no float8
+            return values.view(torch.uint8)[index].view(values.dtype)
+        return values[index]
 
     def spread(self, values: Tensor) -> Tensor:
         """Each row's elements by cell, (..., cells, most), from (..., columns); a view where the cells are uniform."""
