@@ -150,9 +150,10 @@ def _kernel_sums(band: Tensor, kernel: int) -> Tensor:
 def _extremes(band: Tensor, columns: Blocks) -> tuple[Tensor, Tensor]:
     """Largest and smallest value of each block of a band, (cells, most, columns); a NaN comes through both ways."""
     if looks(band.device):
-        single = band.shape[1] == 1
-        high, low = (band[:, 0], band[:, 0]) if single else (band.amax(1), band.amin(1))
-        return columns.maximum(high), -columns.maximum(-low)
+        if band.shape[1] > 1:
+            return columns.extremes(band.amax(1), band.amin(1))
+        single = band[:, 0]
+        return columns.extremes(single, single)
     if columns.uniform:
         spread = columns.spread(band)
         return spread.amax((1, 3)), spread.amin((1, 3))

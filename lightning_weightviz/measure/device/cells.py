@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from lightning_weightviz.measure.device.abilities import looks
 from lightning_weightviz.measure.lane import to_device
+
+
+FEW = 8
+"""Elements of a cell that are taken one after the other, where cells are uneven."""
 
 
 class Blocks:
@@ -51,6 +57,7 @@ class Blocks:
         # Where it is faster: numpy reduces uneven cells in place, and long ones.
         uses_numpy = looks(device) and (not self.uniform or self.most > 64)
         self._starts = self._bounds[:-1] if uses_numpy else None
+        self._few = uses_numpy and self.most <= FEW
 
     @cached_property
     def real(self) -> Tensor:
@@ -68,7 +75,17 @@ class Blocks:
         last = self._bounds[1:, None] - 1
         return self._there(np.minimum(self._bounds[:-1, None] + np.arange(self.most), last))
 
-    def _there(self, values: np.ndarray) -> Tensor:
+    @cached_property
+    def _places(self) -> list[npt.NDArray[np.int64]]:
+        """The first element of each cell, the second of each, and so on; the last again where there are fewer."""
+        return [np.minimum(self._bounds[:-1] + offset, self._bounds[1:] - 1) for offset in range(self.most)]
+
+    @cached_property
+    def _lacking(self) -> list[npt.NDArray[np.bool_]]:
+        """Which cells have no such element."""
+        return [np.diff(self._bounds) <= offset for offset in range(self.most)]
+
+    def _there(self, values: npt.NDArray[Any]) -> Tensor:
         return to_device(torch.from_numpy(values), self._device)
 
     def gather(self, values: Tensor, first: int, last: int) -> Tensor:
@@ -87,10 +104,23 @@ class Blocks:
             return view
         return values[..., self.index]
 
-    def maximum(self, values: Tensor) -> Tensor:
-        """The largest of each row's elements in each cell, (rows, cells); NaN where there is one."""
+    def extremes(self, high: Tensor, low: Tensor) -> tuple[Tensor, Tensor]:
+        """The largest of each row's elements of `high` in each cell, and the smallest of `low`; NaN where there is one.
+
+        On the host alone; (rows, cells) each.
+        """
         if self.most == 1:
-            return values
+            return high, low
+        if not self._few:
+            return self._maximum(high), -self._maximum(-low)
+        highest, lowest = (values.numpy().take(self._places[0], 1) for values in (high, low))
+        for places in self._places[1:]:
+            taken = high.numpy().take(places, 1)
+            np.maximum(highest, taken, out=highest)
+            np.minimum(lowest, taken if low is high else low.numpy().take(places, 1), out=lowest)
+        return torch.from_numpy(highest), torch.from_numpy(lowest)
+
+    def _maximum(self, values: Tensor) -> Tensor:
         if self._starts is not None:
             return torch.from_numpy(np.maximum.reduceat(values.numpy(), self._starts, axis=1))
         # On the host the pooling kernel is three times as fast as a reduction over short rows.
@@ -104,11 +134,23 @@ class Blocks:
         if self._starts is not None:
             # The sum of +Inf and -Inf is the NaN that it is to be.
             with np.errstate(invalid="ignore", over="ignore"):
-                return torch.from_numpy(np.add.reduceat(values.numpy(), self._starts, axis=1))
+                return torch.from_numpy(self._sum(values.numpy()))
         spread = self.spread(values)
         # What is not uniform was copied.
         present = spread if self.uniform else spread.masked_fill_(self.absent, 0)
         return present.sum(2, dtype=values.dtype)
+
+    def _sum(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        if not self._few:
+            return np.add.reduceat(values, self._starts, axis=1, dtype=values.dtype)
+        # In the order of `reduceat`: the first element comes last.
+        rest = values.take(self._places[1], 1)
+        np.copyto(rest, 0, where=self._lacking[1])
+        for places, lacking in zip(self._places[2:], self._lacking[2:], strict=True):
+            taken = values.take(places, 1)
+            np.copyto(taken, 0, where=lacking)
+            rest += taken
+        return values.take(self._places[0], 1) + rest
 
 
 @dataclass(frozen=True)

@@ -130,6 +130,8 @@ class Subset:
 
     def distances(self, now: Tensor, thens: Sequence[Tensor]) -> Sequence[Tensor]:
         """‖now - then‖², ‖now‖², ‖then‖² of each tensor, (tensors, 3), over elements that are finite in both."""
+        if looks(self._device):
+            return self._distances_here(now.numpy(), [then.numpy() for then in thens])
         wide = self._zero.dtype
         there, before = now.to(wide), torch.stack(list(thens)).to(wide)
         difference = (there - before).square_()
@@ -138,6 +140,24 @@ class Subset:
         rows = torch.stack([torch.where(known, one, self._zero).sum(2) for one in squares], 2)
         total = torch.zeros(len(thens), len(self._sizes), 3, dtype=wide, device=self._device)
         return total.index_add_(1, self._owner, rows).unbind()
+
+    def _distances_here(
+        self, now: npt.NDArray[np.float32], thens: Sequence[npt.NDArray[np.float32]]
+    ) -> Sequence[Tensor]:
+        """The same on the host, without tables of what is finite where all is."""
+        there = now.astype(np.float64)
+        lengths = _squares(there)
+        found = []
+        for then in thens:
+            before = then.astype(np.float64)
+            rows = np.stack([_squares(there - before), lengths, _squares(before)], 1)
+            if not np.isfinite(rows[:, 0]).all():
+                known = np.isfinite(there - before)
+                parts = [np.where(known, values, 0.0) for values in (there, before)]
+                rows = np.stack([_squares(parts[0] - parts[1]), *map(_squares, parts)], 1)
+            total = torch.zeros(len(self._sizes), 3, dtype=torch.float64, device=self._device)
+            found.append(total.index_add_(0, self._owner, torch.from_numpy(rows)))
+        return found
 
     def split(self, rows: Tensor) -> list[Tensor]:
         """Each tensor's kept elements, from what `gather` returned."""
@@ -156,6 +176,12 @@ class Subset:
                 part = torch.full((count,), torch.nan, dtype=torch.float32, device=self._device)
             pieces += [to_device(part, self._device).to(torch.float32), padding]
         return torch.cat(pieces).view(-1, ROW)
+
+
+def _squares(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The sum of the squares of each row."""
+    sums: npt.NDArray[np.float64] = np.einsum("ij,ij->i", rows, rows)
+    return sums
 
 
 def _at(values: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
