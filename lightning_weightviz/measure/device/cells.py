@@ -14,7 +14,6 @@ from torch import Tensor
 from lightning_weightviz.measure.device.abilities import looks
 from lightning_weightviz.measure.lane import to_device
 
-
 FEW = 8
 """Elements of a cell that are taken one after the other, where cells are uneven."""
 
@@ -134,23 +133,24 @@ class Blocks:
         if self._starts is not None:
             # The sum of +Inf and -Inf is the NaN that it is to be.
             with np.errstate(invalid="ignore", over="ignore"):
-                return torch.from_numpy(self._sum(values.numpy()))
+                return torch.from_numpy(self._sum(values.numpy(), self._starts))
         spread = self.spread(values)
         # What is not uniform was copied.
         present = spread if self.uniform else spread.masked_fill_(self.absent, 0)
         return present.sum(2, dtype=values.dtype)
 
-    def _sum(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def _sum(self, values: npt.NDArray[Any], starts: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         if not self._few:
-            return np.add.reduceat(values, self._starts, axis=1, dtype=values.dtype)
+            return np.asarray(np.add.reduceat(values, starts, axis=1, dtype=values.dtype))
         # In the order of `reduceat`: the first element comes last.
-        rest = values.take(self._places[1], 1)
+        rest: npt.NDArray[Any] = values.take(self._places[1], 1)
         np.copyto(rest, 0, where=self._lacking[1])
         for places, lacking in zip(self._places[2:], self._lacking[2:], strict=True):
             taken = values.take(places, 1)
             np.copyto(taken, 0, where=lacking)
             rest += taken
-        return values.take(self._places[0], 1) + rest
+        rest += values.take(self._places[0], 1)
+        return rest
 
 
 @dataclass(frozen=True)

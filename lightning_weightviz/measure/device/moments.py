@@ -21,8 +21,9 @@ from lightning_weightviz.measure.device.fused.launching import DTYPES
 from lightning_weightviz.measure.device.long_rows import batches, measure_rows
 from lightning_weightviz.measure.device.memory_order import flat
 from lightning_weightviz.measure.device.row_sums import extremes_of, fan, magnitude_of, row_sums
-from lightning_weightviz.measure.device.scaling import PLAIN, finite_of, power_above, widen
+from lightning_weightviz.measure.device.scaling import PLAIN, power_above, widen, widened
 from lightning_weightviz.measure.device.slots import count_slots, fold, slots
+from lightning_weightviz.measure.device.small_rows import measure_small
 from lightning_weightviz.measure.enqueued import PieceOwners
 from lightning_weightviz.measure.histogram_scheme import SLOTS
 from lightning_weightviz.measure.transfer import Packer
@@ -206,6 +207,8 @@ def _groups(tensors: Sequence[Tensor], among: Sequence[int], together: int) -> l
 
 def _measure_small(tensors: Sequence[Tensor], owners: list[int], pieces: Pieces, extremes: list[Extremes]) -> None:
     """Measures tensors of similar size as the rows of one matrix; puts into `extremes` what is known of them."""
+    if looks(tensors[0].device):
+        return _measure_small_here(tensors, owners, pieces, extremes)
     rows = _padded(tensors)
     low, high = extremes_of(rows)
     magnitude = magnitude_of(low, high)
@@ -214,13 +217,18 @@ def _measure_small(tensors: Sequence[Tensor], owners: list[int], pieces: Pieces,
     padding = [rows.shape[1] - tensor.numel() for tensor in tensors]
     pieces.add(owners, row_sums(rows, low, high, scale), counts, scale, padding=padding)
     pieces.add_fan(owners, fan(rows, accumulator(rows.device)))
-    plain = [False] * len(tensors)
-    if looks(rows.device) and rows.dtype == torch.float32:
-        sizes = torch.tensor([tensor.numel() for tensor in tensors], dtype=torch.int64, device="cpu")
-        ordinary = (magnitude > PLAIN[0]) & (magnitude < PLAIN[1])
-        plain = (ordinary & (finite_of(rows).sum(1) == sizes)).tolist()
-    for index, value, is_ordinary in zip(owners, magnitude.unbind(), plain, strict=True):
-        extremes[index] = Extremes(value, plain=is_ordinary)
+    for index, value in zip(owners, magnitude.unbind(), strict=True):
+        extremes[index] = Extremes(value, plain=False)
+
+
+def _measure_small_here(tensors: Sequence[Tensor], owners: list[int], pieces: Pieces, extremes: list[Extremes]) -> None:
+    """The same on the host."""
+    found = measure_small(tensors)
+    pieces.add(owners, found.numbers, found.counts, found.scale, padding=found.padding)
+    pieces.add_fan(owners, found.fan)
+    for index, tensor, value, finite in zip(owners, tensors, found.magnitude, found.finite, strict=True):
+        ordinary = PLAIN[0] < float(value.numpy()) < PLAIN[1] and finite == tensor.numel()
+        extremes[index] = Extremes(value, plain=ordinary and widened(tensor.dtype) == torch.float32)
 
 
 def _measure_batch(tensors: Sequence[Tensor], owners: list[int], pieces: Pieces, extremes: list[Extremes]) -> None:

@@ -150,11 +150,14 @@ class Subset:
         found = []
         for then in thens:
             before = then.astype(np.float64)
-            rows = np.stack([_squares(there - before), lengths, _squares(before)], 1)
+            # The distance of two infinities is NaN.
+            with np.errstate(invalid="ignore"):
+                difference = there - before
+            rows = np.stack([_squares(difference), lengths, _squares(before)], 1)
             if not np.isfinite(rows[:, 0]).all():
-                known = np.isfinite(there - before)
-                parts = [np.where(known, values, 0.0) for values in (there, before)]
-                rows = np.stack([_squares(parts[0] - parts[1]), *map(_squares, parts)], 1)
+                known = np.isfinite(difference)
+                each = (np.where(known, values, 0.0) for values in (difference, there, before))
+                rows = np.stack([_squares(values) for values in each], 1)
             total = torch.zeros(len(self._sizes), 3, dtype=torch.float64, device=self._device)
             found.append(total.index_add_(0, self._owner, torch.from_numpy(rows)))
         return found
