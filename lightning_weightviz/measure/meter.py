@@ -141,7 +141,7 @@ class Meter:
             found: dict[str, Spectrum] = {}
             with undisturbed([group.device for group, _ in groups]):
                 for group, here in groups:
-                    packer = Packer()
+                    packer = Packer(here=looks(group.device))
                     enqueue_spectra(group, here, packer)
                     both = spectra_among(group.parameters, packer.send().arrays())
                     found |= {group.parameters[place].name: spectrum for place, spectrum in both}

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lightning_weightviz.measure.device.abilities import looks
 from lightning_weightviz.measure.device.change import WatchedSteps
 from lightning_weightviz.measure.device.class_head import enqueue_head
 from lightning_weightviz.measure.device.scaling import widen
@@ -57,7 +58,7 @@ class Parcels:
 
     def add_group(self, device: torch.device, enqueue: Callable[[Packer], EnqueuedGroup]) -> None:
         """Enqueues a group of parameters; a device may have several."""
-        packer = self._packers[device] = Packer()
+        packer = self._packers[device] = Packer(here=looks(device))
         self._groups.append((enqueue(packer), packer))
 
     def add_steps(self, steps: WatchedSteps) -> None:
@@ -91,7 +92,9 @@ class Parcels:
         self._heads.append((EnqueuedHead(head, number, norms.device, place, None, None), packer))
 
     def _packer(self, device: torch.device) -> Packer:
-        return self._packers.setdefault(device, Packer())
+        if device not in self._packers:
+            self._packers[device] = Packer(here=looks(device))
+        return self._packers[device]
 
     def send(self) -> Callable[[], Measured]:
         """Starts the copies; what is returned waits for them and reads them."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from lightning_weightviz.measure.enqueued import Finish
 from lightning_weightviz.measure.transfer import Arrays
@@ -18,7 +21,7 @@ def picture_of(parameter: Parameter, arrays: Arrays, finish: Finish | None) -> P
         finish: Makes those of `pool` of it; None: they are there.
     """
     arrays = arrays if finish is None else finish(arrays)
-    arrays = {key: values if key == "changed" else values.astype(np.float32) for key, values in arrays.items()}
+    arrays = {key: values if key == "changed" else _own(values) for key, values in arrays.items()}
     rank = None
     if "ordered_norms" in arrays:
         moved = arrays["changes"] > 0
@@ -41,3 +44,8 @@ def picture_of(parameter: Parameter, arrays: Arrays, finish: Finish | None) -> P
         mean=arrays.get("mean"),
         rank=rank,
     )
+
+
+def _own(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """As float32 in memory of their own: a view would keep all that arrived with it."""
+    return values if values.dtype == np.float32 and values.base is None else values.astype(np.float32)
