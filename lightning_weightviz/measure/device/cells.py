@@ -59,6 +59,11 @@ class Blocks:
         self._few = uses_numpy and self.most <= FEW
 
     @cached_property
+    def sizes(self) -> Tensor:
+        """Elements of each cell, int64, (cells,), or (1,) where they are uniform."""
+        return self._there(np.diff(self._bounds[:2] if self.uniform else self._bounds))
+
+    @cached_property
     def real(self) -> Tensor:
         """bool, (cells, most): which elements are not repetitions, where a cell has fewer than `most`."""
         return self._there(np.arange(self.most) < np.diff(self._bounds)[:, None])
@@ -176,8 +181,8 @@ class Cut:
 
     @property
     def sizes(self) -> Tensor:
-        """Elements of each cell, int64, (h, w)."""
-        return self.rows.real.sum(1).unsqueeze(1) * self.columns.real.sum(1)
+        """Elements of each cell, int64, of a shape that broadcasts to (h, w)."""
+        return self.rows.sizes.unsqueeze(1) * self.columns.sizes
 
 
 # The same of each snapshot, and as many as there are shapes among the pictures, on the device and on the host.

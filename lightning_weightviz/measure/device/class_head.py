@@ -100,7 +100,7 @@ def _rows(source: HeadSource, centre: Tensor, scale: Tensor | None) -> dict[str,
         product = centre[:MOST_TEMPLATES].to(accumulator(centre.device))
         product = product if scale is None else product / scale
         for _, layer in reversed(source.chain[:-1]):
-            product = product @ _finite(layer.to(product.dtype))
+            product = product @ _finite(layer).to(product.dtype)
         arrays["templates"] = narrow(product).view(-1, *source.input_shape)
     return arrays
 

@@ -9,12 +9,16 @@ from torch import Tensor
 
 def flat(values: Tensor) -> Tensor:
     """All elements in the order of memory, (n,): for what does not depend on their order."""
+    if values.is_contiguous():
+        return values.view(-1)
     order = sorted(range(values.ndim), key=values.stride, reverse=True)
     return values.permute(order).reshape(-1)
 
 
 def matrix(values: Tensor) -> Tensor:
     """(shape[0], rest), the columns in the order of memory: for what does not depend on the columns' order."""
+    if values.is_contiguous():
+        return values.flatten(1)
     rest = sorted(range(1, values.ndim), key=values.stride, reverse=True)
     return values.permute(0, *rest).flatten(1)
 

@@ -54,12 +54,12 @@ def pool(
 def _whole(values: Tensor, *, mean: bool) -> Pooled:
     """A picture of which each cell is one value; all of these are finite, and their squares fit float32."""
     squares = values * values
-    row_norms, column_squares = squares.sum(1).sqrt(), squares.sum(0).to(accumulator(values.device))
+    column_squares = squares.sum(0).to(accumulator(values.device))
     arrays = {
         "extreme": values,
         "rms": values.abs(),
-        "row_norms": row_norms.unsqueeze(1).expand(-1, 2),
-        "column_norms": column_squares.sqrt().unsqueeze(1).expand(-1, 2),
+        "row_norms": squares.sum(1).sqrt_().unsqueeze(1).expand(-1, 2),
+        "column_norms": column_squares.sqrt().to(torch.float32).unsqueeze(1).expand(-1, 2),
     }
     if mean:
         arrays["mean"] = values
@@ -78,7 +78,11 @@ def pooled(sums: CellSums, cut: Cut, scale: Tensor | None, rows: int) -> Pooled:
     # Wide, as norms of the largest floats are none.
     kernel, channels, wide = cut.kernel, cut.channels, accumulator(sums.squares.device)
     columns = Columns(sums.column_squares.to(wide), sums.column_counts, rows)
-    unscale = 1.0 if scale is None else 1.0 / scale.to(wide)
+    unscale = None if scale is None else 1.0 / scale.to(wide)
+
+    def unscaled(values: Tensor) -> Tensor:
+        return values if unscale is None else values.to(wide) * unscale
+
     whole = columns.whole
     whole_rows = None if scale is None else sums.row_squares.isfinite()
     whole_channels = None if whole is None else members(whole.view(-1, kernel).all(1), channels)
@@ -86,17 +90,17 @@ def pooled(sums: CellSums, cut: Cut, scale: Tensor | None, rows: int) -> Pooled:
     arrays = {
         "extreme": farthest(sums.highest, sums.lowest),
         # A block without a finite value has no root mean square: 0 / 0 is the NaN that says so.
-        "rms": (sums.squares / (cut.sizes if sums.finite is None else sums.finite)).sqrt().to(wide) * unscale,
-        "row_norms": _norm_range(sums.row_squares, cut.rows.real, whole_rows).to(wide) * unscale,
-        "column_norms": _norm_range(channel_squares, channels.real, whole_channels) * unscale,
+        "rms": unscaled((sums.squares / (cut.sizes if sums.finite is None else sums.finite)).sqrt()),
+        "row_norms": unscaled(_norm_range(sums.row_squares, cut.rows, whole_rows)),
+        "column_norms": unscaled(_norm_range(channel_squares, channels, whole_channels)),
     }
     if sums.totals is not None:
-        arrays["mean"] = (sums.totals / cut.sizes).to(wide) * unscale
+        arrays["mean"] = unscaled(sums.totals / cut.sizes)
     if sums.kernel_highest is not None and sums.kernel_lowest is not None:
         counts = columns.counts
         counted_at = rows if counts is None else counts.view(-1, kernel).to(wide).mean(0)
-        arrays["sums"] = farthest(sums.kernel_highest, sums.kernel_lowest).to(wide) * unscale
-        arrays["positions"] = (columns.squares.view(-1, kernel).mean(0) / counted_at).sqrt() * unscale
+        arrays["sums"] = unscaled(farthest(sums.kernel_highest, sums.kernel_lowest))
+        arrays["positions"] = unscaled((columns.squares.view(-1, kernel).mean(0) / counted_at).sqrt())
     return Pooled(narrowed(arrays), columns)
 
 
@@ -105,16 +109,16 @@ def members(values: Tensor, blocks: Blocks) -> Tensor:
     return blocks.spread(values)
 
 
-def _norm_range(squares: Tensor, real: Tensor, whole: Tensor | None) -> Tensor:
+def _norm_range(squares: Tensor, blocks: Blocks, whole: Tensor | None) -> Tensor:
     """Smallest and largest norm of each cell's members, (cells, 2), from their squared norms, (cells, most).
 
     Members that are not `whole`, because they hold a NaN or an infinity, are left out; a cell of such alone has NaN.
     """
     norms = squares.sqrt()
     if whole is None:
-        norms = torch.where(real, norms, norms[:, :1])
+        norms = norms if blocks.uniform else torch.where(blocks.real, norms, norms[:, :1])
         return torch.stack([norms.amin(1), norms.amax(1)], 1)
-    known = whole & real
+    known = whole & blocks.real
     low, high = torch.where(known, norms, torch.inf).amin(1), torch.where(known, norms, -torch.inf).amax(1)
     return torch.where(known.any(1, keepdim=True), torch.stack([low, high], 1), torch.nan)
 

@@ -117,7 +117,11 @@ class Subset:
             return self._gathering(tensors)(tensors).view(-1, ROW)
         parts: list[Tensor] = []
         for tensor, index, padding in zip(tensors, self.index, self._padding, strict=True):
-            values = tensor.reshape(-1) if index is None else take(tensor, index)
+            if index is None:
+                values = tensor.reshape(-1)
+            else:
+                # Twice as fast as `take`, where no copy is needed first.
+                values = tensor.view(-1).index_select(0, index) if tensor.is_contiguous() else take(tensor, index)
             parts += [values.to(torch.float32), padding]
         return torch.cat(parts).view(-1, ROW)
 
