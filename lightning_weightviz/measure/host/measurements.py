@@ -79,6 +79,8 @@ class Gathered:
 
 def gather(parts: Sequence[Gathered], order: npt.NDArray[np.intp]) -> Gathered:
     """Puts the devices' numbers together; row i of the concatenation belongs to parameter ``order[i]``."""
+    if len(parts) == 1 and (np.diff(order) > 0).all():
+        return parts[0]
     back = np.argsort(order)
 
     def join(rows: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
@@ -125,8 +127,9 @@ def measured_from(
     moments = with_total(values.moments)
     bounds = values.moments.minimum, values.moments.maximum
     edges = slot_edges(values.scale, *bounds)
-    fan = percentiles(values.slots, edges, *bounds)
-    fan = np.where(np.isnan(values.fan), fan, values.fan)
+    fan, rest = values.fan.copy(), np.flatnonzero(np.isnan(values.fan[:, 0]))
+    if len(rest):
+        fan[rest] = percentiles(values.slots[rest], edges[rest], bounds[0][rest], bounds[1][rest])
     whole = percentiles(*total_counts(values.slots, values.scale), moments.minimum[-1:], moments.maximum[-1:], (50.0,))
     ranks, outliers = np.full((2, len(parameters)), np.nan)
     for index, spectrum in spectra.items():
@@ -150,7 +153,9 @@ def measured_from(
     with np.errstate(all="ignore"):
         for name, statistic in STATISTICS.items():
             try:
-                column = np.broadcast_to(statistic.compute(reductions), len(parameters) + 1)
+                column = statistic.compute(reductions)
+                if np.shape(column) != (len(parameters) + 1,):
+                    column = np.broadcast_to(column, len(parameters) + 1)
             except Exception as error:
                 errors[name], column = error, np.full(len(parameters) + 1, np.nan)
             columns[name] = column.tolist()

@@ -23,6 +23,9 @@ def _lower_edge(bucket: Integers) -> Floats:
 
 _UPPER = _lower_edge(TOP + 1 - _STARTS)
 _EDGES = np.concatenate([-_UPPER, [0.0, 0.0], _UPPER[::-1]])
+_POSITIVE = _lower_edge(np.arange(1, BUCKETS + 1))
+_BUCKET_EDGES = np.concatenate([-_POSITIVE[::-1], [0.0, 0.0], _POSITIVE])
+"""Of all negative buckets, of the zeros, and of all positive ones."""
 
 
 def slot_edges(scale: Floats, minimum: Floats, maximum: Floats) -> Floats:
@@ -54,22 +57,22 @@ def percentiles(
         maximum: (k,).
         at: Between 0 and 100.
     """
-    # Slots are cut where the values end, so that no percentile is beyond them.
-    total = counts.sum(1)
     cumulative = np.cumsum(counts, axis=1)
-    rows = np.arange(len(counts))
-    low = np.clip(edges[:, :-1], minimum[:, None], maximum[:, None])
-    high = np.clip(edges[:, 1:], minimum[:, None], maximum[:, None])
-    result = np.empty((len(counts), len(at)))
-    for column, percent in enumerate(at):
-        # Each value holds one unit of rank and sits in its middle, as in numpy's linear percentile.
-        rank = percent / 100.0 * (total - 1) + 0.5
-        slot = np.minimum((cumulative <= rank[:, None]).sum(1), counts.shape[1] - 1)
-        inside = np.maximum(counts[rows, slot], 1)
-        share = np.clip((rank - (cumulative[rows, slot] - counts[rows, slot])) / inside, 0.0, 1.0)
-        value = low[rows, slot] + share * (high[rows, slot] - low[rows, slot])
-        result[:, column] = minimum if percent == 0 else maximum if percent == 100 else value
-    result[total == 0] = np.nan
+    total = cumulative[:, -1:]
+    rows, ends = np.arange(len(counts))[:, None], (minimum[:, None], maximum[:, None])
+    # Each value holds one unit of rank and sits in its middle, as in numpy's linear percentile.
+    rank = np.array(at) / 100.0 * (total - 1) + 0.5
+    below = [(cumulative <= of_rows[:, None]).sum(1) for of_rows in rank.T]
+    slot = np.minimum(np.stack(below, 1), counts.shape[1] - 1)
+    inside = counts[rows, slot]
+    share = np.clip((rank - (cumulative[rows, slot] - inside)) / np.maximum(inside, 1), 0.0, 1.0)
+    # Slots are cut where the values end, so that no percentile is beyond them.
+    low, high = np.clip(edges[rows, slot], *ends), np.clip(edges[rows, slot + 1], *ends)
+    result: Floats = low + share * (high - low)
+    for percent, end in zip((0.0, 100.0), ends, strict=True):
+        if percent in at:
+            result[:, at.index(percent)] = end[:, 0]
+    result[total[:, 0] == 0] = np.nan
     return result
 
 
@@ -89,15 +92,15 @@ def total_counts(counts: Integers, scale: Floats) -> tuple[Integers, Floats]:
     shift = np.frexp(scale)[1].astype(np.int64) - 1
     middle = _STARTS + np.where(_STARTS >= FINE, 2, 0)
     bucket = np.clip(TOP - middle - 16 * shift[:, None], 0, BUCKETS - 1)
-    negative, positive = np.zeros((2, BUCKETS), np.int64)
-    np.add.at(negative, bucket, counts[:, :MAGNITUDES])
-    np.add.at(positive, bucket, counts[:, :MAGNITUDES:-1])
+    negative, positive = (_sums(bucket, part) for part in (counts[:, :MAGNITUDES], counts[:, :MAGNITUDES:-1]))
     # In the order of the values: negative ones from the largest magnitude on, zeros, positive ones.
     zeros = counts[:, ZERO].sum(keepdims=True)
-    upper = _lower_edge(np.arange(BUCKETS + 1))
-    edges = np.concatenate([-upper[::-1], upper])
-    edges[BUCKETS : BUCKETS + 2] = 0.0
-    return np.concatenate([negative[::-1], zeros, positive])[None], edges[None]
+    return np.concatenate([negative[::-1], zeros, positive])[None], _BUCKET_EDGES[None]
+
+
+def _sums(bucket: Integers, counts: Integers) -> Integers:
+    """How many are in each bucket, (`BUCKETS`,); exact up to 2⁵³."""
+    return np.bincount(bucket.ravel(), counts.ravel(), BUCKETS).astype(np.int64)
 
 
 def without_zeros(counts: Integers, edges: Floats) -> tuple[Integers, Floats]:
