@@ -58,6 +58,5 @@ def _fits(values: npt.NDArray[Any], limit: float) -> bool:
     over = int(np.count_nonzero(magnitudes > limit))
     if over == 0:
         return True
-    finite = np.isfinite(magnitudes)
-    over -= int(np.count_nonzero(np.isposinf(magnitudes)))
-    return over <= _beyond(int(np.count_nonzero(finite & (magnitudes > 0))))
+    infinite = int(np.count_nonzero(magnitudes == math.inf))
+    return over - infinite <= _beyond(int(np.count_nonzero(magnitudes > 0)) - infinite)

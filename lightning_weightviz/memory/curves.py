@@ -69,9 +69,12 @@ class Timeline:
 
 def aligned(curve: Curve, ordinals: Sequence[int]) -> npt.NDArray[Any]:
     """The points of a curve of at least one at `ordinals`; NaN where it has none."""
-    by_ordinal, newest = dict(curve), curve[-1][1]
-    missing = np.full_like(newest, np.nan)
-    points = [by_ordinal.get(ordinal, missing) for ordinal in ordinals]
+    newest = curve[-1][1]
+    known, points = zip(*curve, strict=True)
+    # Mostly it has them all.
+    if known != tuple(ordinals):
+        by_ordinal, missing = dict(curve), np.full_like(newest, np.nan)
+        points = tuple(by_ordinal.get(ordinal, missing) for ordinal in ordinals)
     # A third of what `np.stack` takes.
     return np.concatenate(points).reshape(len(points), *newest.shape)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -40,7 +41,8 @@ def collect(group: EnqueuedGroup, arrays: Arrays) -> tuple[Gathered, dict[int, P
         learn(found)
         scale = float(of_place.get("scale", 1.0))
         # Of several matrices, the one with the largest singular value.
-        largest = int(np.argmax(np.nan_to_num([one.value for one in found])))
+        squares = [0.0 if math.isnan(one.value) else one.value for one in found]
+        largest = squares.index(max(squares))
         sigmas[place] = float(np.sqrt(found[largest].value)) / scale
         if "norms" in of_place:
             norms[place] = float(of_place["norms"][largest]) / scale
