@@ -153,9 +153,9 @@ def _judge(pieces: Sequence[Tensor], found: Sequence[_Found], powers: int) -> Sw
     """Puts the pieces of one tensor together where what was assumed of them holds."""
     if not pieces:
         return None
-    numbers = torch.tensor([one.numbers for one in found], dtype=torch.float64, device="cpu")
-    columns = PieceNumbers(*numbers.unbind(1))
-    low, high = float(columns.low.amin()), float(columns.high.amax())
+    numbers = np.array([one.numbers for one in found], np.float64)
+    columns = PieceNumbers(*numbers.T)
+    low, high = float(columns.low.min()), float(columns.high.max())
     magnitude = max(-low, high)
     if not (-math.inf < low and high < math.inf and PLAIN[0] < magnitude < PLAIN[1]):
         return None
@@ -173,8 +173,8 @@ def _judge(pieces: Sequence[Tensor], found: Sequence[_Found], powers: int) -> Sw
             # The values lie far from 0 beside their spread: their sums must be taken about their mean.
             lines = [piece.reshape(-1) for piece in pieces]
             again = [one.numbers for one in _measure_all(lines, powers)]
-            numbers = torch.tensor(again, dtype=torch.float64, device="cpu")
-    return Swept(numbers, buckets, magnitude, norms)
+            numbers = np.array(again, np.float64)
+    return Swept(torch.from_numpy(numbers), buckets, magnitude, norms)
 
 
 def _holds_plain_zeros(piece: Tensor, found: _Found) -> bool:

@@ -93,9 +93,12 @@ def fold(buckets: Tensor, magnitudes: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         Counts, int64, (k, `SLOTS` + 1), and the scale of each row as `slots` would have had it, float32, (k,).
     """
-    tops = magnitudes.view(torch.int32).unsqueeze(1) >> 23
-    slot = _magnitude_slot(tops * 16 + 15 - torch.arange(BUCKETS, dtype=torch.int32, device="cpu")).to(torch.int64)
-    positive, negative = SLOTS - 1 - slot, slot
-    positive[:, 0] = negative[:, 0] = ZERO
-    folded = torch.zeros(len(buckets), SLOTS + 1, dtype=torch.int64, device="cpu")
-    return folded.scatter_add_(1, torch.cat([positive, negative], 1), buckets), power_above(magnitudes)
+    # Few of them are not empty.
+    owner, place = np.nonzero(buckets.numpy())
+    bucket, table = place % BUCKETS, SLOTS + 1
+    tops = magnitudes.numpy().view(np.int32).astype(np.int64) >> 23
+    slot = _magnitude_slot(torch.from_numpy(tops[owner] * 16 + 15 - bucket)).numpy()
+    slot = np.where(bucket == 0, ZERO, np.where(place < BUCKETS, SLOTS - 1 - slot, slot))
+    # Sums of float64 are exact up to 2⁵³.
+    folded = np.bincount(owner * table + slot, buckets.numpy()[owner, place], len(buckets) * table)
+    return torch.from_numpy(folded.astype(np.int64)).view(-1, table), power_above(magnitudes)
