@@ -100,7 +100,15 @@ def test_weights_random_state_and_gradients_stay_as_they_are() -> None:
 class NoLook(TorchDispatchMode):
     """Refuses what makes a device wait, or whose result has a size that depends on values."""
 
-    REFUSED = ("_local_scalar_dense", "nonzero", "masked_select", "bincount", "unique", "equal", "is_nonzero")
+    REFUSED: tuple[str, ...] = (
+        "_local_scalar_dense",
+        "nonzero",
+        "masked_select",
+        "bincount",
+        "unique",
+        "equal",
+        "is_nonzero",
+    )
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

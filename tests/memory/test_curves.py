@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from lightning_weightviz.memory.curves import MAX_POINTS, OVERVIEW_STATISTICS, Statistics, Time, Timeline
+from lightning_weightviz.memory.curves import MAX_POINTS, OVERVIEW_STATISTICS, Statistics, Time, Timeline, aligned
 
 
 class Counted(str):
@@ -57,3 +57,10 @@ def test_a_timeline_thins_out_and_keeps_the_newest() -> None:
     assert timeline.ordinals == [*range(0, 999, 16), 999]
     curve = [(ordinal, np.zeros(1)) for ordinal in (0, 5, 16, 998, 999)]
     assert [point[0] for point in timeline.thinned(curve)] == [0, 16, 999]
+
+
+def test_a_curve_has_nan_where_it_has_no_point() -> None:
+    curve = [(ordinal, np.array([ordinal, 10 * ordinal], np.float32)) for ordinal in (0, 2, 3)]
+    np.testing.assert_array_equal(aligned(curve, [0, 2, 3]), [[0, 0], [2, 20], [3, 30]])
+    np.testing.assert_array_equal(aligned(curve, [0, 1, 3]), [[0, 0], [np.nan, np.nan], [3, 30]])
+    np.testing.assert_array_equal(aligned(curve, [0, 1, 2, 3])[1], [np.nan, np.nan])

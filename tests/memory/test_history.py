@@ -16,7 +16,7 @@ from lightning_weightviz.memory import (
     key_of,
     statistics_key,
 )
-from lightning_weightviz.memory.color_range import range_for
+from lightning_weightviz.memory.color_range import range_for, widened
 from lightning_weightviz.memory.curves import MAX_POINTS
 from lightning_weightviz.memory.film import MAX_FRAMES
 from lightning_weightviz.run.checkpoint import to_arrays, to_tensors
@@ -65,6 +65,16 @@ def test_range_of_a_step_is_that_step() -> None:
 def test_range_sees_neither_zeros_nor_what_is_broken() -> None:
     assert range_for(np.array([0.0, np.nan, np.inf, -0.25])) == 0.25
     assert range_for(np.zeros(5)) == 0.0
+
+
+def test_a_range_grows_exactly_where_its_values_ask_for_a_larger_one() -> None:
+    random = np.random.default_rng(0)
+    for size in (1, 7, 199, 201, 4000):
+        for broken in (0, size // 3):
+            values = random.standard_normal(size).astype(np.float32)
+            values[:broken] = random.choice(np.array([np.nan, np.inf, -np.inf, 0.0], np.float32), broken)
+            for limit in (0.0, 0.5, 1.0, 2.0**1.5, 8.0):
+                assert widened(limit, values, "run") == max(limit, range_for(values))
 
 
 @pytest.mark.parametrize(
