@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -127,6 +128,11 @@ def narrow(values: Tensor) -> Tensor:
     """As float32, where a finite value stays finite."""
     if values.dtype == torch.float32:
         return values
+    if looks(values.device):
+        with np.errstate(over="ignore"):
+            narrowed = values.numpy().astype(np.float32)
+        if np.isfinite(narrowed).all():
+            return torch.from_numpy(narrowed)
     bound = torch.finfo(torch.float32).max
     return torch.where(finite_of(values), values.clamp(-bound, bound), values).to(torch.float32)
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -52,8 +55,20 @@ def power_above(magnitude: Tensor) -> Tensor:
     Args:
         magnitude: float32 or float64, finite and not negative.
     """
-    if magnitude.dtype == torch.float64:
-        exponent = (magnitude.view(torch.int64) >> 52).clamp(1, 2045)
-        return ((2046 - exponent) << 52).view(torch.float64)
-    exponent = (magnitude.view(torch.int32) >> 23).clamp(1, 253)
-    return ((254 - exponent) << 23).view(torch.float32)
+    is_wide = magnitude.dtype == torch.float64
+    bits = magnitude.view(torch.int64 if is_wide else torch.int32)
+    found: Tensor = _inverse(bits, is_wide).view(magnitude.dtype)
+    return found
+
+
+def powers_above(magnitudes: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """`power_above` in numpy, (k,)."""
+    is_wide = magnitudes.dtype == np.float64
+    bits = magnitudes.view(np.int64 if is_wide else np.int32)
+    return np.asarray(_inverse(bits, is_wide).view(magnitudes.dtype))
+
+
+def _inverse(bits: Any, is_wide: bool) -> Any:
+    """The bits of one over the power of two in these bits of floats."""
+    last, digits = (2045, 52) if is_wide else (253, 23)
+    return (last + 1 - (bits >> digits).clip(1, last)) << digits

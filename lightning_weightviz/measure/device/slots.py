@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lightning_weightviz.measure.device.scaling import power_above
+from lightning_weightviz.measure.device.scaling import powers_above
 from lightning_weightviz.measure.histogram_scheme import BUCKETS, COARSE, FINE, SLOTS, TOP, ZERO
 
 
@@ -26,16 +27,29 @@ def slots(scaled: Tensor) -> Tensor:
         scaled: float32 or float64, (k, n), times a power of two that brings the largest magnitude to [1, 2).
     """
     if scaled.dtype == torch.float64:
-        bits = scaled.view(torch.int64)
-        # The exponents of float64 with float32's bias; what is far below 1 is near 0 in any case.
-        bucket = (((bits >> 48) & 0x7FFF) - (1023 - 127) * 16).clamp_(0, BUCKETS - 1)
-        bucket = (bucket + (bits < 0) * BUCKETS).to(torch.int32)
+        bucket = _bucket_of_double(scaled.view(torch.int64)).to(torch.int32)
     else:
         bucket = (scaled.view(torch.int32) >> 19).bitwise_and_(2 * BUCKETS - 1)
     # By the same name, as on a device all of this is as large as the weights.
     bucket = _slot_of_bucket(scaled.device).index_select(0, bucket.view(-1)).view_as(bucket)
     # The first bucket holds what is near 0 too.
     return bucket.masked_fill_(scaled == 0, ZERO)
+
+
+def counts_here(scaled: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """`count_slots` of `slots` in numpy."""
+    is_wide = scaled.dtype == np.float64
+    bucket = _bucket_of_double(scaled.view(np.int64)) if is_wide else scaled.view(np.uint32) >> 19
+    slot = _slot_of_bucket(torch.device("cpu")).numpy().take(bucket)
+    slot[scaled == 0] = ZERO
+    table = SLOTS + 1
+    index = slot + (np.arange(len(slot)) * table)[:, None]
+    return np.bincount(index.ravel(), minlength=len(slot) * table).reshape(-1, table)
+
+
+def _bucket_of_double(bits: Any) -> Any:
+    """Of bits of float64: exponents with float32's bias; what is far below 1 is near 0 in any case."""
+    return (((bits >> 48) & 0x7FFF) - (1023 - 127) * 16).clip(0, BUCKETS - 1) + (bits < 0) * BUCKETS
 
 
 @lru_cache
@@ -101,4 +115,5 @@ def fold(buckets: Tensor, magnitudes: Tensor) -> tuple[Tensor, Tensor]:
     slot = np.where(bucket == 0, ZERO, np.where(place < BUCKETS, SLOTS - 1 - slot, slot))
     # Sums of float64 are exact up to 2⁵³.
     folded = np.bincount(owner * table + slot, buckets.numpy()[owner, place], len(buckets) * table)
-    return torch.from_numpy(folded.astype(np.int64)).view(-1, table), power_above(magnitudes)
+    folded = folded.astype(np.int64).reshape(-1, table)
+    return torch.from_numpy(folded), torch.from_numpy(powers_above(magnitudes.numpy()))

@@ -11,11 +11,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lightning_weightviz.measure.device.memory_order import flat
-from lightning_weightviz.measure.device.scaling import power_above, widen
-from lightning_weightviz.measure.device.slots import slots
+from lightning_weightviz.measure.device.scaling import powers_above, widen
+from lightning_weightviz.measure.device.slots import counts_here
 from lightning_weightviz.measure.enqueued import PieceNumbers
-from lightning_weightviz.measure.histogram_scheme import SLOTS
 from lightning_weightviz.snapshot import PERCENTILES
 
 _SHARES = np.array(PERCENTILES) / 100
@@ -46,7 +44,8 @@ class SmallRows(NamedTuple):
 
 def measure_small(tensors: Sequence[Tensor]) -> SmallRows:
     """Measures tensors of one dtype and of similar size, each with at least one element."""
-    values = [widen(flat(tensor)).numpy() for tensor in tensors]
+    # In the order of memory.
+    values = [widen(tensor).numpy().ravel("K") for tensor in tensors]
     most = max(map(len, values))
     rows = np.full((len(values), most), math.nan, values[0].dtype)
     for row, one in zip(rows, values, strict=True):
@@ -57,16 +56,16 @@ def measure_small(tensors: Sequence[Tensor]) -> SmallRows:
     ordered = np.sort(np.where(finite, rows, math.inf), axis=1)
     each, last = np.arange(len(rows)), np.maximum(count - 1, 0)
     low, high = ordered[:, 0], np.where(count > 0, ordered[each, last], -math.inf)
-    magnitude = torch.from_numpy(np.maximum(np.maximum(-low, high), 0))
-    scale = power_above(magnitude)
-    scaled = rows * scale.numpy()[:, None]
-    numbers = PieceNumbers(count, np.isnan(rows).sum(1), low, high, scale.numpy(), *_sums(scaled, finite, count))
+    magnitude = np.maximum(np.maximum(-low, high), 0)
+    scale = powers_above(magnitude)
+    scaled = rows * scale[:, None]
+    numbers = PieceNumbers(count, np.isnan(rows).sum(1), low, high, scale, *_sums(scaled, finite, count))
     return SmallRows(
         torch.from_numpy(np.stack(numbers, 1, dtype=np.float64)),
-        _counts(scaled),
-        scale,
+        torch.from_numpy(counts_here(scaled)),
+        torch.from_numpy(scale),
         torch.from_numpy(_fan(ordered, count)),
-        magnitude,
+        torch.from_numpy(magnitude),
         count.tolist(),
         [most - len(one) for one in values],
     )
@@ -84,14 +83,6 @@ def _sums(scaled: npt.NDArray[np.floating], finite: npt.NDArray[np.bool_], count
     first *= second
     second *= second
     return [shift, *sums, first.sum(1, dtype=np.float64), second.sum(1, dtype=np.float64)]
-
-
-def _counts(scaled: npt.NDArray[np.floating]) -> Tensor:
-    """As of `lightning_weightviz.measure.device.slots.count_slots`."""
-    table = SLOTS + 1
-    slot = slots(torch.from_numpy(scaled)).numpy() + (np.arange(len(scaled)) * table)[:, None]
-    counts = torch.bincount(torch.from_numpy(slot.ravel()), minlength=len(scaled) * table)
-    return counts.view(-1, table)
 
 
 def _fan(ordered: npt.NDArray[np.floating], count: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
