@@ -153,8 +153,9 @@ def measured_from(
     with np.errstate(all="ignore"):
         for name, statistic in STATISTICS.items():
             try:
-                column = statistic.compute(reductions)
-                if np.shape(column) != (len(parameters) + 1,):
+                column = np.asarray(statistic.compute(reductions))
+                # Not of each, as it takes longer than most statistics do.
+                if column.shape != (len(parameters) + 1,):
                     column = np.broadcast_to(column, len(parameters) + 1)
             except Exception as error:
                 errors[name], column = error, np.full(len(parameters) + 1, np.nan)
