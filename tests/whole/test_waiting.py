@@ -103,7 +103,12 @@ def test_ctrl_c_while_a_snapshot_is_waited_for_loses_nothing(tmp_path: Path, mon
         return draw(self, seen, *arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Pictures, "draw", interrupted)
-    # Lightning's answer to it.
-    with pytest.raises(SystemExit):
-        trainer(tmp_path, WeightVisualizationCallback(), max_epochs=3).fit(Classifier(), batches())
+    # Where tests run in parallel, their processes ignore it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        # Lightning's answer to it.
+        with pytest.raises(SystemExit):
+            trainer(tmp_path, WeightVisualizationCallback(), max_epochs=3).fit(Classifier(), batches())
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert steps_of(events(tmp_path), "Images", PICTURE) == [0, 4]
