@@ -306,6 +306,7 @@ class WeightVisualizationCallback(Callback):
             for watched in self._watched.values():
                 watched.end()
         self._unwatch()
+        self._training.schedule.count_batch()
         before = self._forecast.advance(trainer.global_step)
         with self._tolerance.of("looking for the layer of the classes"):
             self._training.visualizer.observer.stop_waiting()

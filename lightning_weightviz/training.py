@@ -70,7 +70,6 @@ class Training:
             epoch: Epochs finished.
             always: Whatever the price.
         """
-        self.schedule.count_batch()
         if step == self.last_step:
             return
         self._left_out = not (always or self._affords())
@@ -82,7 +81,7 @@ class Training:
         self._log(step, epoch=epoch, pictures=1.0 if always else self.schedule.affordable_pictures())
 
     def reach(self, before: int, steps: int, *, step: int, epoch: int, ends_epoch: bool = False) -> None:
-        """Takes a snapshot where one is due; writes what has been drawn meanwhile.
+        """At the end of a batch or an epoch: takes a snapshot where one is due; writes what has been drawn meanwhile.
 
         Args:
             before: Optimizer steps when this was last asked.
@@ -91,6 +90,8 @@ class Training:
             epoch: Epochs finished.
             ends_epoch: Whether one has just ended.
         """
+        if not ends_epoch:
+            self.schedule.count_batch()
         self.take_initial(valid=False)
         if self.schedule.is_step_due(before, steps) or (ends_epoch and self.schedule.is_epoch_due(epoch)):
             self.take(step, epoch)
@@ -138,7 +139,6 @@ class Training:
 
     def collect(self) -> None:
         """Writes what has been drawn meanwhile."""
-        self.schedule.count_batch()
         with self.schedule.blocking():
             self.visualizer.collect()
 

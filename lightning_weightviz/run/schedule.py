@@ -78,9 +78,10 @@ class Schedule:
                 yield
         finally:
             self._room.reopen()
+            self._last_batch = time.perf_counter()
 
     def count_batch(self) -> None:
-        """The training comes by, once a batch."""
+        """A batch has ended; what a snapshot took in it is not its own."""
         now = time.perf_counter()
         self._batches.append(now - self._last_batch)
         self._last_batch = now
@@ -113,7 +114,7 @@ class Schedule:
         It needs a core that is idle. And batches that take longer than Python lets a thread keep the interpreter:
         shorter ones are mostly Python's, and would wait for it again and again.
         """
-        # The median, so that validation and snapshots between two batches do not count.
+        # The median, so that what comes between two epochs does not count.
         is_python = bool(self._batches) and statistics.median(self._batches) < sys.getswitchinterval()
         return not is_python and self._room.idle_cores >= ENOUGH_CORES
 

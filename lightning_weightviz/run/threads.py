@@ -49,14 +49,14 @@ def quiet_thread(name: str) -> ThreadPoolExecutor:
     return lone_thread(name, stand_back)
 
 
-def lone_thread(name: str, begin: Callable[[], object] = bool) -> ThreadPoolExecutor:
+def lone_thread(name: str, begin: Callable[[], None] | None = None) -> ThreadPoolExecutor:
     """A thread that calls up no team of PyTorch's, which would take the cores of the training's.
 
     How many threads others have stays as it is.
 
     Args:
         name: Of the thread.
-        begin: What it does first.
+        begin: What it does first; None: nothing.
     """
     pool = ThreadPoolExecutor(1, name, initializer=begin)
     if "OpenMP" in torch.__config__.parallel_info():

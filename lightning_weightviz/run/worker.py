@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Generic, TypeVar
 
 from lightning_weightviz.run.threads import Spent, lone_thread, quiet_thread
@@ -50,7 +51,7 @@ class Worker(Generic[Result]):
             next(future for future, _ in self._waiting if not future.done()).exception()
         future: Future[Result]
         if self._background:
-            future = self._thread(stands_back).submit(self._counted if stands_back else _do, work)
+            future = self._thread(stands_back).submit(partial(self._counted, work) if stands_back else work)
         else:
             future = Future()
             try:
@@ -96,7 +97,3 @@ class Worker(Generic[Result]):
             future.exception()
             yield future
         self._let_go()
-
-
-def _do(work: Callable[[], Result]) -> Result:
-    return work()

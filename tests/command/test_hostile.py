@@ -240,7 +240,7 @@ def test_a_terminal_of_few_characters(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_warnings_are_lines_whatever_python_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Of others, which libraries give each other, none is ours.
-    monkeypatch.setenv("PYTHONWARNINGS", "error::UserWarning,ignore::DeprecationWarning")
+    monkeypatch.setenv("PYTHONWARNINGS", "error,ignore::DeprecationWarning")
     saved(tmp_path / "step=1.pt")
     torch.save({"other.weight": torch.ones(2, 3)}, tmp_path / "step=2.pt")
     done = run("render", "step=1.pt", "step=2.pt", "--out", "out", folder=tmp_path)

@@ -132,6 +132,16 @@ def test_a_training_leaves_room_by_idle_cores_and_long_batches(
     assert plan.leaves_room is leaves_room
 
 
+def test_what_a_snapshot_takes_makes_no_batch_longer(clock: Clock) -> None:
+    plan = Schedule(None, 1, None)
+    for _ in range(50):
+        clock.now += 0.002
+        plan.count_batch()
+        with plan.taking():
+            clock.now += 0.05
+    assert not plan.leaves_room
+
+
 def test_pictures_are_left_out_before_numbers(clock: Clock) -> None:
     plan = Schedule(1, None, 0.01)
     plan.start()

@@ -77,6 +77,15 @@ def test_only_where_there_is_room_pictures_are_drawn_while_training_continues(
     assert drawn[0] is room
 
 
+@pytest.mark.parametrize("count", [1, 5])
+def test_the_end_of_an_epoch_is_no_batch(count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else epochs of one batch would seem to have short ones."""
+    counted: list[Schedule] = []
+    monkeypatch.setattr(Schedule, "count_batch", lambda self: counted.append(self))
+    trainer(tmp_path, WeightVisualizationCallback(), max_epochs=3).fit(Classifier(), batches(count=count))
+    assert len(counted) == 3 * count
+
+
 def test_a_snapshot_that_was_waited_for_is_written(tmp_path: Path) -> None:
     model = torch.nn.Linear(8, 4)
     visualizer = WeightVisualizer(model, folder=tmp_path)

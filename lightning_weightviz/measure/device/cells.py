@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from lightning_weightviz.measure.device.abilities import looks
+from lightning_weightviz.measure.device.gathering import at
 from lightning_weightviz.measure.lane import to_device
 
 FEW = 8
@@ -96,10 +97,7 @@ class Blocks:
         """The rows of cells first to last, (last - first, most, columns); a view where the cells are uniform."""
         if self.uniform:
             return values[first * self.most : last * self.most].view(last - first, self.most, -1)
-        index = self.index[first:last]
-        if values.element_size() == 1:  # PyTorch 2.6 indexes no float8
-            return values.view(torch.uint8)[index].view(values.dtype)
-        return values[index]
+        return at(values, self.index[first:last])
 
     def spread(self, values: Tensor) -> Tensor:
         """Each row's elements by cell, (..., cells, most), from (..., columns); a view where the cells are uniform."""

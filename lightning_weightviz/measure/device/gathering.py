@@ -26,6 +26,13 @@ def take(tensor: Tensor, index: Tensor) -> Tensor:
     return torch.take(tensor, index)
 
 
+def at(values: Tensor, *places: Tensor) -> Tensor:
+    """``values[places]``, of any dtype."""
+    if values.element_size() == 1:  # Not every PyTorch can index float8, but bytes it can.
+        return values.view(torch.uint8)[places].view(values.dtype)
+    return values[places]
+
+
 class Gathering:
     """Takes the same elements of tensors of the same dtypes and layouts, again and again.
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from lightning_weightviz.measure.device.abilities import accumulator, looks
-from lightning_weightviz.measure.device.gathering import Gathering, take
+from lightning_weightviz.measure.device.gathering import Gathering, at, take
 from lightning_weightviz.measure.lane import to_device
 from lightning_weightviz.measure.parts import Part, Spread
 from lightning_weightviz.snapshot import Parameter
@@ -191,12 +191,6 @@ def _squares(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return sums
 
 
-def _at(values: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Elements of a matrix, (k,), of any dtype."""
-    # Not every type of eight bits can be indexed, but bytes can.
-    return values[rows, columns] if values.itemsize > 1 else values.view(torch.uint8)[rows, columns].view(values.dtype)
-
-
 class SpreadSubset:
     """The kept elements of parameters of which only some rectangles are here.
 
@@ -215,7 +209,7 @@ class SpreadSubset:
         found = [torch.empty(0, dtype=torch.float64, device=spread.device)]
         for part in spread.parts:
             _, rows, columns = self._places_in(place, part)
-            found.append(_at(part.values, rows, columns).to(torch.float64))
+            found.append(at(part.values, rows, columns).to(torch.float64))
         return torch.cat(found)
 
     def fill(self, place: int, spread: Spread, kept: Tensor) -> None:
