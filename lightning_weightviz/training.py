@@ -45,7 +45,11 @@ class Training:
         settings = visualizer.settings
         self.visualizer = visualizer
         self.schedule = Schedule(
-            settings.every_n_epochs, settings.every_n_train_steps, settings.max_overhead, visualizer.spent
+            settings.every_n_epochs,
+            settings.every_n_train_steps,
+            settings.max_overhead,
+            visualizer.spent,
+            sum(site.parameter.size for site in visualizer.observer.sites),
         )
         self.last_step = last_step
         self._refresh = refresh

@@ -23,6 +23,8 @@ RECENT = 101
 """So many of the last batches tell how long one takes."""
 ENOUGH_CORES = 0.5
 """Idle cores from which on a training loses less to work beside it than by waiting for it."""
+FEW_WEIGHTS = 2**20
+"""Batches of a network of no more are taken for short until one is timed."""
 
 
 class Schedule:
@@ -33,6 +35,7 @@ class Schedule:
         every_n_train_steps: Optimizer steps; None switches them off.
         max_overhead: Share of the training time that snapshots may take from it; None: any.
         spent: Processor time of the threads that measure and draw.
+        weights: How many the network has.
 
     Attributes:
         left_out: How many snapshots were due and not taken.
@@ -45,11 +48,13 @@ class Schedule:
         every_n_train_steps: int | None,
         max_overhead: float | None,
         spent: Spent | None = None,
+        weights: int = 0,
     ) -> None:
         self._every_n_epochs = every_n_epochs
         self._every_n_train_steps = every_n_train_steps
         self._max_overhead = max_overhead
         self._spent = spent or Spent()
+        self._weights = weights
         self._blocked = 0.0
         self._batches: deque[float] = deque(maxlen=RECENT)
         self.left_out = self.undrawn = 0
@@ -114,9 +119,14 @@ class Schedule:
         It needs a core that is idle. And batches that take longer than Python lets a thread keep the interpreter:
         shorter ones are mostly Python's, and would wait for it again and again.
         """
+        return not self._has_short_batches and self._room.idle_cores >= ENOUGH_CORES
+
+    @property
+    def _has_short_batches(self) -> bool:
+        if not self._batches:
+            return self._weights <= FEW_WEIGHTS
         # The median, so that what comes between two epochs does not count.
-        is_python = bool(self._batches) and statistics.median(self._batches) < sys.getswitchinterval()
-        return not is_python and self._room.idle_cores >= ENOUGH_CORES
+        return statistics.median(self._batches) < sys.getswitchinterval()
 
     def affords(self, agreed: Callable[[bool], bool] = bool) -> bool:
         """Whether a snapshot may be taken now, by the price so far; counts those that may not.

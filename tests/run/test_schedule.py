@@ -132,6 +132,18 @@ def test_a_training_leaves_room_by_idle_cores_and_long_batches(
     assert plan.leaves_room is leaves_room
 
 
+@pytest.mark.parametrize(("weights", "leaves_room"), [(100_000, False), (10_000_000, True)])
+def test_before_a_batch_is_timed_those_of_small_networks_are_taken_for_short(
+    weights: int, leaves_room: bool, clock: Clock
+) -> None:
+    plan = Schedule(1, None, None, weights=weights)
+    clock.now += 0.1
+    assert plan.leaves_room is leaves_room
+    clock.now += 0.1
+    plan.count_batch()
+    assert plan.leaves_room
+
+
 def test_what_a_snapshot_takes_makes_no_batch_longer(clock: Clock) -> None:
     plan = Schedule(None, 1, None)
     for _ in range(50):
