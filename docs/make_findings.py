@@ -54,17 +54,17 @@ What the package says of a run by itself: what is wrong, where, since when, what
 page is made of the rules' own words by `python -m docs.make_findings`.
 
 A finding begins when its condition has held for some snapshots (*patience*), not before there are enough to judge by
-(*warm-up*), and ends where a weaker threshold no longer holds (in brackets). It is said once when it begins, by a
-warning, and once when it ends, and not again before it has been clear for 9 snapshots. A **note** may be intended: it
-is listed and never warned of. An **error** ruins the run. `callback.findings` has them all, also those from before a
-resume; they are in the logger as text under `findings/weights`, counted in `alerts/<rule>`, and printed at the end of
-fit in at most twelve lines.
+(*warm-up*), and ends where a weaker threshold no longer holds (in brackets). There is a warning when it begins and one
+when it ends (a `jump` or a `class_apart` only begins), and none again before it has been clear for 9 snapshots. A
+**note** may be intended: it is listed and never warned of. An **error** ruins the run. `callback.findings` has them
+all, also those from before a resume; they are in the logger as text under `findings/weights`, counted in
+`alerts/<rule>`, and printed at the end of fit in at most twelve lines.
 
 `alerts=` leaves rules out or changes their thresholds: `alerts={"growth": {"factor": 50}, "not_moving": None}`.
 
 "Our own runs" are those of `benchmarks/findings.py`: 52 runs with a planted fault and 73 healthy ones, whose results
-are in [benchmarks/results/findings.txt](../benchmarks/results/findings.txt). Half of them, "seeds
-from 2000 on", were run when all thresholds were set. *ok* is a fault that was named within three snapshots of the first
+are in [benchmarks/results/findings.txt](../benchmarks/results/findings.txt). Each was run with two sets of seeds; those
+"from 2000 on" were run when all thresholds were set. *ok* is a fault that was named within three snapshots of the first
 that showed it, or of the fifth. They are small networks on small images: on yours a threshold may be wrong.
 
 | rule | severity | when |

@@ -38,7 +38,7 @@ class Training:
         pictures: How to read each picture, by tag.
         epochs: How long it is trained.
         arguments: Of the callback.
-        words: Before the share of right answers.
+        words: Before the share of correct answers.
     """
 
     title: str
@@ -48,11 +48,11 @@ class Training:
     pictures: Mapping[str, str]
     epochs: int = 12
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    words: str = "right answers on the digits it was trained on"
+    words: str = "training accuracy"
 
 
 HEAD = {
-    "classes/weights": "The last layer, one row a class: red units speak for the class, blue ones against it.",
+    "classes/weights": "The last layer, one row per class: red units speak for the class, blue ones against it.",
     "classes/cosine": "How alike the rows are once what is common to all is taken away. Red pairs share features and "
     "are confused first; the mark on the scale is where all pairs would be, were they as far apart as can be.",
     "classes/norms": "A class with a longer row or a higher bias wins more easily.",
@@ -65,16 +65,16 @@ TRAININGS = [
         networks.large_digits,
         lambda classes: networks.Perceptron(784, 128, 64, classes),
         {
-            "overview/weights": "Look here first. A row a parameter, a strip a statistic, time from left to right. "
-            "What never changes colour does not learn.",
+            "overview/weights": "Look here first. One row per parameter, one strip per statistic, time from left to "
+            "right. A layer whose *change* is white does not learn.",
             "weights.heatmap/network.0.weight": "The first layer sees pictures, so each unit is drawn as the picture "
-            "that excites (red) and silences (blue) it. Most units that are still noise are fired by no image.",
+            "that excites (red) and silences (blue) it. Most units that are still noise are activated by no image.",
             "weights.evolution/network.0.weight": "The units that moved most, then some that moved least, from the "
             "start on, all in one range of colours: when it was learned, and that it has settled.",
             "weights.drift/network.0.weight": "What was added to the start, and since the last snapshot. Mind the two "
             "ranges: at the end little moves.",
-            "weights.heatmap/network.2.weight": "A hidden layer: a row a unit, a column an input. Short bars at the "
-            "side or below are units that hardly take part.",
+            "weights.heatmap/network.2.weight": "A hidden layer: one row per unit, one column per input. Short bars at "
+            "the side or below are units that hardly take part.",
             "weights.evolution/network.2.weight": "The same layer from the start on.",
             "weights.drift/network.2.weight": "Its changes: columns of one colour are inputs that all units use anew.",
             "weights.distribution/network.2.weight": "The spread of its values over time. Bands that grow without end "
@@ -82,7 +82,7 @@ TRAININGS = [
             "weights.spectrum/network.0.weight": "What was learned, next to noise: a singular value says how strongly "
             "the layer acts along one direction. Those of random numbers stay in the grey; orange ones were learned.",
             "weights.spectrum/network.2.weight": "In the next layer fewer have left the noise, and later.",
-            "weights.heatmap/network.0.bias": "A bias has one dimension: a row a snapshot, newest at the bottom.",
+            "weights.heatmap/network.0.bias": "A bias has one dimension: one row per snapshot, newest at the bottom.",
             **HEAD,
             "classes/templates": "What the whole network looks for, were there no ReLU: digits appear.",
             "gradients.heatmap/network.2.weight": 'Its gradients, with `targets=("weights", "gradients")`: which '
@@ -115,7 +115,7 @@ TRAININGS = [
             "weights.heatmap/network.depthwise.weight": "A depthwise convolution has one kernel a channel.",
             "weights.heatmap/network.up.weight": "A transposed convolution: its rows are the channels that come in.",
             "weights.heatmap/network.paint.weight": "The last one paints: a tile is what a channel adds in colour.",
-            "weights.heatmap/network.norm.weight": "A norm layer's scales, a row a snapshot: all began at 1.",
+            "weights.heatmap/network.norm.weight": "A norm layer's scales, one row per snapshot: all began at 1.",
         },
     ),
     Training(
@@ -134,8 +134,8 @@ TRAININGS = [
         networks.text,
         networks.Writer,
         {
-            "weights.heatmap/network.embedding.weight": "A row a letter. Below, the lengths of all rows in order, and "
-            "those that went farthest from their start; the padding's row is left out.",
+            "weights.heatmap/network.embedding.weight": "One row per letter. Below, the lengths of all rows in order, "
+            "and those that went farthest from their start; the padding's row is left out.",
             "weights.heatmap/network.lstm.weight_ih_l0": "The four gates of an LSTM apart from each other.",
             "weights.heatmap/network.lstm.weight_hh_l0": "The same for what it remembers: often the cell gate (g) "
             "grows most.",
@@ -175,7 +175,6 @@ TRAININGS = [
         },
         arguments={"input_shape": (8, 24)},
         epochs=10,
-        words="right answers on the numbers it was trained on",
     ),
     Training(
         "Two classes",
@@ -200,7 +199,7 @@ TRAININGS = [
         lambda: networks.is_it(even=(0, 2, 4, 6, 8), above_four=(5, 6, 7, 8, 9), closed_loop=(0, 6, 8, 9)),
         lambda classes: networks.Perceptron(64, 24, 3),
         {
-            "classes/weights": "A row a question.",
+            "classes/weights": "One row per question.",
             "classes/cosine": "Which questions are answered by the same units.",
         },
     ),
@@ -222,7 +221,7 @@ class Album:
 
 
 def train(training: Training, *, quick: bool) -> tuple[Album, float]:
-    """Trains a network; returns its pictures, and the share of right answers in its last epoch."""
+    """Trains a network; returns its pictures, and the share of correct answers in its last epoch."""
     seed_everything(0, verbose=False)
     task = training.task()
     data = task.dataset()

@@ -48,15 +48,15 @@ class WeightVisualizationCallback(Callback):
         every_n_train_steps: Take a snapshot every N optimizer steps (``trainer.global_step``), in addition to the
             epochs.
         log_initial: Whether to take a snapshot before the first step; never on resume.
-        targets: ``"weights"``, ``"gradients"`` (as they are before the last step of an epoch, unscaled, before
-            clipping) and ``"updates"`` (change since the last snapshot; keeps a copy of the weights).
+        targets: ``"weights"``, ``"gradients"`` (of the last step before the snapshot, unscaled, before clipping) and
+            ``"updates"`` (change since the last snapshot; keeps a copy of the weights).
         views: Which pictures and numbers to log, of ``"heatmap"``, ``"histogram"``, ``"statistics"``,
             ``"distribution"``, ``"evolution"``, ``"classes"``, ``"overview"``, ``"drift"`` and ``"spectrum"``.
-        statistics: Names of the scalars. They are logged for parameters of two or more dimensions and for the whole
-            model; for all that match where `layers` is given.
-        max_layers: How many parameters get pictures; histograms and statistics cover all selected.
+        statistics: Names of the scalars. They are logged for parameters of two or more dimensions (where there are
+            more than 24, for those with pictures) and for the whole model; for all that match where `layers` is given.
+        max_layers: How many parameters get pictures; histograms and the overview cover all selected.
         image_size: Maximum number of cells per axis of a picture; larger matrices are pooled.
-        bins: Maximum number of bins per histogram.
+        bins: Number of bins per histogram.
         colormap: Any matplotlib name; its middle is 0.
         color_range: What the ends of the colours stand for: ``"run"``, a range that never shrinks; ``"init"``, that of
             the first snapshot; ``"epoch"``, a new one each time; or a positive number, for weights alone: norms and

@@ -182,7 +182,9 @@ def visualize_weights(
     batch = render(scene, settings.views).whole()
     pages = [artifact for artifact in batch.artifacts if isinstance(artifact, Image)]
     if not pages:
-        raise ValueError(f"views {', '.join(map(repr, settings.views))} make no picture of this model at one moment")
+        raise ValueError(
+            f"views {', '.join(map(repr, settings.views))} cannot be drawn for this model from one snapshot"
+        )
     return _figure(pages)
 
 
@@ -216,7 +218,7 @@ def _select(module: nn.Module, layer: str | None, settings: Settings, trace: Tra
         hint = f" Did you mean {near[0]!r}?" if near else ""
         more = f", … and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
         there = ", ".join(names[:SHOWN_NAMES]) + more
-        raise ValueError(f"layer: no parameter is called {layer!r}; there are: {there}.{hint}")
+        raise ValueError(f"layer: no parameter is called {layer!r}; available: {there}.{hint}")
     selection = select(module, settings.choice, trace=trace)
     if not selection.sites:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in selection.skipped.items())

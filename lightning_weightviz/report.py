@@ -17,7 +17,7 @@ from lightning_weightviz.sinks.support.names import page_file
 from lightning_weightviz.views import Scene
 
 PAGE = "report/weights"
-"""Where loggers put the page of the run, behind the user's prefix."""
+"""Where loggers put the page of the run, after the user's prefix."""
 
 
 @dataclass(frozen=True)

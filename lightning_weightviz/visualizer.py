@@ -64,7 +64,7 @@ class WeightVisualizer:
     """Shows the weights of a module in any number of loggers, from any training loop.
 
     `WeightVisualizationCallback` does the same inside a Lightning Trainer; its docstring explains the arguments, and
-    the README lists the tags that are logged.
+    ``docs/arguments.md`` lists the tags that are logged.
 
     Args:
         model: The module to look at.

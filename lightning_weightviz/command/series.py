@@ -57,7 +57,7 @@ def series_of(checkpoints: Sequence[Checkpoint]) -> Series:
         return Series(tuple(Member(one, step) for step, one in enumerate(checkpoints)), (), is_timed=False)
     for one, step in zip(checkpoints, steps, strict=True):
         if step is None:
-            raise ValueError(f"{one.path}: its step is told neither in it nor in its name, for instance as step=100")
+            raise ValueError(f"{one.path}: no step in the file or its name, such as step=100")
     ordered = sorted(zip(known, checkpoints, strict=True), key=lambda pair: pair[0])
     by_step: dict[int, Checkpoint] = {}
     repeated = []

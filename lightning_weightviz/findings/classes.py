@@ -40,7 +40,10 @@ def _bias_moved(evidence: Evidence, head: ClassRows) -> Floats:
     source="Our own runs: in healthy heads the closest pair leads the next by 0.25 at no more than three snapshots.",
     cause="The labels of the two are mixed up, or they are one class under two names.",
     advice="Look at examples of both with their labels; see the view of cosines.",
-    false_alarms=("Two classes that really look alike, such as two breeds.",),
+    false_alarms=(
+        "Two classes that really look alike, such as two breeds.",
+        "Fewer than four classes, and several answers at once: both are left alone.",
+    ),
     patience=4,
     per_unit=True,
 )
@@ -59,12 +62,16 @@ def classes_alike(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
 
 @rule(
     "missing_class",
-    what="The row of a class has stopped turning while others turn; it is short, and its bias has sunk the most.",
+    what="The row of a class has stopped turning while others turn; its norm is below 85 % of the median, and its bias "
+    "has sunk the most.",
     bounds={"turn": Bound(0.1, 0.2, "turn at the last three snapshots as a share of the median class's")},
     source="Our own runs: mostly below 0.05 for a class without examples, at least 0.2 in healthy heads.",
     cause="There is no example of the class: all that training tells its row is to answer no.",
     advice="Count the labels; look at how the data were split, filtered and sampled.",
-    false_alarms=("A class that is learned at once is long, and its bias is not the one that sank most.",),
+    false_alarms=(
+        "A class that is learned at once is long, and its bias is not the one that sank most.",
+        "Fewer than four classes, and several answers at once: both are left alone.",
+    ),
     per_unit=True,
 )
 def missing_class(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
@@ -95,7 +102,11 @@ def missing_class(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     "runs: a class 50 times as frequent is 4 to 26 spreads away; in every healthy head two or more biases rise.",
     cause="One class is far more frequent than the others.",
     advice="Count the labels; weigh the loss or the sampler by class, or see to it that this is what you want.",
-    false_alarms=("Classes that are as uneven where the model will be used.", "Few steps before the first snapshot."),
+    false_alarms=(
+        "Classes that are as uneven where the model will be used.",
+        "Few steps before the first snapshot.",
+        "Fewer than six classes, and several answers at once: both are left alone.",
+    ),
     patience=1,
     warmup=2,
     lasts=False,
@@ -134,7 +145,10 @@ def _farthest_up(moved: Floats) -> tuple[int, float]:
     source="Our own runs: sorted data reach 1.2 to 2.8 and at least 0.87, healthy heads 0.75.",
     cause="The data come class after class: they are sorted and not shuffled.",
     advice="`DataLoader(shuffle=True)`, or shuffle the files.",
-    false_alarms=("Classes in an order that means something, such as ages.",),
+    false_alarms=(
+        "Classes in an order that means something, such as ages.",
+        "Fewer than six classes, and several answers at once: both are left alone.",
+    ),
     patience=2,
     warmup=3,
 )

@@ -25,7 +25,7 @@ BRISK = 0.75
     source="Our own runs: the slowest layers of healthy networks change by 1/15 of the fastest.",
     cause="No gradient reaches it: it is detached or under `no_grad`, its output is not used, or the gradients vanish "
     "on the way to it.",
-    advice='Look at its gradients (`targets=("gradients",)`), for `detach()` and `no_grad()` behind it, and for '
+    advice='Look at its gradients (`targets=("gradients",)`), for `detach()` and `no_grad()` after it, and for '
     "activations that saturate.",
     false_alarms=(
         "Frozen on purpose: `requires_grad=False`, or a group whose learning rate was 0 all along, is left alone.",
@@ -118,7 +118,7 @@ def _is_near_the_end(evidence: Evidence) -> bool:
     advice="Give it to an optimizer in `configure_optimizers`, or freeze it by `requires_grad_(False)`.",
     false_alarms=(
         "Fine-tuning that gives the optimizer the head alone: where most matrices are in no optimizer, it is a note.",
-        "A teacher, or another network of its own of several layers, none of which is in an optimizer: a note too.",
+        "A teacher, or another separate network of several layers, none of which is in an optimizer: a note too.",
         "A moving average of the weights, which is in no optimizer and moves, is left alone.",
     ),
     patience=1,

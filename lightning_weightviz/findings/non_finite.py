@@ -18,7 +18,7 @@ INF_CAUSE = "The weights ran away, or half precision overflowed."
     "nan",
     what="A parameter holds a value that is not a number.",
     severity="error",
-    source="None is right: what is computed with a NaN is NaN.",
+    source="Any NaN is wrong: what is computed with it is NaN.",
     cause=NAN_CAUSE,
     advice="Look at the loss before that step; lower the learning rate, clip gradients, look for divisions by 0 and "
     "logarithms of 0. `Trainer(detect_anomaly=True)` finds the operation.",
@@ -42,7 +42,7 @@ def nan(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     "inf",
     what="A parameter holds an infinite value.",
     severity="error",
-    source="None is right: the next step makes NaN of it.",
+    source="Any infinity is wrong: the next step makes NaN of it.",
     cause=INF_CAUSE,
     advice="Lower the learning rate; train in `bf16` or `32` instead of `16`.",
     false_alarms=("A mask of −Inf that is a parameter, not a buffer: leave it out with `exclude`.",),

@@ -37,7 +37,7 @@ def _gain(evidence: Evidence) -> Floats:
     source="torchmortem warns at 10 times, and calls 100 critical.",
     cause="The learning rate is too high for this layer, nothing bounds it (no norm, no weight decay), or it makes up "
     "for another one that shrinks.",
-    advice="Lower the learning rate, clip gradients, add weight decay, or put a norm behind the layer.",
+    advice="Lower the learning rate, clip gradients, add weight decay, or put a norm after the layer.",
     false_alarms=(
         "A start near 0: a matrix counts once rms × √inputs is above 3, beyond any usual start.",
         "A start at exactly 0, as of an adapter, has no size to compare with.",
@@ -97,7 +97,10 @@ def collapse(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     "largest of the five before.",
     cause="The layer was initialised again or overwritten, or a batch with wild values has thrown the weights.",
     advice="Look at the data and the loss at that moment, and for code that sets weights; clip gradients.",
-    false_alarms=("A layer that was frozen until then, and a learning rate that rises: both are left alone.",),
+    false_alarms=(
+        "A layer that was frozen until then, and a learning rate that rises: both are left alone.",
+        "A change by less than 10 %, and the first six snapshots: both are left alone.",
+    ),
     patience=1,
     lasts=False,
 )

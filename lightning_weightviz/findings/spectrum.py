@@ -49,8 +49,8 @@ def in_the_noise(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
         "share": Bound(0.12, 0.15, "of the stable rank at the start"),
     },
     source="Our own runs: healthy matrices keep a stable rank of at least 2 and 0.13 of the start's.",
-    cause="All inputs of the layer look alike to it: their mean is far from 0, or most units behind it are dead; or a "
-    "step far too large has written one direction over all others.",
+    cause="All inputs of the layer look alike to it: their mean is far from 0, or most units that feed it are dead; or "
+    "a step far too large has written one direction over all others.",
     advice="Normalise the inputs, put a norm in front of the layer, lower the learning rate.",
     false_alarms=(
         "Matrices with fewer than 16 rows or columns are left alone, as heads of few classes.",

@@ -21,11 +21,12 @@ CHAINED = ("linear", "head", "conv")
         "degrees": Bound(5.0, 8.0, "by which the median matrix has turned since"),
     },
     source="PyTorch's default start has a variance of 1/(3 · inputs) and He's of 2/inputs (He et al. 2015): along "
-    "784-128-64-10 the products are 0.19 and 2.8, that of N(0, 0.01) is 0.0025.",
+    "784-128-64-10 the products are 0.19 and 2.8, that of a standard deviation of 0.01 is 0.0025.",
     cause="The weights start so small that neither signal nor gradient gets through.",
-    advice="Leave PyTorch's own initialisation, or take `nn.init.kaiming_normal_`.",
+    advice="Keep PyTorch's own initialisation, or use `nn.init.kaiming_normal_`.",
     false_alarms=(
-        "A small product alone, harmless behind norms and residual branches: the layers must stand still too.",
+        "A network that has a norm: it is left alone.",
+        "A small product alone, harmless with residual branches: the layers must stand still too.",
     ),
 )
 def bad_start(evidence: Evidence, limits: Limits) -> Iterator[Sign]:

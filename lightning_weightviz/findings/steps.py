@@ -36,7 +36,7 @@ def large_steps(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     what="The median matrix changes by next to nothing in a step, and no matrix has turned since the start.",
     bounds={
         "ratio": Bound(1e-5, 3e-5, "update ratio, ‖Δw‖ / ‖w‖ of one step"),
-        "degrees": Bound(2.0, 3.0, "by which the matrix that has turned most has"),
+        "degrees": Bound(2.0, 3.0, "angle of the matrix that has turned most"),
     },
     source="The guide is 1e-3 (CS231n); SageMaker's rule for updates that vanish is 1e-7, 1e-6 is a usual lower end.",
     cause="The learning rate is too low, or the gradients are next to 0.",

@@ -56,7 +56,7 @@ def unmoved_units(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     what="At least a quarter of the scales of a norm are 0, next to scales that are not.",
     bounds={"share": Bound(0.25, 0.2, "share of the channels")},
     source="A channel is at 0 where its scale is below 1e-6 times the median: no training leaves it there by chance.",
-    cause="Weight decay or pruning has switched the channels off, or nothing behind them uses them.",
+    cause="Weight decay or pruning has switched the channels off, or nothing after them uses them.",
     advice="Leave norms out of weight decay, or make the layer smaller.",
     false_alarms=("A norm all of whose scales start at 0, as the last of a residual branch does.",),
 )

@@ -15,7 +15,7 @@ from lightning_weightviz.snapshot import Measurement
     "zero",
     what="Every value of a matrix is exactly 0 after the first step.",
     source="A matrix of zeros passes nothing on.",
-    cause="The initialisation, pruning, or a weight decay that is far too high; if the layer behind it is zero too, it "
+    cause="The initialisation, pruning, or a weight decay that is far too high; if the next layer is zero too, it "
     "learns nothing.",
     advice="Look at the initialisation, at pruning, and at `weight_decay`.",
     false_alarms=(

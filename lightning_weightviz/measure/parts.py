@@ -33,12 +33,12 @@ class Part:
 
     @property
     def rows(self) -> tuple[int, int]:
-        """Its first row and the one behind its last."""
+        """Its first row and the one past its last."""
         return self.row, self.row + self.values.shape[0]
 
     @property
     def columns(self) -> tuple[int, int]:
-        """Its first column and the one behind its last."""
+        """Its first column and the one past its last."""
         return self.column, self.column + self.values.shape[1]
 
 

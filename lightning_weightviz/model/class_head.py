@@ -214,7 +214,7 @@ def _named(model: nn.Module, candidates: Sequence[_Candidate], name: str) -> _Ca
     wrong = "is not one whose rows can be classes" if name in known else "is not a parameter of the model"
     raise ArgumentError(
         f"head must name the weight of the layer of the classes, got {name!r}, which {wrong}; "
-        f"there are: {', '.join(one.name for one in candidates) or 'none in this model'}"
+        f"available: {', '.join(one.name for one in candidates) or 'none in this model'}"
     )
 
 

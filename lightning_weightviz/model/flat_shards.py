@@ -1,6 +1,6 @@
 """Parameters that are not in the user's layers as they were: cut in order by FSDP1 or by DeepSpeed's ZeRO-3.
 
-FSDP1 joins the parameters of its module, one behind the other, and gives each rank an equal piece of that. ZeRO-3 does
+FSDP1 joins the parameters of its module, one after the other, and gives each rank an equal piece of that. ZeRO-3 does
 so with each parameter. What is found of them here stands in the layers in their place, of their own name and shape.
 """
 

@@ -54,4 +54,4 @@ def warn_of_unmatched(argument: str, globs: Sequence[str], names: Sequence[str])
     for glob in globs:
         if not any(matches(name, glob) for name in names):
             shown = ", ".join(names[:20]) + (f", … and {len(names) - 20} more" if len(names) > 20 else "")
-            warnings.warn(f"{argument}: {glob!r} matches no parameter; there are: {shown}", stacklevel=2)
+            warnings.warn(f"{argument}: {glob!r} matches no parameter; available: {shown}", stacklevel=2)

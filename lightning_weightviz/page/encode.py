@@ -30,7 +30,7 @@ KEPT_BITS = 12
 
 
 class Block:
-    """Arrays one behind the other, which are read together."""
+    """Arrays one after the other, which are read together."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []

@@ -163,7 +163,7 @@ class Schedule:
         if self.left_out or self.undrawn:
             warnings.warn(
                 f"{self.left_out} snapshots were skipped and {self.undrawn} taken with fewer pictures or none, to "
-                f"keep the overhead below max_overhead={self._max_overhead}: they have taken {self.lost:.1f} s from "
-                "the training; pass max_overhead=None to take them all",
+                f"keep within max_overhead={self._max_overhead}: snapshots cost the training {self.lost:.1f} s; "
+                "pass max_overhead=None to take them all",
                 stacklevel=3,
             )

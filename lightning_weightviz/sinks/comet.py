@@ -17,7 +17,7 @@ from lightning_weightviz.sinks.support.tracker import TrackerSink, log_scalars, 
 class CometSink(TrackerSink):
     """Logs metrics, images, 3-D histograms, animations as videos (GIF), and the page as an asset.
 
-    Names are tags as `tracker_key` makes them, behind the logger's prefix, which Comet joins by ``_``. Comet's
+    Names are tags as `tracker_key` makes them, after the logger's prefix, which Comet joins by ``_``. Comet's
     histograms have bins of its own, each a tenth wider than its neighbour towards 0: counts go to the bin that holds
     the middle of ours, so their sum is exact, and their place is within half a bin of each kind. The logger
     flushes at the end of fit; here training would wait for the network.

@@ -22,7 +22,7 @@ from lightning_weightviz.sinks.support.tracker import TrackerSink, prefix_of
 class DVCLiveSink(TrackerSink):
     """Logs metrics, images, and histograms, which DVCLive has none of, as images and JSON.
 
-    Below DVCLive's folder, with the tag as `tag_path` makes it, behind the logger's prefix:
+    Below DVCLive's folder, with the tag as `tag_path` makes it, after the logger's prefix:
 
     - ``plots/metrics/<tag>.tsv``: scalars;
     - ``plots/images/<tag>/899.png``: pictures, in the form that Studio and VS Code show with a slider over steps, and

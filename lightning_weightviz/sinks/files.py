@@ -36,8 +36,8 @@ class FileSink:
     def __init__(self, logger: Any, folder: Place) -> None:
         if logger is not None and not callable(getattr(type(logger), "log_metrics", None)):
             raise TypeError(
-                f"{type(logger).__name__} is no logger that can be written to: it has no log_metrics(metrics, step). "
-                "Use register_sink to say how it is written to."
+                f"cannot write to {type(logger).__name__}: it has no log_metrics(metrics, step). "
+                "Use register_sink to add a sink for it."
             )
         self._logger = logger
         self._given = folder

@@ -21,7 +21,7 @@ from lightning_weightviz.sinks.support.tracker import TrackerSink, histogram_fil
 class LitLoggerSink(TrackerSink):
     """Logs series of metrics and of images, histograms, which the platform has none of, as images and JSON, and files.
 
-    Keys are tags as `tracker_key` makes them, behind the logger's prefix. Histograms of the most values, 24 per
+    Keys are tags as `tracker_key` makes them, after the logger's prefix. Histograms of the most values, 24 per
     snapshot, are drawn, and all are in the file ``weightviz/histograms/step_00000899.json`` with ``step, epoch,
     histograms``, by tag. Each image is uploaded while training waits, as litlogger has no other way.
 

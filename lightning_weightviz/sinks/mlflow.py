@@ -39,7 +39,7 @@ class MLFlowSink(TrackerSink):
     - Animations: ``weightviz/<tag>/step_00000899.gif``; findings: ``weightviz/findings.md``; the page:
       ``weightviz/report.html``.
 
-    Keys are tags as `tracker_key` makes them in ASCII, behind the logger's prefix, together at most 160 characters.
+    Keys are tags as `tracker_key` makes them in ASCII, after the logger's prefix, together at most 160 characters.
 
     Args:
         logger: An ``MLFlowLogger`` of Lightning or PyTorch Lightning.

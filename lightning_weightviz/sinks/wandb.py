@@ -19,7 +19,7 @@ class WandbSink(TrackerSink):
 
     A text is in the run's summary, and what is new in it an alert.
 
-    Keys are tags as `tracker_key` makes them, behind the logger's prefix; the step is ``trainer/global_step``, as of
+    Keys are tags as `tracker_key` makes them, after the logger's prefix; the step is ``trainer/global_step``, as of
     the logger's own metrics. W&B's own step is never given, as it drops what comes with a lower one.
 
     Args:

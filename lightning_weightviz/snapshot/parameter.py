@@ -36,7 +36,7 @@ class Parameter:
         heads: Equal parts of each of these stretches, or of all rows.
         padding_index: A row that stands for nothing and is left out where rows are compared.
         trainable: Whether it is trained: requires a gradient.
-        stacked: How many matrices of one shape lie one behind the other along the first axes, such as experts: the
+        stacked: How many matrices of one shape lie one after the other along the first axes, such as experts: the
             product of these axes, which at least two more follow. Each is measured by itself, and they are drawn one
             below the other.
         units_axis: Which axis of a matrix are the outputs, whose norms say which are dead: 0 rows, 1 columns.

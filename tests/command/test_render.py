@@ -178,7 +178,7 @@ def test_a_step_is_drawn_once(tmp_path: Path) -> None:
 
 def test_some_without_a_step_are_refused(tmp_path: Path) -> None:
     files = [save(tmp_path, "step=1.pt"), save(tmp_path, "init.pt")]
-    refused(tmp_path, [*map(str, files)], "init.pt: its step is told neither in it nor in its name")
+    refused(tmp_path, [*map(str, files)], "init.pt: no step in the file or its name")
 
 
 def refused(folder: Path, files: list[str], reason: str, *options: str, out: str = "out") -> None:

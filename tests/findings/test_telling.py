@@ -25,7 +25,7 @@ def told(judged: Judged) -> list[str]:
 
 def test_what_begins_and_what_ends_is_told_and_notes_are_not() -> None:
     judged = Judged((finding("a"), finding("n", "note")), (finding("b"), finding("m", "note")))
-    assert told(judged) == [finding("a").sentence, f"no longer so: {finding('b').sentence}"]
+    assert told(judged) == [finding("a").sentence, f"resolved: {finding('b').sentence}"]
     assert told(Judged()) == []
 
 
@@ -33,7 +33,7 @@ def test_many_at_once_are_told_in_few_warnings() -> None:
     many = tuple(finding(f"p{number}", "error", "nan") for number in range(600))
     said = told(Judged(begun=(*many, finding())))
     assert said[:MOST_AT_ONCE] == [one.sentence for one in many[:MOST_AT_ONCE]]
-    assert said[MOST_AT_ONCE:] == ["the same is so of 596 more parameters or units (alert 'nan')", finding().sentence]
+    assert said[MOST_AT_ONCE:] == ["the same holds for 596 more parameters or units (alert 'nan')", finding().sentence]
 
 
 @pytest.mark.parametrize("count", [0, 1, MOST_LINES - 1, MOST_LINES, 600])

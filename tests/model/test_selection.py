@@ -42,7 +42,7 @@ def test_globs_and_module_names_and_exclusion() -> None:
 
 
 def test_a_glob_that_matches_nothing_names_what_there_is() -> None:
-    with pytest.warns(UserWarning, match=r"layers: 'fc' matches no parameter; there are: 0\.weight, 0\.bias"):
+    with pytest.warns(UserWarning, match=r"layers: 'fc' matches no parameter; available: 0\.weight, 0\.bias"):
         assert names(select(mlp(), Choice(layers=["fc"]))) == []
 
 

@@ -103,7 +103,7 @@ def test_layer_of_another_shape_has_a_scale_of_its_own(reader: Reader, pair: Pai
     [
         (r'(id="block-0">)[^<]*', r"\1AAAA", "is a damaged page of lightning_weightviz"),
         (r'(id="block-0">)[^<]*', r"\1", "is a damaged page of lightning_weightviz"),
-        (r'"layers":\[.*\],"heads"', '"layers":3,"heads"', "is no page of lightning_weightviz"),
+        (r'"layers":\[.*\],"heads"', '"layers":3,"heads"', "is not a lightning_weightviz page"),
     ],
     ids=["garbage", "empty", "other"],
 )

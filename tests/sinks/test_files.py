@@ -304,5 +304,5 @@ def test_says_once_where_the_files_are(tmp_path: Path) -> None:
 
 
 def test_what_is_no_logger_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match=r"str is no logger .* register_sink"):
+    with pytest.raises(TypeError, match=r"cannot write to str: .* register_sink"):
         FileSink("runs", tmp_path)

@@ -196,5 +196,5 @@ def test_a_resumed_run_goes_on_with_its_lines() -> None:
 def test_a_figure_shows_it_at_one_moment() -> None:
     figure = visualize_weights(network(), views=["spectrum"])
     assert [axes.get_label() for axes in figure.axes] == ["weights.spectrum/0.weight", "weights.spectrum/2.weight"]
-    with pytest.raises(ValueError, match="make no picture"):
+    with pytest.raises(ValueError, match="cannot be drawn"):
         visualize_weights({"bias": torch.ones(3)}, views=["spectrum"])

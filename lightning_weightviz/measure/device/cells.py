@@ -29,7 +29,7 @@ class Blocks:
         limit: Most cells.
         device: Of the values.
         unit: So many neighbours are one element, which no cell divides; `length` is a multiple of it.
-        here: Where only a stretch of the axis is there, its first element and the one behind its last, multiples of
+        here: Where only a stretch of the axis is there, its first element and the one past its last, multiples of
             `unit`: the cells are those that it reaches into.
 
     Attributes:

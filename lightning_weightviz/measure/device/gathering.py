@@ -47,7 +47,7 @@ class Gathering:
         self._batches = _batches(tensors)
         self._index = [to_device(torch.from_numpy(_in_row(tensors, places, one)), device) for one in self._batches]
         self._zero = torch.zeros(1, dtype=torch.float32, device=device)
-        # Where each tensor's elements lie in what the batches give, one behind the other; the zero is behind them all.
+        # Where each tensor's elements lie in what the batches give, one after the other; the zero is behind them all.
         counts = np.array([len(one) for one in places], np.int64)
         starts = np.zeros(len(counts), np.int64)
         order = [place for batch in self._batches for place in batch]
@@ -93,7 +93,7 @@ def _batches(tensors: Sequence[Tensor]) -> list[list[int]]:
 
 
 def _in_row(tensors: Sequence[Tensor], places: Sequence[Places], batch: Sequence[int]) -> Places:
-    """Places of the elements where the tensors of a batch lie one behind the other."""
+    """Places of the elements where the tensors of a batch lie one after the other."""
     sizes = np.array([tensors[place].numel() for place in batch], np.int64)
     starts = np.cumsum(sizes) - sizes
     return np.concatenate([places[place] + start for place, start in zip(batch, starts, strict=True)])

@@ -1,4 +1,4 @@
-"""Matrices of one shape one behind the other, where each operation is a launch: row norms, products, dead units."""
+"""Matrices of one shape one after the other, where each operation is a launch: row norms, products, dead units."""
 
 from __future__ import annotations
 

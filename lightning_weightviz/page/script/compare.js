@@ -23,7 +23,7 @@ async function take(file) {
   } catch (trouble) {
     // What is no JSON, or JSON of something else, is no page either.
     const isOther = trouble instanceof SyntaxError || trouble instanceof TypeError;
-    const words = isOther || !(trouble instanceof Error) ? "no page of lightning_weightviz" : trouble.message;
+    const words = isOther || !(trouble instanceof Error) ? "not a lightning_weightviz page" : trouble.message;
     showRuns(`${file.name} is ${words}`);
   }
 }

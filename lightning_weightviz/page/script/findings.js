@@ -67,7 +67,7 @@ export function go(finding) {
 function since(finding) {
   if (finding.timeless) return "";
   const when = momentWords({ ordinal: [1], epoch: [finding.epoch], step: [finding.step] }, 0);
-  return finding.open ? `since ${when}` : `from ${when}, over by now`;
+  return finding.open ? `since ${when}` : `began at ${when}, now over`;
 }
 
 /**

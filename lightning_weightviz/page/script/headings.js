@@ -63,7 +63,7 @@ export function putHeadings(sorted, sort) {
     const arrow = by ? (sorted.down ? " ↓" : " ↑") : "";
     const button = make(
       "button",
-      { type: "button", title: `${title}. Sorts.`, "data-column": column, click: () => sort(nextSorted(sorted, column)) },
+      { type: "button", title: `${title}. Click to sort.`, "data-column": column, click: () => sort(nextSorted(sorted, column)) },
       word + arrow,
     );
     return make("div", { role: "columnheader", class: column, "aria-sort": by ? way : "none" }, button);

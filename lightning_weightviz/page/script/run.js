@@ -44,7 +44,7 @@ export class Run {
    */
   constructor(page, prefix = "") {
     const element = page.getElementById(`${prefix}data`);
-    if (!element) throw new Error("no page of lightning_weightviz");
+    if (!element) throw new Error("not a lightning_weightviz page");
     /** @type {Facts} */
     this.facts = JSON.parse(element.textContent ?? "");
     if (this.facts?.format !== FORMAT) throw new Error("a page of another version of lightning_weightviz");

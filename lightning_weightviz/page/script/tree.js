@@ -80,7 +80,7 @@ class Tree {
     for (const row of this.shown) this.watch.observe(row.element);
     const total = this.columns.layers.length;
     part("count").textContent = this.asked ? `${count} of ${total}` : `${total} parameters`;
-    if (!rows.length) this.body.append(make("p", { class: "empty" }, "No layer has such a name."));
+    if (!rows.length) this.body.append(make("p", { class: "empty" }, "No layer matches."));
     if (rows.length > this.most) this.body.append(this.moreRows(rows.length - this.most));
     this.fill();
     if (focused && this.shown.includes(focused)) focused.element.focus();

@@ -43,7 +43,7 @@ def of_weights(curves: Mapping[str, Values]) -> list[Column]:
     )
     return [
         sizes,
-        Column("change", changes(change), _texts(change, percent), ("0.1", "100%"), white_zero=True),
+        Column("change", changes(change), _texts(change, percent), ("0.1%", "100%"), white_zero=True),
         Column("turned", turned / RIGHT_ANGLE, _texts(turned, degree_text), ("0°", "90°")),
         Column("zeros", zeros, _texts(zeros, percent), ("0", "100%")),
     ]

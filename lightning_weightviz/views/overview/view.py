@@ -38,8 +38,8 @@ WORDS_OF_OTHERS = "Each strip runs from the first snapshot to now. growth: since
 
 DEFAULT = "default"
 WORDS_OF_DEFAULT = (
-    "default: size (rms) with which PyTorch itself starts such a layer; He's and Xavier's starts are as usual, and "
-    "mostly 1 to 2.5 times that"
+    "default: size (rms) with which PyTorch itself starts such a layer; He's and Xavier's are just as common, and "
+    "mostly 1 to 2.5 times as large"
 )
 
 

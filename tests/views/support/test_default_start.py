@@ -57,7 +57,7 @@ def test_it_stands_beside_the_size_with_a_word_on_other_starts(monkeypatch: pyte
     lines = listening(monkeypatch)
     draw_overview(scene(weights), "weights")
     assert "5×3 · default 0.33" in lines and "5" in lines
-    assert "He's and Xavier's starts are as usual" in " ".join(lines)
+    assert "He's and Xavier's are just as common" in " ".join(lines)
     lines.clear()
     draw_overview(scene(weights, target="gradients"), "gradients")
     draw_overview(scene({"b": weights["fc.bias"]}), "weights")

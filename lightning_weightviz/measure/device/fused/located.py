@@ -13,7 +13,7 @@ from lightning_weightviz.measure.device.spectrum import Side
 
 @dataclass(frozen=True)
 class Located:
-    """A matrix where it lies: the columns of a row one behind the other.
+    """A matrix where it lies: the columns of a row one after the other.
 
     Attributes:
         address: Of its first element.
