@@ -8,6 +8,7 @@ import warnings
 import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,6 +23,7 @@ from lightning_weightviz.report import Report
 from lightning_weightviz.run.errors import Tolerance, tolerant
 from lightning_weightviz.run.state_key import StateKey
 from lightning_weightviz.settings import DEFAULT_STATISTICS, DEFAULT_VIEWS, OnAlert, Settings
+from lightning_weightviz.sinks.dummy import NoSink
 from lightning_weightviz.training import PASSING, Training
 from lightning_weightviz.visualizer import AskedTraining, WeightVisualizer
 
@@ -155,6 +157,7 @@ class WeightVisualizationCallback(Callback):
         self._tolerance = Tolerance(passing=PASSING)
         self._training: Training | None = None
         self._state: Mapping[str, Any] | None = None
+        self._takes_state = True
         self._forecast = StepForecast()
         self._watched: dict[int, WatchedStep] = {}
         self._owners: tuple[weakref.ref[Any], weakref.ref[Any]] | None = None
@@ -235,8 +238,12 @@ class WeightVisualizationCallback(Callback):
         model = _holding_all(trainer, pl_module)
         if not trainer.is_global_zero and not sharding.needs_every_rank(model):
             return None
+        settings = self._settings
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]
+            # It leaves nothing, also where files would be written for want of a logger.
+            settings = replace(settings, report=False, sinks=settings.sinks or (NoSink(None, folder),))
         visualizer = WeightVisualizer(
-            model, trainer.loggers, folder=folder, settings=self._settings, writes=trainer.is_global_zero
+            model, trainer.loggers, folder=folder, settings=settings, writes=trainer.is_global_zero
         )
         if visualizer.observer.wants_class_names:
             with suppress(Exception):  # names are a help; a data set that has none yet may say so in any way
@@ -258,7 +265,8 @@ class WeightVisualizationCallback(Callback):
                 observer.learn(loss)
                 if pl_module.automatic_optimization:
                     observer.stop_waiting()
-        self._take_initial(trainer)
+        # Steps count also where a batch gave no loss, and changed nothing.
+        self._take_initial(trainer, valid=trainer.global_step == 0 or pl_module.automatic_optimization)
 
     @tolerant
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Any) -> None:
@@ -308,8 +316,10 @@ class WeightVisualizationCallback(Callback):
         self._unwatch()
         self._training.schedule.count_batch()
         before = self._forecast.advance(trainer.global_step)
-        with self._tolerance.of("looking for the layer of the classes"):
-            self._training.visualizer.observer.stop_waiting()
+        # Else the first loss says it, and the first batches may have none.
+        if not pl_module.automatic_optimization:
+            with self._tolerance.of("looking for the layer of the classes"):
+                self._training.visualizer.observer.stop_waiting()
         if self._training.schedule.is_step_due(before, trainer.global_step):
             self._take(trainer, step=_logger_step(trainer), epoch=trainer.current_epoch)
         else:
@@ -318,15 +328,20 @@ class WeightVisualizationCallback(Callback):
     @tolerant
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Takes a snapshot if one is due by epochs."""
-        epochs = trainer.current_epoch + 1
-        if self._training is not None and self._training.schedule.is_epoch_due(epochs):
+        epochs, every = trainer.current_epoch + 1, self._settings.every_n_epochs
+        if every is None or epochs % every:
+            return
+        if trainer.world_size > 1:
+            # Lightning reduces metrics over the ranks when they are asked for: all ask, whoever takes the snapshot.
+            _ = trainer.callback_metrics
+        if self._training is not None:
             self._take(trainer, step=max(0, _logger_step(trainer) - 1), epoch=epochs)
 
-    def _take_initial(self, trainer: Trainer) -> None:
-        """Takes the snapshot before the first step, if it is still to be taken."""
+    def _take_initial(self, trainer: Trainer, *, valid: bool | None = None) -> None:
+        """Takes the snapshot before the first step, if it is still to be taken; not `valid`: weights have changed."""
         if self._training is not None:
             self._training.visualizer.loggers = trainer.loggers
-            self._training.take_initial(valid=trainer.global_step == 0)
+            self._training.take_initial(valid=trainer.global_step == 0 if valid is None else valid)
 
     def _take(self, trainer: Trainer, *, step: int, epoch: int) -> None:
         """Takes a snapshot, unless this step has one or the price is too high."""
@@ -340,11 +355,14 @@ class WeightVisualizationCallback(Callback):
         if self._training is not None:
             self._take_initial(trainer)
             self._training.end(max(0, _logger_step(trainer) - 1), trainer.current_epoch)
+        # Of a checkpoint that was loaded in between, as after a search for a learning rate.
+        self._state = None
 
     @tolerant
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Writes what was measured."""
         self._unwatch()
+        self._state = None
         if self._training is not None:
             with suppress(*PASSING):
                 if not self._training.visualizer.observer.needs_every_rank:
@@ -367,7 +385,7 @@ class WeightVisualizationCallback(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes in the state; it is used when training starts, as the model may not be there yet."""
         with self._tolerance.of("restoring the state"):
-            if isinstance(state_dict, Mapping) and not state_dict:
+            if not self._takes_state or (isinstance(state_dict, Mapping) and not state_dict):
                 return
             last_step = state_dict["last_step"]
             if not isinstance(state_dict["visualizer"], Mapping) or not isinstance(last_step, int | None):
@@ -376,7 +394,8 @@ class WeightVisualizationCallback(Callback):
 
     @tolerant
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Finds the state that version 0.1 wrote, under the key that it had there."""
+        """A checkpoint that is validated or tested is no training to continue; finds the state of version 0.1, too."""
+        self._takes_state = trainer.state.fn == "fit"
         states = checkpoint.get("callbacks", {})
         if self.state_key not in states and self._key_of_0_1 in states:
             self.load_state_dict(states[self._key_of_0_1])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer, seed_everything
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import LearningRateFinder, ModelCheckpoint
 from torch import Tensor, nn
 
 from lightning_weightviz import WeightAlert, WeightVisualizationCallback
@@ -194,6 +194,76 @@ def test_a_second_fit_of_the_same_trainer_goes_on(tmp_path: Path) -> None:
     running.fit(model, batches())
     assert kept.steps("weights.heatmap/fc1.weight") == [0, 4, 9, 14, 19]
     assert list(history_of(callback)._memory({}).epochs) == [0, 1, 2, 3, 4]
+
+
+class Tested(Classifier):
+    """Can be validated, tested, and tried with other learning rates."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lr = 0.05
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        self(batch[0])
+
+    test_step = validation_step
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=self.lr, momentum=0.9)
+
+
+def test_a_checkpoint_that_is_validated_is_no_training_to_continue(tmp_path: Path) -> None:
+    _, path = checkpointed(tmp_path / "first", epochs=3)
+    kept, model = Collected(), Tested()
+    callback = WeightVisualizationCallback(views=("heatmap", "evolution", "drift"), sinks=[kept])
+    running = trainer(tmp_path / "second", callback, max_epochs=3)
+    running.validate(model, batches(), ckpt_path=path, verbose=False)
+    running.fit(model, batches())
+    assert list(history_of(callback)._memory({}).steps) == kept.steps("weights.heatmap/fc1.weight") == [0, 4, 9, 14]
+
+
+def test_a_checkpoint_that_is_tested_takes_nothing_from_what_is_known(tmp_path: Path) -> None:
+    callback, model = WeightVisualizationCallback(), Tested()
+    saving = ModelCheckpoint(tmp_path / "checkpoints", save_top_k=-1, filename="{epoch}")
+    running = trainer(tmp_path, callback, saving, max_epochs=3, enable_checkpointing=True)
+    running.fit(model, batches())
+    running.test(model, batches(), ckpt_path=str(tmp_path / "checkpoints" / "epoch=0.ckpt"), verbose=False)
+    running.fit_loop.max_epochs = 5
+    running.fit(model, batches())
+    assert list(history_of(callback)._memory({}).steps) == [0, 4, 9, 14, 19, 24]
+
+
+class Searches(LearningRateFinder):
+    """In the midst of a training, which goes on from a checkpoint then."""
+
+    def on_fit_start(self, *_: Any) -> None:
+        pass
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.current_epoch == 1:
+            self.lr_find(trainer, pl_module)
+
+
+def test_a_search_for_a_learning_rate_takes_nothing_from_what_is_known(tmp_path: Path) -> None:
+    callback, model = WeightVisualizationCallback(), Tested()
+    running = trainer(tmp_path, callback, Searches(num_training_steps=3), max_epochs=3)
+    running.fit(model, batches())
+    running.fit_loop.max_epochs = 4
+    running.fit(model, batches())
+    assert list(history_of(callback)._memory({}).steps) == [0, 4, 9, 14, 19]
+
+
+class Hesitant(Classifier):
+    """Has no loss for its first batch."""
+
+    def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> Any:
+        return super().training_step(batch, batch_idx) if self.global_step else None
+
+
+def test_a_first_batch_without_a_loss_takes_neither_start_nor_classes(tmp_path: Path) -> None:
+    kept = Collected()
+    fit(tmp_path, WeightVisualizationCallback(sinks=[kept]), model=Hesitant())
+    assert kept.steps("weights.heatmap/fc1.weight") == kept.steps("classes/weights") == [0, 4, 9, 14]
 
 
 def test_the_same_callback_in_a_new_trainer_starts_anew(tmp_path: Path) -> None:
@@ -410,10 +480,11 @@ def test_a_run_without_loggers_writes_files(tmp_path: Path) -> None:
     assert "fc1.weight" in names_on(folder / "report.html")
 
 
-def test_fast_dev_run_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("logger", [True, False])
+def test_fast_dev_run_leaves_no_files(logger: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    fit(tmp_path, WeightVisualizationCallback(), fast_dev_run=True)
-    assert list(tmp_path.rglob("*.png")) == []
+    fit(tmp_path, WeightVisualizationCallback(report=True), fast_dev_run=True, logger=logger)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_barebones_shows_nothing_and_says_so(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
+from torch.nn.parameter import is_lazy
 
 from lightning_weightviz.measure import HeadSource
 from lightning_weightviz.model.evidence import Answers, Trace
@@ -195,7 +196,7 @@ def can_be_head(module: nn.Module) -> bool:
     if not isinstance(module, _ConvNd) or attribute_of(module, "groups", 1) != 1:
         return False
     weight = weight_in_use(module, weight_name(module))
-    return weight is not None and set(weight.shape[2:]) == {1}
+    return weight is not None and not is_lazy(weight) and set(weight.shape[2:]) == {1}
 
 
 def _candidate(path: str, module: nn.Module, attribute: str) -> _Candidate | None:

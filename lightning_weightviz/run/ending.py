@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -28,5 +29,8 @@ def _end() -> None:
             works.callback(work)
 
 
+# What a fork has begun is the parent's to end: a child has neither its threads nor its files.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_LEFT.clear)
 # Pools of threads take no work any more when atexit's own turn comes; they register in this way, too.
 getattr(threading, "_register_atexit", atexit.register)(_end)

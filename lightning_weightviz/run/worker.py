@@ -48,7 +48,10 @@ class Worker(Generic[Result]):
                 wait for others' programs, too.
         """
         while self._is_full:
-            next(future for future, _ in self._waiting if not future.done()).exception()
+            # By now it may be done.
+            unfinished = next((future for future, _ in self._waiting if not future.done()), None)
+            if unfinished is not None:
+                unfinished.exception()
         future: Future[Result]
         if self._background:
             future = self._thread(stands_back).submit(partial(self._counted, work) if stands_back else work)
@@ -93,7 +96,7 @@ class Worker(Generic[Result]):
     def drain(self) -> Iterator[Future[Result]]:
         """All that was handed in, in order; waits for it, and lets the thread go."""
         while self._waiting:
-            future, _ = self._waiting.popleft()
-            future.exception()
-            yield future
+            # Ctrl-C while it is waited for leaves it here, to be drained again.
+            self._waiting[0][0].exception()
+            yield self._waiting.popleft()[0]
         self._let_go()

@@ -89,8 +89,22 @@ class Keeper(Callback):
             self.weight = weight.full_tensor() if isinstance(weight, DTensor) else weight.clone()
 
 
+class Meeting(Classifier):
+    """Reduces a metric over the ranks, and gathers from them at the end of an epoch."""
+
+    def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> torch.Tensor:
+        loss = super().training_step(batch, batch_idx)
+        self.log("met", loss.detach(), on_step=False, on_epoch=True, sync_dist=True)
+        return loss
+
+    def on_train_epoch_end(self) -> None:
+        assert torch.equal(self.all_gather(torch.tensor(self.global_rank)), torch.arange(2))  # type: ignore[arg-type]
+
+
 def model_of(kind: str) -> Classifier:
     """Of a kind of run."""
+    if kind == "ddp metrics":
+        return Meeting()
     if kind == "fsdp1 flat":
         return Flattened()
     return Classifier() if kind == "ddp" or kind.startswith("fsdp1") else Sharded(kind)
@@ -98,8 +112,8 @@ def model_of(kind: str) -> Classifier:
 
 def strategy_of(kind: str) -> Strategy:
     """Of a kind of run."""
-    if kind == "ddp":
-        return DDPStrategy(process_group_backend="gloo")
+    if kind.startswith("ddp"):
+        return DDPStrategy(process_group_backend="gloo", timeout=timedelta(seconds=20))
     if kind.startswith("fsdp1"):
         policy: Any = {nn.Linear} if kind == "fsdp1 layers" else None
         return OnCPU(auto_wrap_policy=policy, use_orig_params=kind != "fsdp1 flat", process_group_backend="gloo")

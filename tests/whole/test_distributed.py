@@ -38,6 +38,7 @@ sharded = pytest.mark.skipif(OLD, reason="PyTorch 2.6 cannot run FSDP2 on a CPU"
     "kind",
     [
         "ddp",
+        "ddp metrics",
         *(pytest.param(kind, marks=flattened) for kind in ("fsdp1", "fsdp1 layers", "fsdp1 flat")),
         *(
             pytest.param(kind, marks=sharded)

@@ -402,6 +402,25 @@ def test_lazy_and_new_layers_appear_at_the_next_snapshot(tmp_path: Path) -> None
     assert any("gone: none; new: extra.bias, extra.weight" in text for text in texts)
 
 
+class LazyConvolution(Classifier):
+    """Begins with a lazy convolution of single positions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mix = nn.LazyConv1d(3, 1)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return super().forward(self.mix(inputs[:, None]).mean(1))
+
+
+def test_a_lazy_convolution_has_its_pictures(tmp_path: Path) -> None:
+    kept = Collected()
+    with told() as texts:
+        fit(tmp_path, WeightVisualizationCallback(sinks=[kept]), model=LazyConvolution())
+    assert failures(texts) == []
+    assert kept.steps("weights.heatmap/mix.weight") == kept.steps("classes/weights") == [0, 4, 9, 14]
+
+
 class Late(Chain):
     """Its layers are made by Lightning's hook."""
 

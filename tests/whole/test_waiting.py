@@ -19,6 +19,8 @@ from lightning_weightviz.run.schedule import Schedule
 from tests.support.training import Classifier, batches, events, steps_of, trainer
 
 PICTURE = "weights.heatmap/fc1.weight"
+LAST = 14
+"""The step of the last snapshot of three epochs."""
 
 
 @pytest.fixture(params=[False, True], ids=["waits", "goes on"])
@@ -108,13 +110,19 @@ def test_the_time_waited_is_not_counted_twice(tmp_path: Path) -> None:
     visualizer.finish()
 
 
-def test_ctrl_c_while_a_snapshot_is_waited_for_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Schedule, "leaves_room", False)
+@pytest.mark.parametrize("at", [4, LAST])
+def test_ctrl_c_while_a_snapshot_is_waited_for_loses_nothing(
+    at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a training that leaves no room, and by the end of one that does."""
+    monkeypatch.setattr(Schedule, "leaves_room", at == LAST)
     draw, main = Pictures.draw, threading.main_thread().ident
 
     def interrupted(self: Pictures, seen: object, *arguments: object) -> object:
-        if seen.scene.snapshot.step == 4:  # type: ignore[attr-defined]
+        if seen.scene.snapshot.step == at:  # type: ignore[attr-defined]
             assert main is not None
+            # Until training has ended, and waits.
+            time.sleep(0.5 if at == LAST else 0.0)
             signal.pthread_kill(main, signal.SIGINT)
             time.sleep(0.2)
         return draw(self, seen, *arguments)  # type: ignore[arg-type]
@@ -128,4 +136,4 @@ def test_ctrl_c_while_a_snapshot_is_waited_for_loses_nothing(tmp_path: Path, mon
             trainer(tmp_path, WeightVisualizationCallback(), max_epochs=3).fit(Classifier(), batches())
     finally:
         signal.signal(signal.SIGINT, before)
-    assert steps_of(events(tmp_path), "Images", PICTURE) == [0, 4]
+    assert steps_of(events(tmp_path), "Images", PICTURE) == [step for step in (0, 4, 9, LAST) if step <= at]
