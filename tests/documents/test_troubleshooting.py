@@ -246,7 +246,7 @@ def test_no_other_message_is_quoted(quotation: str) -> None:
     # Those of the settings have hardly a word of their own: they are held by raising them.
     raised = [one for one in RAISED if "settings.py" not in one.where]
     assert _is_one_of(quotation, [*WARNED, *raised, *SUFFIXED])
-    alert = re.fullmatch(r"(?:resolved: )?(?P<said>.+) \(alert '(?P<rule>\w+)'.+\)", quotation)
+    alert = re.fullmatch(r"(?:now resolved: )?(?P<said>.+) \(alert '(?P<rule>\w+)'.+\)", quotation)
     assert alert is None or _is_one_of(alert["said"], said_by(alert["rule"]))
 
 

@@ -25,7 +25,7 @@ def told(judged: Judged) -> list[str]:
 
 def test_what_begins_and_what_ends_is_told_and_notes_are_not() -> None:
     judged = Judged((finding("a"), finding("n", "note")), (finding("b"), finding("m", "note")))
-    assert told(judged) == [finding("a").sentence, f"resolved: {finding('b').sentence}"]
+    assert told(judged) == [finding("a").sentence, f"now resolved: {finding('b').sentence}"]
     assert told(Judged()) == []
 
 

@@ -32,7 +32,7 @@ def tell(judged: Judged) -> None:
         for one in begun[:MOST_AT_ONCE]:
             warnings.warn(one.sentence, stacklevel=3)
         for one in ended[:MOST_AT_ONCE]:
-            warnings.warn(f"resolved: {one.sentence}", stacklevel=3)
+            warnings.warn(f"now resolved: {one.sentence}", stacklevel=3)
         if (more := max(len(begun), len(ended)) - MOST_AT_ONCE) > 0:
             warnings.warn(f"the same holds for {more} more parameters or units (alert {rule!r})", stacklevel=3)
 
