@@ -32,26 +32,26 @@ class Deferred(Generic[Result]):
     @property
     def is_done(self) -> bool:
         """Whether the result is there, or the error."""
-        return self._work is None and not self._lock.locked()
+        return self._work is None
 
     def result(self) -> Result:
         """Does the work, or gives what it gave; any thread may ask, and waits for another that asked first.
+
+        Work that is interrupted, as by Ctrl-C, has given nothing: who asks next has it done again.
 
         Raises:
             Exception: What the work raised, each time.
         """
         with self._lock:
             if self._work is not None:
-                # What the work holds on to, such as copies of weights, is let go.
-                work, self._work = self._work, None
                 try:
-                    self._result = work()
+                    self._result = self._work()
                 except Exception as error:
-                    # The frames of its error hold on to what it had in hand, too; their lines stay known.
+                    # The frames of its error hold on to what it had in hand; their lines stay known.
                     traceback.clear_frames(error.__traceback__)
                     self._error = error
-                finally:
-                    del work
+                # What the work holds on to, such as copies of weights, is let go.
+                self._work = None
         if self._error is not None:
             raise self._error
         return self._result

@@ -70,12 +70,37 @@ def test_its_error_is_raised_each_time_and_it_is_not_tried_again() -> None:
     assert done == [1]
 
 
-def test_what_is_no_fault_of_the_work_passes() -> None:
-    def work() -> None:
-        raise KeyboardInterrupt
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
+def test_work_that_was_interrupted_is_done_when_it_is_asked_for_again(interruption: type[BaseException]) -> None:
+    done: list[int] = []
 
+    def work() -> str:
+        done.append(1)
+        if len(done) < 3:
+            raise interruption
+        return "measured"
+
+    deferred = Deferred(work)
+    for _ in range(2):
+        with pytest.raises(interruption):
+            deferred.result()
+        assert not deferred.is_done
+    assert deferred.result() == deferred.result() == "measured"
+    assert deferred.is_done and len(done) == 3
+
+
+def test_an_error_after_an_interruption_is_raised_each_time() -> None:
+    errors = iter([KeyboardInterrupt(), ZeroDivisionError("no width")])
+
+    def work() -> None:
+        raise next(errors)
+
+    deferred = Deferred(work)
     with pytest.raises(KeyboardInterrupt):
-        Deferred(work).result()
+        deferred.result()
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError, match="no width"):
+            deferred.result()
 
 
 @pytest.mark.parametrize("fails", [False, True])
