@@ -11,13 +11,16 @@ from lightning_weightviz.model.class_head import HeadSite
 from lightning_weightviz.model.sites import places_in
 from lightning_weightviz.run.errors import ArgumentError
 
+MOST_WRAPPERS = 32
+"""Data sets in one another that are looked into: one that answers to every name has no innermost one."""
+
 
 def class_names_of(datamodule: Any, dataloader: Any) -> Sequence[str]:
     """Those of the data module, else of the loader's data set, under the names that torchvision uses; else none."""
     sources: list[Any] = [datamodule]
     dataset = getattr(dataloader, "dataset", None)
     # A subset holds its data set, and a wrapper may hold itself.
-    while dataset is not None and not any(dataset is source for source in sources):
+    while dataset is not None and len(sources) <= MOST_WRAPPERS and not any(dataset is source for source in sources):
         sources.append(dataset)
         dataset = getattr(dataset, "dataset", None)
     for source in sources:

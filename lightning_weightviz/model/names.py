@@ -23,8 +23,9 @@ def clean_name(name: str) -> str:
 
 def title_of(model: nn.Module) -> str:
     """What the page of a model is called: by its class, without wrappers; of a model of another framework by none."""
-    while (inner := next((getattr(model, name, None) for name in WRAPPERS if hasattr(model, name)), None)) is not None:
-        model = inner
+    # Of what it holds alone, as a model may answer to any name.
+    while inner := [child for name, child in model.named_children() if name in WRAPPERS]:
+        model = inner[0]
     of_user = type(model) is not nn.Module and not type(model).__module__.startswith(__name__.partition(".")[0])
     return f"Weights of {type(model).__name__}" if of_user else "Weights"
 
