@@ -10,10 +10,11 @@ from typing import Any
 
 from PIL import Image as PillowImage
 
-from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Page, Scalar, Text
+from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Page, Scalar, Text
 from lightning_weightviz.sinks import sink
+from lightning_weightviz.sinks.support.alone import each_alone
 from lightning_weightviz.sinks.support.folder import SUBFOLDER, LocalFolder
-from lightning_weightviz.sinks.support.histogram_pictures import drawn_histograms, histogram_record
+from lightning_weightviz.sinks.support.histogram_pictures import draw_histogram, histogram_record, largest_histograms
 from lightning_weightviz.sinks.support.names import page_file, tag_path, text_file, unicode_tag
 from lightning_weightviz.sinks.support.tracker import TrackerSink, prefix_of
 
@@ -37,31 +38,38 @@ class DVCLiveSink(TrackerSink):
     """
 
     def _write(self, experiment: Any, batch: Batch) -> None:
-        """Writes all at the batch's step."""
+        """Writes all at the batch's step, each alone: they go to files."""
         prefix = prefix_of(self._logger)
-        drawn = list(drawn_histograms(batch))
-        with _at_step(experiment, batch.step):
+        with _at_step(experiment, batch.step), each_alone() as alone:
+            drawn = []
+            for histogram in largest_histograms(batch):
+                with alone():
+                    drawn.append(draw_histogram(histogram, batch.step, batch.epoch))
             for artifact in [*batch.artifacts, *drawn]:
-                name = prefix + tag_path(artifact.tag).as_posix()
-                match artifact:
-                    case Scalar():
-                        experiment.log_metric(name, float(artifact.value))
-                    case Image():
-                        experiment.log_image(f"{name}/{batch.step}.png", PillowImage.open(io.BytesIO(artifact.png)))
-                    case Animation():
-                        # Its own way keeps the first frame alone.
-                        images = LocalFolder(Path(experiment.plots_dir, "images"))
-                        images.write({f"{name}/{batch.step}.gif": artifact.gif})
-                    case Text():
-                        name = prefix + text_file(artifact.tag)
-                        content = unicode_tag(artifact.text).encode()
-                        LocalFolder(Path(experiment.dir, SUBFOLDER)).write({name: content})
-                    case Page():
-                        name = prefix + page_file(artifact.tag)
-                        LocalFolder(Path(experiment.dir, SUBFOLDER)).write({name: artifact.html})
-                    case Histogram():
-                        record = {"step": batch.step, "epoch": batch.epoch, **histogram_record(artifact)}
-                        LocalFolder(Path(experiment.dir, SUBFOLDER)).append({f"{name}/histogram.jsonl": [record]})
+                with alone():
+                    self._write_one(experiment, artifact, batch, prefix)
+
+    def _write_one(self, experiment: Any, artifact: Artifact, batch: Batch, prefix: str) -> None:
+        name = prefix + tag_path(artifact.tag).as_posix()
+        match artifact:
+            case Scalar():
+                experiment.log_metric(name, float(artifact.value))
+            case Image():
+                experiment.log_image(f"{name}/{batch.step}.png", PillowImage.open(io.BytesIO(artifact.png)))
+            case Animation():
+                # Its own way keeps the first frame alone.
+                images = LocalFolder(Path(experiment.plots_dir, "images"))
+                images.write({f"{name}/{batch.step}.gif": artifact.gif})
+            case Text():
+                name = prefix + text_file(artifact.tag)
+                content = unicode_tag(artifact.text).encode()
+                LocalFolder(Path(experiment.dir, SUBFOLDER)).write({name: content})
+            case Page():
+                name = prefix + page_file(artifact.tag)
+                LocalFolder(Path(experiment.dir, SUBFOLDER)).write({name: artifact.html})
+            case Histogram():
+                record = {"step": batch.step, "epoch": batch.epoch, **histogram_record(artifact)}
+                LocalFolder(Path(experiment.dir, SUBFOLDER)).append({f"{name}/histogram.jsonl": [record]})
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Any
 
 from lightning_weightviz.artifacts import Batch, Page, Scalar
 from lightning_weightviz.sinks import FALLBACK, sink
+from lightning_weightviz.sinks.support.alone import each_alone
 from lightning_weightviz.sinks.support.folder import SUBFOLDER, Folder, Place, inside, open_folder, place_of
 from lightning_weightviz.sinks.support.histogram_pictures import finite
 from lightning_weightviz.sinks.support.names import unicode_tag
@@ -44,22 +45,26 @@ class FileSink:
         self._folder: Folder | None = None
 
     def write(self, batch: Batch) -> None:
-        """Writes scalars in one call of the logger, then files: those also where the logger raises."""
+        """Writes scalars in one call of the logger, then files: what fails takes nothing else with it."""
         # The writer of CSV in Python 3.10, and thus CSVLogger, raises at a null character.
         scalars = {
             unicode_tag(artifact.tag).replace("\0", r"\x00"): artifact.value
             for artifact in batch.artifacts
             if isinstance(artifact, Scalar)
         }
-        try:
+        with each_alone() as alone:
             # First, as a CSVLogger that finds its folder in use warns and removes the metrics in it.
             if scalars and self._logger is not None:
-                self._logger.log_metrics(metrics=scalars, step=batch.step)
-        finally:
+                with alone():
+                    self._logger.log_metrics(metrics=scalars, step=batch.step)
             if any(not isinstance(artifact, Scalar | Page) for artifact in batch.artifacts):
-                write_pictures(self._root(), batch)
+                with alone():
+                    write_pictures(self._root(), batch)
             if scalars and self._logger is None:
-                values = {tag: finite(value) for tag, value in scalars.items()}
+                values: dict[str, float | None] = {}
+                for tag, value in scalars.items():
+                    with alone():
+                        values[tag] = finite(value)
                 record = {"step": batch.step, "epoch": batch.epoch, "values": values}
                 self._root().append({"scalars.jsonl": [record]})
 

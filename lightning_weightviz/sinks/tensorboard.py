@@ -9,6 +9,7 @@ import numpy as np
 
 from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Page, Scalar, Text
 from lightning_weightviz.sinks import sink
+from lightning_weightviz.sinks.support.alone import each_alone
 from lightning_weightviz.sinks.support.crc32c import quicken
 from lightning_weightviz.sinks.support.folder import Place
 from lightning_weightviz.sinks.support.names import unicode_tag
@@ -41,8 +42,14 @@ class SummaryWriterSink:
         # Both writers' own methods go this way, and so does Lightning's logger; there is no public one.
         file_writer = self._writer._get_file_writer()
         quicken(file_writer.event_writer)
-        values = [self._tagged(one) | _value(one) for one in batch.artifacts if not isinstance(one, Page)]
-        file_writer.add_summary(summary(value=values), batch.step)
+        values = []
+        with each_alone() as alone:
+            for artifact in batch.artifacts:
+                # Of pages it has none.
+                if not isinstance(artifact, Page):
+                    with alone():
+                        values.append(summary.Value(**self._tagged(artifact), **_value(artifact)))
+            file_writer.add_summary(summary(value=values), batch.step)
 
     def _tagged(self, artifact: Artifact) -> dict[str, Any]:
         # As `add_text` does.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -282,6 +283,52 @@ def test_error_of_the_logger_reaches_the_caller_and_pictures_are_written(tmp_pat
     with pytest.raises(ConnectionError, match="is away"):
         sink.write(batch())
     _check_files(tmp_path / "digits" / "version_3" / "weightviz", [batch()])
+
+
+def test_what_cannot_be_drawn_takes_nothing_else_with_it(tmp_path: Path) -> None:
+    """As what another one's view may bring."""
+    good = batch()
+    no_frames = Animation("mine/film", ())
+    no_width = Histogram("mine/counts", np.zeros(2), np.array([1]), 0.0, 0.0, 0.0, 0.0)
+    no_number = Scalar("mine/number", "much")  # type: ignore[arg-type]
+    for bad in (no_frames, no_width, no_number):
+        folder = tmp_path / type(bad).__name__
+        with pytest.raises((IndexError, FloatingPointError, ValueError, TypeError)), np.errstate(all="raise"):
+            sink_for(None, folder).write(Batch(good.step, good.epoch, [bad, *good.artifacts]))
+        if bad is no_width:
+            # Its counts are written all the same.
+            assert len(_lines(folder / "weightviz" / "manifest.jsonl")) == 1 + 7
+            assert not list((folder / "weightviz" / "mine").rglob("*.png"))
+        else:
+            _check_files(folder / "weightviz", [good])
+        (line,) = _lines(folder / "weightviz" / "scalars.jsonl")
+        assert line["values"] == _scalars(good)
+
+
+def test_a_file_that_cannot_be_written_takes_no_other_with_it_and_is_not_listed(tmp_path: Path) -> None:
+    written, folder = batch(), tmp_path / "weightviz"
+    blocked = [folder / "findings.md", folder / "weights.heatmap/fc1.weight/step_00000899.png"]
+    blocked += [folder / "weights.histogram/fc2.weight/histogram.jsonl"]
+    for path in blocked:
+        path.mkdir(parents=True)
+    with pytest.raises(OSError, match=r"findings\.md"):
+        sink_for(None, tmp_path).write(written)
+    histograms = {f"weights.histogram/{name}" for name in PARAMETERS}
+    left_out = {"findings/weights", "weights.heatmap/fc1.weight", *histograms}
+    rest = [one for one in written.artifacts if one.tag not in left_out]
+    _check_files(folder, [Batch(written.step, written.epoch, rest)])
+    assert len(_lines(folder / "scalars.jsonl")) == 1
+    assert all((folder / tag / "step_00000899.png").is_file() for tag in histograms)
+
+
+def test_a_prefix_of_any_length_has_its_findings(tmp_path: Path) -> None:
+    given = batch()
+    for length in (40, 140, 160, 400):
+        prefix = ("experiment-" * 3 + "a/") * 12
+        tags = [replace(one, tag=prefix[:length] + one.tag) for one in given.artifacts]
+        written = Batch(given.step, given.epoch, tags)
+        sink_for(None, tmp_path / str(length)).write(written)
+        _check_files(tmp_path / str(length) / "weightviz", [written])
 
 
 def test_not_finite_bounds_are_json_too(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from PIL import Image as PillowImage
 from torch.utils.tensorboard import SummaryWriter
 
-from lightning_weightviz.artifacts import Animation, Batch, Histogram, Image, Raster, Scalar, Text
+from lightning_weightviz.artifacts import Animation, Artifact, Batch, Histogram, Image, Raster, Scalar, Text
 from lightning_weightviz.sinks import sink_for
 from tests.support.samples import ODD_NAMES, batch, decode, frame_count, histogram, picture, read_events
 from tests.support.tensorboard_server import TensorBoardServer, serve
@@ -182,6 +182,21 @@ def test_subclasses_are_found_by_the_name_of_their_base(tmp_path: Path) -> None:
 
     _write(Mine(tmp_path), tmp_path, batch())
     assert read_events(tmp_path).Images("weights.heatmap/fc1.weight")
+
+
+@pytest.mark.parametrize("make", [_lightning, _torch, _tensorboard_x])
+def test_what_cannot_be_encoded_takes_nothing_else_with_it(make: Callable[[Path], Any], tmp_path: Path) -> None:
+    """As what another one's view may bring."""
+    logger, good = make(tmp_path), batch()
+    bad: list[Artifact] = [Animation("mine/film", ()), Scalar("mine/number", "much")]  # type: ignore[arg-type]
+    sink = sink_for(logger, tmp_path)
+    with pytest.raises(IndexError):
+        sink.write(Batch(good.step, good.epoch, [*bad, *good.artifacts]))
+    sink.flush()
+    _close(logger)
+    events = read_events(tmp_path)
+    found = {tag for kind in ("images", "histograms", "scalars", "tensors") for tag in events.Tags()[kind]}
+    assert {tag.removesuffix("/text_summary") for tag in found} == {one.tag for one in good.artifacts}
 
 
 def test_error_of_the_writer_reaches_the_caller(tmp_path: Path) -> None:

@@ -58,6 +58,9 @@ class Folder(Protocol):
     def write(self, files: Mapping[str, bytes]) -> None:
         """Writes files, each whole or not at all, over those of before."""
 
+    def write_each(self, files: Mapping[str, bytes]) -> Mapping[str, Exception]:
+        """As `write`, but on this machine what cannot be written takes nothing with it; returns why, by name."""
+
     def read(self, name: str) -> bytes:
         """A file; empty where there is none."""
 
@@ -86,12 +89,22 @@ class LocalFolder:
 
     def write(self, files: Mapping[str, bytes]) -> None:
         """As `Folder`: a crash leaves no half file under a file's name."""
+        for error in self.write_each(files).values():
+            raise error
+
+    def write_each(self, files: Mapping[str, bytes]) -> Mapping[str, Exception]:
+        """As `Folder`: one may be open elsewhere, which Windows refuses to replace, or have too long a path there."""
+        failed: dict[str, Exception] = {}
         for name, content in files.items():
-            path = self._path / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_name(path.name + ".partial")
-            partial.write_bytes(content)
-            partial.replace(path)
+            try:
+                path = self._path / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                partial = path.with_name(path.name + ".partial")
+                partial.write_bytes(content)
+                partial.replace(path)
+            except OSError as error:
+                failed[name] = error
+        return failed
 
     def read(self, name: str) -> bytes:
         """As `Folder`."""
@@ -142,6 +155,11 @@ class RemoteFolder:
         else:
             for path, content in paths.items():
                 self._replace(path, content)
+
+    def write_each(self, files: Mapping[str, bytes]) -> Mapping[str, Exception]:
+        """As `Folder`: all fail together, as each would wait for a server that is away."""
+        self.write(files)
+        return {}
 
     def read(self, name: str) -> bytes:
         """As `Folder`; where a crash came between, what was to replace it."""

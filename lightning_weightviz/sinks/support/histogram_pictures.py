@@ -24,11 +24,16 @@ _LONGEST_NAME = 400
 
 
 def drawn_histograms(batch: Batch) -> Iterator[Image]:
-    """Pictures of a batch's histograms, under their tags, in their order; at most `MOST_PICTURES`."""
+    """Pictures of a batch's `largest_histograms`, under their tags."""
+    return (draw_histogram(histogram, batch.step, batch.epoch) for histogram in largest_histograms(batch))
+
+
+def largest_histograms(batch: Batch) -> list[Histogram]:
+    """Those of the most values, in their order; at most `MOST_PICTURES`."""
     found = [artifact for artifact in batch.artifacts if isinstance(artifact, Histogram)]
     largest = sorted(found, key=lambda histogram: int(histogram.counts.sum()), reverse=True)[:MOST_PICTURES]
     kept = {histogram.tag for histogram in largest}
-    return (draw_histogram(histogram, batch.step, batch.epoch) for histogram in found if histogram.tag in kept)
+    return [histogram for histogram in found if histogram.tag in kept]
 
 
 def draw_histogram(histogram: Histogram, step: int, epoch: int) -> Image:

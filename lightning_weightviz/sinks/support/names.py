@@ -71,8 +71,9 @@ def page_file(tag: str) -> str:
 
 
 def _file_beside(tag: str, kind: str) -> str:
-    place = tag_path(tag).parent
-    return str(place.with_name(f"{place.name}.{kind}"))
+    """The file beside the folder that a tag's last part lies in; of a tag of one part, beside its own."""
+    group = tag.rpartition("/")[0] or tag
+    return f"{tag_path(group)}.{kind}"
 
 
 def _component(part: str) -> str:

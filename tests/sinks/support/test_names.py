@@ -11,7 +11,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lightning_weightviz.sinks.support.names import MAX_COMPONENT, MAX_KEY, MAX_PATH, tag_path, tracker_key, unicode_tag
+from lightning_weightviz.sinks.support.names import (
+    MAX_COMPONENT,
+    MAX_KEY,
+    MAX_PATH,
+    page_file,
+    tag_path,
+    text_file,
+    tracker_key,
+    unicode_tag,
+)
 from tests.support.samples import ODD_NAMES
 
 # Few and near each other, so that collisions are tried for, beside any text at all.
@@ -90,6 +99,48 @@ def test_folders_can_be_made(tmp_path_factory: pytest.TempPathFactory, tag: str)
     folder = root / tag_path(tag)
     folder.mkdir(parents=True, exist_ok=True)
     assert folder.resolve().is_relative_to(root.resolve()) and folder.resolve() != root.resolve()
+
+
+@pytest.mark.parametrize(
+    ("tag", "file"),
+    [
+        ("findings/weights", "findings.md"),
+        ("run/findings/weights", "run/findings.md"),
+        ("run-findings/weights", "run-findings.md"),
+        ("Run/findings/weights", f"{tag_path('Run')}/findings.md"),
+        ("notes", "notes.md"),
+    ],
+)
+def test_a_text_lies_beside_the_folders_of_pictures(tag: str, file: str) -> None:
+    assert text_file(tag) == file
+
+
+@given(_TAGS)
+@example("/")
+@example("/weights")
+@example("../weights")
+def test_texts_and_pages_have_a_file_whatever_their_tag(tag: str) -> None:
+    for name, kind in ((text_file(tag), ".md"), (page_file(tag), ".html")):
+        path = PurePosixPath(name)
+        assert path.suffix == kind and path.stem.strip(". ") and not path.is_absolute()
+        assert len(name) <= MAX_PATH + len(kind)
+        for part in path.parts:
+            assert part not in (".", "..") and not set(part) & set('<>:"/\\|?*') and part.isprintable()
+            # While it is written it has ".partial" behind it.
+            assert len(part.encode()) <= 255 - len(".partial")
+
+
+@pytest.mark.parametrize("length", range(140, 180, 3))
+def test_runs_with_long_prefixes_have_texts_and_pages_of_their_own(length: int) -> None:
+    folders = [f"{'experiment-' * 3}{number}/" * 4 for number in range(2)]
+    prefixes = [(folder * 2)[: length - 1] + "/" for folder in folders]
+    files = {
+        file(f"{prefix}{group}/weights")
+        for prefix in prefixes
+        for file, group in ((text_file, "findings"), (page_file, "report"))
+    }
+    assert len(files) == 4
+    assert all(file.startswith("experiment-") for file in files)
 
 
 @given(_TAGS)
