@@ -170,8 +170,11 @@ class Batch:
         step: The step on the logger's axis.
         epoch: The epoch, counted as the captions count it.
         artifacts: In the order of their making.
+        repeat: Snapshots of the run before this one at its step, as an epoch of one batch ends at the step of the
+            start: what is named by the step alone would be replaced.
     """
 
     step: int
     epoch: int
     artifacts: Sequence[Artifact]
+    repeat: int = 0

@@ -58,6 +58,7 @@ class Moment:
     initial: bool = False
     timeless: bool = False
     training: TrainingFacts = field(default_factory=TrainingFacts)
+    repeat: int = 0
 
 
 class WeightVisualizer:
@@ -139,6 +140,8 @@ class WeightVisualizer:
         self.report = Report(title_of(model), kept, self.settings.prefix)
         self._pictures = Pictures(self.settings, self.report, self.spent)
         self._next_ordinal = 0
+        self._last_step: int | None = None
+        self._repeat = 0
         self._last: Seen | None = None
         self._engine = Engine(self.settings.alerts)
         self.ask_training: Callable[[], AskedTraining] = partial(_known, _as_list(optimizers))
@@ -215,7 +218,9 @@ class WeightVisualizer:
             measured = self._observer.take(spectra=spectra)
             if measured is not None:
                 facts, waiting = self._training_facts()
-                moment = Moment(step, epoch, self._next_ordinal, initial, training=facts)
+                self._repeat = self._repeat + 1 if step == self._last_step else 0
+                self._last_step = step
+                moment = Moment(step, epoch, self._next_ordinal, initial, training=facts, repeat=self._repeat)
                 seen = self._measuring.submit(partial(self._see, measured, moment, waiting), stands_back=not wait)
                 self._next_ordinal += 1
                 if self.writes:
@@ -391,6 +396,7 @@ def scene_of(results: Mapping[Target, Measured], moment: Moment, history: Histor
         heads=() if weights is None else weights.heads,
         timeless=moment.timeless,
         training=moment.training,
+        repeat=moment.repeat,
     )
     pairs = () if weights is None else weights.pairs
     return Scene(snapshot, history.remember(snapshot), settings.style, pairs=pairs)

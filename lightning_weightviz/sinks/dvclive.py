@@ -15,7 +15,7 @@ from lightning_weightviz.sinks import sink
 from lightning_weightviz.sinks.support.alone import each_alone
 from lightning_weightviz.sinks.support.folder import SUBFOLDER, LocalFolder
 from lightning_weightviz.sinks.support.histogram_pictures import draw_histogram, histogram_record, largest_histograms
-from lightning_weightviz.sinks.support.names import page_file, tag_path, text_file, unicode_tag
+from lightning_weightviz.sinks.support.names import page_file, repeat_mark, tag_path, text_file, unicode_tag
 from lightning_weightviz.sinks.support.tracker import TrackerSink, prefix_of
 
 
@@ -51,15 +51,16 @@ class DVCLiveSink(TrackerSink):
 
     def _write_one(self, experiment: Any, artifact: Artifact, batch: Batch, prefix: str) -> None:
         name = prefix + tag_path(artifact.tag).as_posix()
+        place = f"{name}/{batch.step}{repeat_mark(batch)}"
         match artifact:
             case Scalar():
                 experiment.log_metric(name, float(artifact.value))
             case Image():
-                experiment.log_image(f"{name}/{batch.step}.png", PillowImage.open(io.BytesIO(artifact.png)))
+                experiment.log_image(f"{place}.png", PillowImage.open(io.BytesIO(artifact.png)))
             case Animation():
                 # Its own way keeps the first frame alone.
                 images = LocalFolder(Path(experiment.plots_dir, "images"))
-                images.write({f"{name}/{batch.step}.gif": artifact.gif})
+                images.write({f"{place}.gif": artifact.gif})
             case Text():
                 name = prefix + text_file(artifact.tag)
                 content = unicode_tag(artifact.text).encode()

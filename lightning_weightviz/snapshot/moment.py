@@ -30,6 +30,7 @@ class Snapshot:
         heads: The rows of each layer of classes.
         timeless: Whether it is of no training, so that captions tell no time.
         training: What is known of the training beside its weights.
+        repeat: Snapshots taken just before this one at the same step.
     """
 
     step: int
@@ -41,6 +42,7 @@ class Snapshot:
     heads: tuple[ClassRows, ...] = ()
     timeless: bool = False
     training: TrainingFacts = field(default_factory=TrainingFacts)
+    repeat: int = 0
 
     @property
     def is_milestone(self) -> bool:

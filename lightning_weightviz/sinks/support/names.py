@@ -117,10 +117,19 @@ def tracker_key(tag: str, *, ascii_only: bool = False, longest: int = MAX_KEY) -
 def step_name(batch: Batch) -> str:
     """The name of a file of one snapshot, without its kind; names sort as steps do.
 
-    >>> step_name(Batch(899, 20, []))
-    'step_00000899'
+    >>> step_name(Batch(899, 20, [])), step_name(Batch(0, 1, [], repeat=1))
+    ('step_00000899', 'step_00000000_2')
     """
-    return f"step_{batch.step:08d}"
+    return f"step_{batch.step:08d}{repeat_mark(batch)}"
+
+
+def repeat_mark(batch: Batch) -> str:
+    """What tells files of a snapshot from those of another one at the same step; nothing for the first.
+
+    >>> repeat_mark(Batch(0, 0, [])), repeat_mark(Batch(0, 1, [], repeat=1))
+    ('', '_2')
+    """
+    return f"_{batch.repeat + 1}" if batch.repeat else ""
 
 
 def unicode_tag(tag: str) -> str:

@@ -16,7 +16,8 @@ MANIFEST = "manifest.jsonl"
 def write_pictures(folder: Folder, batch: Batch) -> None:
     """Writes all but the scalars and the page of a batch, with each tag as `tag_path` makes it.
 
-    - ``<tag>/step_00000899.png`` and ``.gif``: pictures, whole or not at all;
+    - ``<tag>/step_00000899.png`` and ``.gif``: pictures, whole or not at all; of a second snapshot at the same step
+      ``step_00000899_2.png``;
     - ``<tag>/histogram.jsonl``: one line per step with ``step, epoch, minimum, maximum, sum, sum_squares, edges,
       counts``; those of the most values, 24 per snapshot, are drawn too, to ``<tag>/step_00000899.png``;
     - ``findings.md``: what was found;

@@ -73,4 +73,5 @@ def render(
                         take(artifact)
             except Exception as error:
                 errors[name] = error
-    return Rendered(Batch(scene.snapshot.step, scene.snapshot.epoch, artifacts), errors)
+    snapshot = scene.snapshot
+    return Rendered(Batch(snapshot.step, snapshot.epoch, artifacts, snapshot.repeat), errors)
