@@ -27,7 +27,8 @@ class DVCLiveSink(TrackerSink):
 
     - ``plots/metrics/<tag>.tsv``: scalars;
     - ``plots/images/<tag>/899.png``: pictures, in the form that Studio and VS Code show with a slider over steps, and
-      histograms, those of the most values, 24 per snapshot; ``899.gif``: animations;
+      histograms, those of the most values, 24 per snapshot; ``899.gif``: animations; of a second snapshot at the same
+      step ``899_2.png`` and ``899_2.gif``, which stand beside the slider;
     - ``weightviz/<tag>/histogram.jsonl``: one line per step with ``step, epoch, minimum, maximum, sum, sum_squares,
       edges, counts``;
     - ``weightviz/findings.md``: what was found; ``weightviz/report.html``: the page.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from lightning.pytorch.utilities import rank_zero_only
 
+from lightning_weightviz.artifacts import Animation
 from lightning_weightviz.sinks import sink_for
 from lightning_weightviz.sinks.support.histogram_pictures import draw_histogram
 from tests.sinks.loggers.book import check
@@ -31,6 +33,31 @@ def test_holds_what_it_was_given(name: str, tmp_path: Path, monkeypatch: pytest.
     drawn = (lambda histogram, at: draw_histogram(histogram, at.step, at.epoch)) if name in DRAWN else None
     check(kind, kind.read(logger, folder), batches, drawn=drawn)
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+
+
+def test_dvclive_names_a_second_snapshot_at_a_step_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    kind = KINDS["DVCLiveLogger"]
+    logger = kind.make(tmp_path)
+    sink = sink_for(logger, tmp_path)
+    for repeat in (0, 1):
+        sink.write(replace(batch(step=0, epoch=repeat), repeat=repeat))
+    kind.finish(logger)
+    images = Path(logger.experiment.plots_dir, "images", "weights.heatmap", "fc1.weight")
+    films = Path(logger.experiment.plots_dir, "images", "weights.animation", "fc1.weight")
+    assert sorted(path.name for path in images.iterdir()) == ["0.png", "0_2.png"]
+    assert sorted(path.name for path in films.iterdir()) == ["0.gif", "0_2.gif"]
+
+
+def test_what_dvclive_cannot_take_takes_nothing_else_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    kind, good = KINDS["DVCLiveLogger"], batch()
+    logger = kind.make(tmp_path)
+    with pytest.raises(IndexError):
+        sink_for(logger, tmp_path).write(replace(good, artifacts=[Animation("mine/film", ()), *good.artifacts]))
+    kind.finish(logger)
+    drawn = (lambda histogram, at: draw_histogram(histogram, at.step, at.epoch)) if kind.name in DRAWN else None
+    check(kind, kind.read(logger, tmp_path), [good], drawn=drawn)
 
 
 @pytest.mark.parametrize("name", sorted(KINDS.keys() - {"CSVLogger"}))
