@@ -104,14 +104,21 @@ class Parameter:
         return rows, columns // max(self.kernel, 1)
 
     @property
+    def unit_width(self) -> int:
+        """How many neighbouring columns are one unit where units are columns: those of a kernel."""
+        return 1 if self.stacked > 1 else math.prod(self.shape[2:])
+
+    @property
     def units(self) -> int:
-        """How many outputs it has: rows of the matrix, or with `units_axis` 1 its columns, of kernels the map's.
+        """How many outputs it has: rows of the matrix, or with `units_axis` 1 columns of each stacked matrix.
 
         >>> Parameter("kernel", "other", "Dense", (784, 128), "float32", "matrix", units_axis=1).units
         128
+        >>> Parameter("experts", "other", "", (8, 16, 32), "float32", "matrix", stacked=8, units_axis=1).units
+        256
         """
-        shape = self.map_shape if self.layout == "kernels" else self.matrix_shape
-        return shape[self.units_axis]
+        rows, columns = self.matrix_shape
+        return rows if self.units_axis == 0 else self.stacked * columns // max(self.unit_width, 1)
 
     @property
     def filters_shape(self) -> tuple[int, int, int, int]:

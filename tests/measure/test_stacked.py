@@ -114,6 +114,7 @@ def test_units_of_a_transposed_convolution(layout: str) -> None:
     tensor[:, 1] = 0.0
     described = Parameter("w", "conv", "", (30, 3, 3, 3), "float32", layout, units_axis=1)  # type: ignore[arg-type]
     assert Meter([described]).measure([tensor]).result().measurements["w"].statistics["dead_units"] == 1.0
+    assert described.units == 3
 
 
 def test_the_state_of_stacked_matrices_goes_on() -> None:

@@ -87,6 +87,20 @@ def test_experts_are_measured_one_by_one() -> None:
     assert picture.pixels.shape[1] == 720
 
 
+@pytest.mark.parametrize(
+    ("dead", "told"), [(1, []), (2, ["gate_proj: 7 of 18 units have near-zero weights"])], ids=["4 of 18", "7 of 18"]
+)
+def test_dead_outputs_of_experts_are_a_share_of_those_of_all(dead: int, told: list[str]) -> None:
+    model = Experts()
+    with torch.no_grad():
+        model.gate_proj[:, :, :dead] = 0
+    visualizer = WeightVisualizer(model, sinks=[Collected()], on_alert="ignore")
+    visualizer.log(0)
+    visualizer.log(1)
+    visualizer.finish()
+    assert [one.message for one in visualizer.findings if one.rule == "dead_units"] == told
+
+
 class Conv1D(nn.Module):
     """As Hugging Face keeps a Linear: (inputs, outputs)."""
 

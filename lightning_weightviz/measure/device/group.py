@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -159,7 +158,7 @@ def _column_units(
     parameter: Parameter, tensor: Tensor, scale: Tensor | None, picture: SentPicture | None
 ) -> tuple[Tensor, Tensor | None]:
     """Norms of the units that are columns, as of `column_norms`, from the picture where it knows them."""
-    width = math.prod(tensor.shape[2:])
+    width = parameter.unit_width
     columns = None if picture is None else picture.columns
     if columns is None or parameter.stacked > 1:
         return column_norms(tensor.flatten(1), scale, parameter.stacked, width)

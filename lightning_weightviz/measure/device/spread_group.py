@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -257,8 +256,7 @@ class SpreadMeasurement:
         if parameter.units_axis == 0:
             return *self._rows(place), parameter.stacked
         squares = self._sheets[SUMS]["units", place]
-        width = 1 if parameter.stacked > 1 else math.prod(parameter.shape[2:])
-        return *unit_norms(squares, squares.isfinite(), width), parameter.stacked
+        return *unit_norms(squares, squares.isfinite(), parameter.unit_width), parameter.stacked
 
     def _column_units(self) -> list[tuple[int, Parameter]]:
         """Those whose units are columns."""

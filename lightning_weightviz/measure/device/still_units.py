@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -35,8 +33,7 @@ def still_units(parameter: Parameter, kept: Kept) -> Tensor:
     wide, device = accumulator(kept.now.device), kept.now.device
     unknown = torch.full((), torch.nan, dtype=wide, device=device)
     rows, columns = parameter.matrix_shape
-    width = 1 if parameter.units_axis == 0 or parameter.stacked > 1 else math.prod(parameter.shape[2:])
-    units = rows if parameter.units_axis == 0 else parameter.stacked * columns // max(width, 1)
+    width, units = parameter.unit_width, parameter.units
     if len(parameter.shape) < 2 or units == 0 or len(kept.now) < LEAST_SAMPLED * units:
         return unknown
     place = kept.index
