@@ -109,6 +109,15 @@ def stretch(values: Tensor, start: int, parameter: Parameter) -> Iterator[Part]:
         values, start = values[taken:], start + taken
 
 
+def between(part: Part, height: int) -> Iterator[Part]:
+    """A rectangle in pieces, none across two stretches of so many rows of the matrix."""
+    first, end = part.rows
+    while first < end:
+        last = min(end, (first // height + 1) * height)
+        yield replace(part, values=part.values[first - part.row : last - part.row], row=first)
+        first = last
+
+
 def stacked_axes(parameter: Parameter) -> int:
     """How many axes come before those of its matrices."""
     axis, matrices = 0, 1

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from lightning_weightviz.snapshot import Measurement
+from lightning_weightviz.snapshot import Measurement, Parameter, Picture
 
 NUMBERS = 8
 """Kept of a row. Of a row that did not move all are as before; else the angle is right within a factor of 2."""
@@ -57,17 +57,31 @@ def rows_of(measurement: Measurement) -> Floats | None:
         return None
     if parameter.kind in ("embedding", "norm", "bias"):
         return None
-    if picture.filters is not None:
-        cells = picture.filters.reshape(len(picture.filters), -1)
-    else:
-        columns = parameter.units_axis == 1
-        cells = picture.extreme.T if columns else picture.extreme
-        if cells.shape[0] != picture.shape[1 if columns else 0]:
-            return None
-    if not (1 < cells.shape[0] <= MOST_ROWS and cells.shape[1]):
+    cells = _rows_of_columns(parameter, picture) if parameter.units_axis == 1 else _rows_of_rows(picture)
+    if cells is None or not (1 < cells.shape[0] <= MOST_ROWS and cells.shape[1]):
         return None
     with np.errstate(invalid="ignore", over="ignore"):
         return np.asarray(cells @ _weights(cells.shape[1]), np.float32)
+
+
+def _rows_of_rows(picture: Picture) -> Floats | None:
+    if picture.filters is not None:
+        return picture.filters.reshape(len(picture.filters), -1)
+    return picture.extreme if len(picture.extreme) == picture.shape[0] else None
+
+
+def _rows_of_columns(parameter: Parameter, picture: Picture) -> Floats | None:
+    """Units that are columns of each group's stretch of rows, one after the other."""
+    if picture.filters is not None:
+        values = picture.filters.reshape(*picture.filters.shape[:2], -1)
+        rows, columns = parameter.shape[:2]
+    else:
+        values = picture.extreme[..., None]
+        rows, columns = picture.shape
+    if values.shape[1] != columns or (parameter.groups > 1 and len(values) != rows):
+        return None
+    of_each = values.reshape(parameter.groups, -1, *values.shape[1:]).swapaxes(1, 2)
+    return of_each.reshape(parameter.groups * columns, -1)
 
 
 @cache

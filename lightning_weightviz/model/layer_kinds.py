@@ -60,6 +60,7 @@ def parameter_of(place: Place, *, is_head: bool = False) -> Parameter:
         trainable=tensor.requires_grad,
         stacked=_stacked(module, shape),
         units_axis=_units_axis(module, attribute, shape),
+        groups=_groups(module, shape),
         kept_shape=() if kept is None else kept.shape,
     )
 
@@ -131,6 +132,12 @@ def _units_axis(module: nn.Module, attribute: str, shape: tuple[int, ...]) -> in
         return 0 if bias is not None and bias.shape[-1] == shape[1] != shape[2] else 1
     # The names under which Hugging Face's and Keras' layers keep matrices of (inputs, outputs).
     return int((own_class(module).__name__ == "Conv1D" and not isinstance(module, nn.Conv1d)) or attribute == "kernel")
+
+
+def _groups(module: nn.Module, shape: tuple[int, ...]) -> int:
+    """Of a transposed convolution: each takes its own rows to its own outputs."""
+    groups = attribute_of(module, "groups", 1) if isinstance(module, _ConvTransposeNd) and len(shape) > 1 else 1
+    return groups if isinstance(groups, int) and groups > 0 and shape[0] % groups == 0 else 1
 
 
 def images_layer(model: nn.Module, input_shape: tuple[int, int, int] | None) -> nn.Module | None:

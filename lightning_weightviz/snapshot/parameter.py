@@ -40,6 +40,7 @@ class Parameter:
             product of these axes, which at least two more follow. Each is measured by itself, and they are drawn one
             below the other.
         units_axis: Which axis of a matrix are the outputs, whose norms say which are dead: 0 rows, 1 columns.
+        groups: Of a transposed convolution: equal stretches of its rows, whose columns are outputs of their own.
         kept_shape: In the user's own model, where its axes are in another order than here, as those of a Keras kernel
             (inputs, outputs) are. Empty: as `shape`. It tells nothing of the order where its sizes are equal.
     """
@@ -60,6 +61,7 @@ class Parameter:
     trainable: bool = True
     stacked: int = 1
     units_axis: int = 0
+    groups: int = 1
     kept_shape: tuple[int, ...] = ()
 
     @property
@@ -104,13 +106,18 @@ class Parameter:
         return rows, columns // max(self.kernel, 1)
 
     @property
+    def stretches(self) -> int:
+        """How many equal stretches of rows have units of their own where units are columns: matrices or groups."""
+        return self.stacked * self.groups
+
+    @property
     def unit_width(self) -> int:
         """How many neighbouring columns are one unit where units are columns: those of a kernel."""
         return 1 if self.stacked > 1 else math.prod(self.shape[2:])
 
     @property
     def units(self) -> int:
-        """How many outputs it has: rows of the matrix, or with `units_axis` 1 columns of each stacked matrix.
+        """How many outputs it has: rows of the matrix, or with `units_axis` 1 columns of each of its `stretches`.
 
         >>> Parameter("kernel", "other", "Dense", (784, 128), "float32", "matrix", units_axis=1).units
         128
@@ -118,7 +125,7 @@ class Parameter:
         256
         """
         rows, columns = self.matrix_shape
-        return rows if self.units_axis == 0 else self.stacked * columns // max(self.unit_width, 1)
+        return rows if self.units_axis == 0 else self.stretches * columns // max(self.unit_width, 1)
 
     @property
     def filters_shape(self) -> tuple[int, int, int, int]:

@@ -94,6 +94,8 @@ def test_broken_or_zero_weights_are_not_called_dead_units_too() -> None:
         ((8, 3, 5, 5), {"layout": "filters"}, 8),
         ((16, 8, 5, 5), {"layout": "filters", "units_axis": 1}, 8),
         ((16, 8, 1, 1), {"units_axis": 1}, 8),
+        ((8, 2, 3, 3), {"layout": "kernels", "units_axis": 1, "groups": 4}, 8),
+        ((8, 1, 3, 3), {"layout": "filters", "units_axis": 1, "groups": 8}, 8),
         ((4, 16, 2), {"stacked": 4, "units_axis": 1}, 8),
         ((2, 4, 16), {"stacked": 2}, 8),
         ((2, 2, 16, 2), {"stacked": 4, "units_axis": 1}, 8),

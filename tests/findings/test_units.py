@@ -68,6 +68,10 @@ def test_columns_that_are_units_are_counted() -> None:
     turned = [picture(one.extreme.T) for one in drawn(10)]
     [one] = made(turned, units_axis=1).all_found()
     assert one.message.startswith("10 of 16 units")
+    # Of two groups each has half of the rows and eight units.
+    grouped = [picture(one.extreme.reshape(2, 8, 8).swapaxes(1, 2).reshape(16, 8)) for one in drawn(10)]
+    [one] = made(grouped, units_axis=1, groups=2).all_found()
+    assert one.message.startswith("10 of 16 units")
 
 
 def test_pooled_rows_are_not_known_singly() -> None:

@@ -55,6 +55,9 @@ PARAMETERS = {
     "experts.down": Parameter("experts.down", "other", "", (4, 64, 70), "float32", "matrix", stacked=4, units_axis=1),
     "Conv1D.weight": Parameter("Conv1D.weight", "other", "Conv1D", (130, 140), "float32", "matrix", units_axis=1),
     "up.weight": Parameter("up.weight", "conv", "ConvTranspose2d", (40, 60, 3, 3), "float32", "kernels", units_axis=1),
+    "grouped": Parameter(
+        "grouped", "conv", "ConvTranspose2d", (60, 40, 3, 3), "float32", "kernels", units_axis=1, groups=3
+    ),
     "long.bias": Parameter("long.bias", "bias", "Linear", (20_000,), "float32", "vector"),
     "small.weight": Parameter("small.weight", "linear", "Linear", (30, 20), "float32", "matrix"),
     "small.bias": Parameter("small.bias", "bias", "Linear", (30,), "float32", "vector"),
@@ -72,6 +75,7 @@ def weights(seed: int = 0, dtype: torch.dtype = torch.float32) -> dict[str, Tens
     made["experts.down"][1, :, 9] = 0.0
     made["Conv1D.weight"][:, 4] = 0.0
     made["up.weight"][:, 8] = 0.0
+    made["grouped"][20:40, 8] = 0.0
     made["conv.weight"][5] *= 1e-8
     return {name: tensor.to(dtype) for name, tensor in made.items()}
 

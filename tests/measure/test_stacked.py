@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from lightning_weightviz.measure import Meter
 from lightning_weightviz.measure.device import abilities
+from lightning_weightviz.model.selection import Choice, select
 from lightning_weightviz.snapshot import Measurement, Parameter
 from tests.support.oracles import ORACLES, numbers, parameter
 
@@ -115,6 +118,30 @@ def test_units_of_a_transposed_convolution(layout: str) -> None:
     described = Parameter("w", "conv", "", (30, 3, 3, 3), "float32", layout, units_axis=1)  # type: ignore[arg-type]
     assert Meter([described]).measure([tensor]).result().measurements["w"].statistics["dead_units"] == 1.0
     assert described.units == 3
+
+
+GROUPED = [(nn.ConvTranspose2d, 8, 8, 4), (nn.ConvTranspose2d, 12, 6, 2), (nn.ConvTranspose1d, 6, 6, 6)]
+
+
+@pytest.mark.parametrize("pictured", [True, False])
+@pytest.mark.parametrize(("kind", "inputs", "outputs", "groups"), GROUPED)
+def test_units_of_a_grouped_transposed_convolution_are_its_outputs(
+    kind: Any, inputs: int, outputs: int, groups: int, pictured: bool
+) -> None:
+    torch.manual_seed(0)
+    layer = kind(inputs, outputs, 3, groups=groups, bias=False)
+    kernels = layer.weight.detach()
+    # Output 2 is the one that its group's inputs make: nothing of it comes out.
+    of_each = outputs // groups
+    group, column = divmod(2, of_each)
+    height = inputs // groups
+    kernels[group * height : (group + 1) * height, column] = 0.0
+    ones = torch.ones(1, inputs, *(5 for _ in layer.kernel_size))
+    assert layer(ones)[0].flatten(1).norm(dim=1).eq(0).tolist() == [index == 2 for index in range(outputs)]
+    (site,) = select(layer, Choice(max_layers=int(pictured)), guess=False).sites
+    assert (site.parameter.units, site.parameter.pictured) == (outputs, pictured)
+    found = Meter([site.parameter]).measure([kernels]).result().measurements["weight"]
+    assert found.statistics["dead_units"] == 1.0
 
 
 def test_the_state_of_stacked_matrices_goes_on() -> None:

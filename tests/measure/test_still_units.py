@@ -99,6 +99,12 @@ def test_units_that_are_columns() -> None:
     now = start + 0.1 * normal(*start.shape, seed=1)
     now[:, [2, 11]] = start[:, [2, 11]]
     assert counted(start, now, described=described)[1] == 2.0
+    # In groups they are so of each stretch of rows.
+    described = replace(described, groups=3)
+    assert counted(start, now, described=described)[1] == 6.0
+    now = start + 0.1 * normal(*start.shape, seed=1)
+    now[10:20, 4] = start[10:20, 4]
+    assert counted(start, now, described=described)[1] == 1.0
 
 
 def test_units_of_stacked_matrices() -> None:

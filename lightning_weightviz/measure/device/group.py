@@ -160,8 +160,8 @@ def _column_units(
     """Norms of the units that are columns, as of `column_norms`, from the picture where it knows them."""
     width = parameter.unit_width
     columns = None if picture is None else picture.columns
-    if columns is None or parameter.stacked > 1:
-        return column_norms(tensor.flatten(1), scale, parameter.stacked, width)
+    if columns is None or parameter.stretches > 1:
+        return column_norms(tensor.flatten(1), scale, parameter.stretches, width)
     return unit_norms(columns.squares.to(accumulator(tensor.device)), columns.whole, width)
 
 

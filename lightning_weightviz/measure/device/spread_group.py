@@ -30,7 +30,7 @@ from lightning_weightviz.measure.device.units import dead_units, unit_norms
 from lightning_weightviz.measure.enqueued import EnqueuedGroup, PieceNumbers
 from lightning_weightviz.measure.histogram_scheme import SLOTS
 from lightning_weightviz.measure.inputs import Wanted
-from lightning_weightviz.measure.parts import Spread
+from lightning_weightviz.measure.parts import Spread, between
 from lightning_weightviz.measure.rounds import Fields, Sheet
 from lightning_weightviz.measure.transfer import Packer
 from lightning_weightviz.measure.tridiagonal import Ritz
@@ -119,7 +119,7 @@ class SpreadMeasurement:
             fields = {("slots", place): (SLOTS + 1,) for place in parameters}
             fields |= {("counts", place): (3,) for place in parameters}
             fields |= {("rows", place): (one.matrix_shape[0],) for place, one in parameters.items()}
-            fields |= {("units", place): (one.stacked, one.matrix_shape[1]) for place, one in self._column_units()}
+            fields |= {("units", place): (one.stretches, one.matrix_shape[1]) for place, one in self._column_units()}
             fields |= {("norms", place): (one.stacked,) for place, one in parameters.items()}
             fields |= {("kept", place): (self._group.kept[place],) for place in parameters}
             fields |= {("class totals", place): (parameters[place].matrix_shape[1],) for place in self._classes}
@@ -173,7 +173,9 @@ class SpreadMeasurement:
                 counts(part, scale, sheet["slots", place], sheet["counts", place])
                 row_squares(part, scale, sheet["rows", place], sheet["norms", place][part.row // height])
                 if parameter.units_axis == 1:
-                    column_squares(part, scale, sheet["units", place][part.row // height])
+                    stretch = parameter.matrix_shape[0] // parameter.stretches
+                    for one in between(part, stretch):
+                        column_squares(one, scale, sheet["units", place][one.row // stretch])
                 if place in self._classes:
                     column_totals(part, scale, sheet["class totals", place])
         for picture in self._pictures:

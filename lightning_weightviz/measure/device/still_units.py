@@ -40,7 +40,11 @@ def still_units(parameter: Parameter, kept: Kept) -> Tensor:
     if place is None:
         place = torch.arange(len(kept.now), dtype=torch.int64, device=device)
     row, column = place // columns, place % columns
-    owner = row if parameter.units_axis == 0 else row // (rows // parameter.stacked) * columns + column // width
+    owner = (
+        row
+        if parameter.units_axis == 0
+        else row // (rows // parameter.stretches) * (columns // width) + column // width
+    )
     both = torch.stack([kept.now, kept.start]).to(wide)
     # In units of the largest value, as float32 does not hold squares of its largest and smallest.
     largest = both.abs().nan_to_num(0, 0, 0).amax()

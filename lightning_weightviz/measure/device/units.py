@@ -83,7 +83,7 @@ def column_norms(values: Tensor, scale: Tensor | None, matrices: int, width: int
     Args:
         values: (rows, columns), at least one element.
         scale: As in `lightning_weightviz.measure.device.pooling.pool`.
-        matrices: How many of equal size lie one below the other.
+        matrices: How many of equal size lie one below the other, or groups of rows.
         width: So many neighbouring columns are one unit.
 
     Returns:

@@ -22,6 +22,7 @@ from lightning_weightviz.views.support.words import (
     block_text,
     describe,
     moment,
+    unmarked_facts,
     unused_words,
     value_facts,
 )
@@ -67,6 +68,7 @@ def draw_kernels(
         [
             *value_facts(measurement.statistics, None, 0.0),
             *_dead(unused_words(parameter, target), (rows, columns), norms.shape != picture.shape),
+            *unmarked_facts(parameter, measurement.statistics),
         ]
     )
     words = "norm: how strongly one channel acts on another · sum: its sign · by position: rms of all kernels"

@@ -26,6 +26,7 @@ from lightning_weightviz.views.support.words import (
     moment,
     norm_words,
     plus_minus,
+    unmarked_facts,
     unused_words,
     value_facts,
 )
@@ -83,10 +84,7 @@ def draw_parameter(
         page.paragraph(" · ".join(parameter.blocks), size=SMALL)
     words = unused_words(parameter, target)
     facts = [*value_facts(measurement.statistics, values, limit), *dead_facts(matrix, words, pooled)]
-    # A unit that is dead in one of several matrices leaves no mark in the strips, which run through all of them.
-    if parameter.stacked > 1 and (dead := measurement.statistics["dead_units"]) > 0:
-        facts.append((f"dead units: {dead:.0f}", None))
-    page.facts(facts)
+    page.facts([*facts, *unmarked_facts(parameter, measurement.statistics)])
     if picture.rank is not None:
         draw_ranking(page, picture.rank, parameter.padding_index)
     return layout, {} if rms_layout is None else {"rms": rms_layout}

@@ -51,6 +51,12 @@ def unused_words(parameter: Parameter, target: Target) -> tuple[str, str]:
     return "zero rows", "unused inputs"
 
 
+def unmarked_facts(parameter: Parameter, statistics: Mapping[str, float]) -> list[Fact]:
+    """How many units are dead in one of several matrices or groups: strips run through all and do not mark them."""
+    dead = statistics["dead_units"]
+    return [(f"dead units: {dead:.0f}", None)] if parameter.stretches > 1 and dead > 0 else []
+
+
 def describe(parameter: Parameter, target: Target = "weights") -> str:
     """Module and shape, for instance ``Linear head 10×64`` or ``gradients · Linear 128×784``."""
     head = " head" if parameter.kind == "head" else ""
