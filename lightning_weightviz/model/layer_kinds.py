@@ -46,6 +46,8 @@ def parameter_of(place: Place, *, is_head: bool = False) -> Parameter:
     """
     module, attribute, tensor = place.module, place.attribute, place.tensor
     shape, kept = drawn_shape(tensor), kept_of(module, attribute)
+    # The last axis of pairs is none of a matrix behind another.
+    stacked = 1 if tensor.is_complex() else _stacked(module, shape)
     return Parameter(
         name=place.name,
         aliases=place.aliases[1:],
@@ -58,8 +60,8 @@ def parameter_of(place: Place, *, is_head: bool = False) -> Parameter:
         heads=_heads(module, attribute) if kept is None else kept.heads,
         padding_index=_padding_index(module),
         trainable=tensor.requires_grad,
-        stacked=_stacked(module, shape),
-        units_axis=_units_axis(module, attribute, shape),
+        stacked=stacked,
+        units_axis=_units_axis(module, attribute, shape, stacked),
         groups=_groups(module, shape),
         kept_shape=() if kept is None else kept.shape,
     )
@@ -118,7 +120,7 @@ def _stacked(module: nn.Module, shape: tuple[int, ...]) -> int:
     return shape[0] if len(shape) == 3 and not known and min(shape) > 1 else 1
 
 
-def _units_axis(module: nn.Module, attribute: str, shape: tuple[int, ...]) -> int:
+def _units_axis(module: nn.Module, attribute: str, shape: tuple[int, ...], stacked: int) -> int:
     """1 where the outputs are columns of the matrix, as in ``inputs @ weight``."""
     if len(shape) < 2:
         return 0
@@ -126,7 +128,7 @@ def _units_axis(module: nn.Module, attribute: str, shape: tuple[int, ...]) -> in
         return 1
     if kept_of(module, attribute) is not None:
         return 0
-    if _stacked(module, shape) > 1:
+    if stacked > 1:
         # A bias of one value per output tells; without it, inputs come first, as batched products take them.
         bias = own_parameters(module).get(f"{attribute.removesuffix('_weight')}_bias")
         return 0 if bias is not None and bias.shape[-1] == shape[1] != shape[2] else 1

@@ -190,6 +190,8 @@ def test_complex_parameters_are_shown_as_pairs() -> None:
     model.register_parameter("spectrum", nn.Parameter(torch.zeros(3, 5, dtype=torch.complex64)))
     (site,) = select(model).sites
     assert site.parameter.shape == (3, 5, 2)
+    # One matrix of pairs, as of any other layer: no stack of three matrices of five by two.
+    assert (site.parameter.stacked, site.parameter.matrix_shape, site.parameter.units) == (1, (3, 10), 3)
 
 
 def test_parametrized_weights_are_read_where_they_are_kept() -> None:
