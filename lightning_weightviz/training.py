@@ -78,7 +78,7 @@ class Training:
             return
         self._left_out = not (always or self._affords())
         if self._left_out:
-            self.visualizer.observer.forget_gradients()
+            self.visualizer.observer.forget_step()
             return
         self.last_step = step
         # The last snapshot is always drawn.

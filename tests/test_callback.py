@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from lightning_weightviz import WeightAlert, WeightVisualizationCallback
 from lightning_weightviz.artifacts import Batch, Image, Scalar
 from lightning_weightviz.memory import History
+from lightning_weightviz.training import Training
+from lightning_weightviz.visualizer import WeightVisualizer
 from tests.support.pages import names_on
 from tests.support.training import Classifier, batches, events, quiet_threads, steps_of, trainer
 
@@ -525,6 +527,47 @@ def test_snapshots_past_the_overhead_are_left_out_but_for_the_last(
     assert steps[0] == 0
     assert steps[-1] == 24
     assert len(steps) < 6
+
+
+def test_steps_before_snapshots_that_are_left_out_do_not_pile_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lightning_weightviz.measure.parcels import Parcels
+    from lightning_weightviz.run import schedule
+
+    monkeypatch.setattr(schedule, "FREE_SECONDS", 0.0)
+    packed: list[int] = []
+    add_steps = Parcels.add_steps
+
+    def counted(parcels: Parcels, steps: Any) -> None:
+        packed.append(sum(len(seen) for seen in steps.values()))
+        add_steps(parcels, steps)
+
+    monkeypatch.setattr(Parcels, "add_steps", counted)
+    with pytest.warns(UserWarning, match="snapshots were skipped"):
+        fit(tmp_path, WeightVisualizationCallback(sinks=[Collected()], every_n_train_steps=1, max_overhead=1e-9))
+    # The start has seen none, and each of the others its own step at most.
+    assert len(packed) < 10 and packed[0] == 0 and max(packed) <= 1
+
+
+def test_a_step_before_a_snapshot_that_is_left_out_is_not_taken_for_a_later_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept, model = Collected(), Classifier()
+    visualizer = WeightVisualizer(model, sinks=[kept])
+    training = Training(visualizer, initial=True)
+    training.take_initial()
+    parameters = list(model.parameters())
+    for number in (1, 2, 3):
+        if number != 2:
+            which = visualizer.before_step(parameters)
+            visualizer.after_step(which)
+        monkeypatch.setattr(training.schedule, "affords", lambda agreed, number=number: number != 1)
+        training.take(number, number)
+    visualizer.finish()
+    # The first was left out, and the second saw no step: a scaler had skipped it.
+    assert kept.steps("weights.rms/fc1.weight") == [0, 2, 3]
+    assert kept.steps("weights.update_ratio/fc1.weight") == [3]
 
 
 def test_a_snapshot_without_pictures_has_all_numbers_and_the_last_one_is_drawn(

@@ -162,6 +162,10 @@ class Meter:
         with torch.no_grad():
             self._step.after([self._plain(*pair) for pair in zip(which, tensors, strict=True)], which)
 
+    def forget_steps(self) -> None:
+        """Lets go what was seen of optimizer steps since the last measurement."""
+        self._step.forget()
+
     def _plain(self, index: int, tensor: Tensor) -> Tensor:
         """The values of parameter `index`."""
         parameter = self._parameters[index]

@@ -64,7 +64,7 @@ class Parcels:
     def add_steps(self, steps: WatchedSteps) -> None:
         """Optimizer steps; after the groups, as all others."""
         for device, seen in steps.items():
-            for owners, sums in seen:
+            for owners, sums in seen.items():
                 packer = self._packer(device)
                 packer.add(("step", len(self._steps)), sums)
                 self._steps.append((owners, packer))

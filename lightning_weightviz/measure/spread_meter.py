@@ -126,6 +126,10 @@ class SpreadMeter:
         with torch.no_grad():
             self._steps.after(spreads, which)
 
+    def forget_steps(self) -> None:
+        """Lets go what was seen of optimizer steps since the last measurement."""
+        self._steps.forget()
+
     def _remember(self) -> None:
         for group in (self._parts, self._whole):
             if group is not None:

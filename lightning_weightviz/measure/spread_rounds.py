@@ -172,4 +172,4 @@ class SpreadRounds:
     def _add_steps(self) -> None:
         sheet = self._sheets[SUMS]
         sums = torch.where(sheet["stepped"].unsqueeze(1) > 0, sheet["steps"], torch.nan)
-        self._parcels.add_steps({self._device: [(tuple(range(len(sums))), sums)]})
+        self._parcels.add_steps({self._device: {tuple(range(len(sums))): sums}})

@@ -53,6 +53,12 @@ class Meters(Generic[AnyMeter, Values]):
         self.load_state_dict(before.state_dict())
         self.gradients = before.gradients
 
+    def forget_step(self) -> None:
+        """Lets go what was kept and seen of the last optimizer step for the next snapshot."""
+        self.gradients.forget()
+        for meter in self._meters.values():
+            meter.forget_steps()
+
     def rest(self) -> None:
         """Frees the buffers kept between snapshots; updates start anew."""
         self._copies, self._spare, self._previous = Copies(), Copies(), None

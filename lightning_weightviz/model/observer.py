@@ -189,9 +189,9 @@ class Observer:
         shown = [one for one in self.tensors if held is None or id(sharding.held_by_optimizer(one)) in held]
         self._targets.gradients.observe(shown, scale)
 
-    def forget_gradients(self) -> None:
-        """Lets the copies go: the weights have moved on without a snapshot."""
-        self._targets.gradients.forget()
+    def forget_step(self) -> None:
+        """Lets go what was kept of the last step, gradients too: the weights move on without a snapshot."""
+        self._targets.forget_step()
 
     def before_step(self, parameters: Sequence[Tensor], others: Collection[int] | None = None) -> list[int]:
         """Remembers parameters just before an optimizer step; returns what to give to `after_step`.

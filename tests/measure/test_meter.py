@@ -11,9 +11,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from lightning_weightviz.measure import HeadSource, Measured, Meter, transfer
 from lightning_weightviz.measure.device import abilities
+from lightning_weightviz.measure.device.change import WatchedSteps
 from lightning_weightviz.measure.device.moments import TOGETHER, _groups
 from lightning_weightviz.measure.device.subset import BUDGET, LIMIT, positions, shares
 from lightning_weightviz.measure.lane import Bytes
+from lightning_weightviz.measure.parcels import Parcels
 from lightning_weightviz.settings import DEFAULT_STATISTICS
 from tests.support.oracles import hard_tensors, numbers, parameter
 
@@ -292,6 +294,42 @@ def test_the_same_measurement_is_returned_again() -> None:
     tensors = network()
     pending = meter_of(tensors).measure(tensors)
     assert pending.result() is pending.result()
+
+
+def test_the_newest_step_of_the_same_parameters_is_the_one_that_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed: list[int] = []
+    add_steps = Parcels.add_steps
+
+    def counted(parcels: Parcels, steps: WatchedSteps) -> None:
+        packed.append(sum(len(seen) for seen in steps.values()))
+        add_steps(parcels, steps)
+
+    monkeypatch.setattr(Parcels, "add_steps", counted)
+    tensors = network()
+    meter = meter_of(tensors)
+    for share in (0.5, 0.25):
+        for which in ([0, 1], [2, 3]):
+            meter.before_step([tensors[place] for place in which], which)
+            meter.after_step([(1 + share) * tensors[place] for place in which], which)
+    # One that is of other parameters too comes last.
+    meter.before_step(tensors[:3], [0, 1, 2])
+    meter.after_step([1.125 * tensor for tensor in tensors[:3]], [0, 1, 2])
+    found = meter.measure(tensors).result().measurements
+    ratios = [found[str(place)].statistics["update_ratio"] for place in range(5)]
+    assert ratios == pytest.approx([0.125, 0.125, 0.125, 0.25, math.nan], rel=1e-5, nan_ok=True)
+    assert packed == [3]
+
+
+def test_a_step_can_be_forgotten() -> None:
+    tensors = network()
+    meter = meter_of(tensors)
+    meter.before_step(tensors, range(len(tensors)))
+    meter.after_step([2 * tensor for tensor in tensors], range(len(tensors)))
+    meter.before_step(tensors, range(len(tensors)))
+    meter.forget_steps()
+    meter.after_step(tensors, range(len(tensors)))
+    found = meter.measure(tensors).result().measurements
+    assert all(math.isnan(one.statistics["update_ratio"]) for one in found.values())
 
 
 def test_measurements_come_in_the_order_of_the_parameters() -> None:

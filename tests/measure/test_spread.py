@@ -245,6 +245,23 @@ def test_nothing_is_kept_of_a_measurement_that_fails_in_one_process(monkeypatch:
         assert_same(found, true)
 
 
+def test_a_step_can_be_forgotten_by_parts() -> None:
+    tensors = weights(5)
+    spread, _ = meters(2)
+    every = list(range(len(tensors)))
+    of_ranks, moved = (
+        spread_over({name: share * one for name, one in tensors.items()}, 2, "rows", seed=7) for share in (1.0, 2.0)
+    )
+    for meter, before, after in zip(spread, of_ranks, moved, strict=True):
+        meter.before_step(before, every)
+        meter.after_step(after, every)
+        meter.before_step(before, every)
+        meter.forget_steps()
+        meter.after_step(after, every)
+    for found in measure(spread, of_ranks):
+        assert all(math.isnan(one.statistics["update_ratio"]) for one in found.measurements.values())
+
+
 def test_rounds_do_not_grow_with_the_number_of_parameters() -> None:
     counted = []
     for count in (1, 12):

@@ -11,8 +11,8 @@ from lightning_weightviz.measure.device.abilities import accumulator
 from lightning_weightviz.measure.device.subset import Kept, Moved, Subset
 
 Known = list[Tensor | None]
-WatchedSteps = dict[torch.device, list[tuple[tuple[int, ...], Tensor]]]
-"""By device, the parameters of each step that was watched, and ‖Δw‖² and ‖w before‖² of them, (k, 2)."""
+WatchedSteps = dict[torch.device, dict[tuple[int, ...], Tensor]]
+"""By device, of the parameters of each step that was watched ‖Δw‖² and ‖w before‖², (k, 2); the newest come last."""
 
 
 class Reference:
@@ -113,8 +113,14 @@ class StepDistances:
                 self.add(owners, distance[:, ::2])
 
     def add(self, owners: tuple[int, ...], sums: Tensor) -> None:
-        """Takes in the sums of a step of some parameters, (k, 2), on the subset."""
-        self._seen.setdefault(sums.device, []).append((owners, sums))
+        """Takes in the sums of a step of some parameters, (k, 2), on the subset; an older one of theirs goes."""
+        seen = self._seen.setdefault(sums.device, {})
+        seen.pop(owners, None)
+        seen[owners] = sums
+
+    def forget(self) -> None:
+        """Lets the steps seen go, and what is remembered of one that is not over."""
+        self._before, self._seen = {}, {}
 
     def take(self) -> WatchedSteps:
         """The steps seen since the last call."""

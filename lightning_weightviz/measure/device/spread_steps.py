@@ -38,6 +38,10 @@ class SpreadSteps:
                 a, b = torch.where(both, now, 0.0), torch.where(both, before, 0.0)
                 self._sums[place] = torch.stack([(a - b).square().sum(), b.square().sum()])
 
+    def forget(self) -> None:
+        """Lets the steps seen go, and what is remembered of one that is not over."""
+        self._before, self._sums = {}, {}
+
     def take(self) -> dict[int, Tensor]:
         """By place, ‖Δw‖² and ‖w before‖² of what is here, float64, (2,), of the steps since the last call."""
         sums, self._sums = self._sums, {}
