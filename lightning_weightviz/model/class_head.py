@@ -14,7 +14,7 @@ from torch.nn.parameter import is_lazy
 
 from lightning_weightviz.measure import HeadSource
 from lightning_weightviz.model.evidence import Answers, Trace
-from lightning_weightviz.model.layer_kinds import IMAGE_SHAPES
+from lightning_weightviz.model.layer_kinds import IMAGE_SHAPES, NORMS, takes_inputs_by_rows
 from lightning_weightviz.model.mirror import kept_of, weight_name
 from lightning_weightviz.model.names import clean_name, joined
 from lightning_weightviz.model.reparametrization import is_parametrized, weight_in_use
@@ -29,7 +29,8 @@ MOST_HEADS = 4
 """So many are shown, the first ones that feed the loss."""
 
 LABEL_LOSSES = (nn.BCELoss, nn.BCEWithLogitsLoss, nn.MultiLabelSoftMarginLoss, nn.MultiLabelMarginLoss)
-CLASS_LOSSES = (nn.CrossEntropyLoss, nn.NLLLoss, nn.MultiMarginLoss, nn.AdaptiveLogSoftmaxWithLoss, *LABEL_LOSSES)
+ONE_ANSWER_LOSSES = (nn.CrossEntropyLoss, nn.NLLLoss, nn.MultiMarginLoss, nn.AdaptiveLogSoftmaxWithLoss)
+CLASS_LOSSES = (*ONE_ANSWER_LOSSES, *LABEL_LOSSES)
 VALUE_LOSSES = (nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss, nn.PoissonNLLLoss, nn.GaussianNLLLoss)
 
 
@@ -104,9 +105,10 @@ def find_heads(
     if name is not None:
         chosen: list[tuple[_Candidate, Answers | None]] = [(_named(model, candidates, name), None)]
     elif trace is not None and (trace.outputs or trace.is_clear):
-        chosen = [found for found in _traced(model, trace) if not _is_reconstruction(model, found[0])]
-        if not chosen and class_names:
-            # Who names the classes has some, also where the loss is one of values.
+        traced = _traced(model, trace)
+        chosen = [(one, answers) for one, answers in traced if not _is_reconstruction(model, one, answers)]
+        if not chosen and class_names and (traced or not trace.outputs):
+            # Who names the classes has some, also where the loss is one of values; but not where no rows are theirs.
             chosen = [(one, None) for one in _fitting(candidates, {len(class_names)})]
     else:
         chosen = [(one, None) for one in _declared(model, candidates, class_names, guess=guess and trace is None)]
@@ -193,13 +195,15 @@ def can_be_head(module: nn.Module) -> bool:
     # The projection inside an attention layer is a Linear too, but nothing comes out of the network there.
     if isinstance(module, nn.Linear):
         return own_class(module).__name__ != "NonDynamicallyQuantizableLinear"
-    if not isinstance(module, _ConvNd) or attribute_of(module, "groups", 1) != 1:
+    if not isinstance(module, _ConvNd) or takes_inputs_by_rows(module) or attribute_of(module, "groups", 1) != 1:
         return False
     weight = weight_in_use(module, weight_name(module))
     return weight is not None and not is_lazy(weight) and set(weight.shape[2:]) == {1}
 
 
 def _candidate(path: str, module: nn.Module, attribute: str) -> _Candidate | None:
+    if takes_inputs_by_rows(module):
+        return None
     weight = weight_in_use(module) if attribute == "weight" else own_parameters(module).get(attribute)
     if weight is None or reason_to_skip(weight) is not None or weight.is_complex() or weight.ndim < 2:
         return None
@@ -255,7 +259,8 @@ def _declared(
     says_classes = any(isinstance(module, CLASS_LOSSES) for module in model.modules())
     if not trained or (says_values and not says_classes) or not (guess or says_classes or _says_labels(model)):
         return []
-    return [] if _is_reconstruction(model, trained[-1]) else trained[-1:]
+    answers: Answers | None = "classes" if any(isinstance(one, ONE_ANSWER_LOSSES) for one in model.modules()) else None
+    return [] if _is_reconstruction(model, trained[-1], answers) else trained[-1:]
 
 
 def _trained(candidates: Sequence[_Candidate]) -> list[_Candidate]:
@@ -287,12 +292,20 @@ def _says_labels(model: nn.Module) -> bool:
     )
 
 
-def _is_reconstruction(model: nn.Module, found: _Candidate) -> bool:
-    """Whether a layer gives as many values as the first layer takes, as that of an autoencoder does."""
-    first = next((module for _, module in weighted_modules(model)), None)
-    if not isinstance(first, nn.Linear) or first is found.module:
+def _is_reconstruction(model: nn.Module, found: _Candidate, answers: Answers | None) -> bool:
+    """Whether a layer gives as many values as the first layer of its kind takes, as that of an autoencoder does.
+
+    Not where a convolution's channels are one answer: pictures of three colours often have three classes.
+    """
+    first = next((module for _, module in weighted_modules(model) if not isinstance(module, NORMS)), None)
+    if first is None or first is found.module:
         return False
-    return found.classes == first.in_features > 1
+    if isinstance(first, nn.Linear):
+        return found.classes == first.in_features > 1
+    if answers == "classes" or not (isinstance(first, _ConvNd) and isinstance(found.module, _ConvNd)):
+        return False
+    weight = weight_in_use(first, weight_name(first))
+    return weight is not None and found.classes == weight.shape[1] * attribute_of(first, "groups", 1)
 
 
 def _chain(model: nn.Module, head: nn.Module) -> tuple[tuple[str, nn.Linear], ...]:

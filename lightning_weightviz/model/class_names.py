@@ -63,7 +63,7 @@ def check_class_names(names: Sequence[str] | None, heads: Sequence[HeadSite], mo
     """
     if names is None or not heads or any(fitting_names(names, head) for head in heads):
         return
-    if model is None or not any(place.has_rows(len(names)) for place in places_in(model)):
+    if model is None or not any(place.may_have_outputs(len(names)) for place in places_in(model)):
         rows = " or ".join(f"{head.classes} rows of {head.name!r}" for head in heads)
         raise ArgumentError(
             f"class_names must hold one name for each of the {rows}, got {len(names)} names: {tuple(names)!r}"

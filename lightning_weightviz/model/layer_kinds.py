@@ -132,13 +132,21 @@ def _units_axis(module: nn.Module, attribute: str, shape: tuple[int, ...], stack
         # A bias of one value per output tells; without it, inputs come first, as batched products take them.
         bias = own_parameters(module).get(f"{attribute.removesuffix('_weight')}_bias")
         return 0 if bias is not None and bias.shape[-1] == shape[1] != shape[2] else 1
-    # The names under which Hugging Face's and Keras' layers keep matrices of (inputs, outputs).
-    return int((own_class(module).__name__ == "Conv1D" and not isinstance(module, nn.Conv1d)) or attribute == "kernel")
+    # The name under which Keras' layers keep matrices of (inputs, outputs).
+    return int(takes_inputs_by_rows(module) or attribute == "kernel")
+
+
+def takes_inputs_by_rows(module: nn.Module) -> bool:
+    """Whether the rows of its weight are inputs: of a transposed convolution, and of Hugging Face's ``Conv1D``."""
+    named = own_class(module).__name__ == "Conv1D" and not isinstance(module, nn.Conv1d)
+    return named or isinstance(module, _ConvTransposeNd)
 
 
 def _groups(module: nn.Module, shape: tuple[int, ...]) -> int:
     """Of a transposed convolution: each takes its own rows to its own outputs."""
-    groups = attribute_of(module, "groups", 1) if isinstance(module, _ConvTransposeNd) and len(shape) > 1 else 1
+    if not isinstance(module, _ConvTransposeNd) or len(shape) < 2:
+        return 1
+    groups = attribute_of(module, "groups", 1)
     return groups if isinstance(groups, int) and groups > 0 and shape[0] % groups == 0 else 1
 
 

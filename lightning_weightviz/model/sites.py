@@ -41,10 +41,12 @@ class Place:
         tensor: nn.Parameter = own_parameters(self.module)[self.attribute]
         return tensor
 
-    def has_rows(self, count: int) -> bool:
-        """Whether it is a weight of so many rows."""
+    def may_have_outputs(self, count: int) -> bool:
+        """Whether it is a weight of so many rows or columns, or of a layer of so many channels."""
         tensor = self.tensor
-        return not is_lazy(tensor) and tensor.ndim > 1 and tensor.shape[0] == count
+        if is_lazy(tensor) or tensor.ndim < 2:
+            return False
+        return count in (*tensor.shape[:2], attribute_of(self.module, "out_channels"))
 
     @property
     def fingerprint(self) -> tuple[object, ...]:

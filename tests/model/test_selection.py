@@ -185,6 +185,12 @@ def test_parameters_without_readable_values_are_skipped_with_their_reason() -> N
     assert "torch.int8" in selection.skipped["whole"]
 
 
+def test_a_scalar_of_a_module_of_ones_own_is_shown() -> None:
+    model = nn.Module()
+    model.register_parameter("scale", nn.Parameter(torch.tensor(2.5)))
+    assert names(select(model)) == ["scale"]
+
+
 def test_complex_parameters_are_shown_as_pairs() -> None:
     model = nn.Module()
     model.register_parameter("spectrum", nn.Parameter(torch.zeros(3, 5, dtype=torch.complex64)))

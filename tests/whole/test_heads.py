@@ -17,6 +17,7 @@ from lightning_weightviz import WeightVisualizationCallback
 from lightning_weightviz.artifacts import Image
 from lightning_weightviz.model.class_head import find_heads
 from lightning_weightviz.model.evidence import trace
+from lightning_weightviz.run.errors import ArgumentError
 from tests.test_callback import Collected, fit
 from tests.whole.test_never_stops import failures, told
 
@@ -27,7 +28,7 @@ class Network(LightningModule):
     def __init__(self) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.body = nn.Linear(16, 8)
+        self.body: nn.Module = nn.Linear(16, 8)
         self.head: nn.Module = nn.Linear(8, 4)
 
     def loss(self, inputs: Tensor, labels: Tensor) -> Tensor:
@@ -257,15 +258,126 @@ class Contrastive(Network):
         return cross_entropy(hidden @ hidden.T, torch.arange(len(inputs)))
 
 
-@pytest.mark.parametrize("kind", [Autoencoder, BinaryAutoencoder, Regressor, Contrastive])
+class Upsampling(Network):
+    """A transposed convolution gives the classes of each pixel: its rows are its inputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.ConvTranspose2d(2, 4, 2, 2)
+
+    def loss(self, inputs: Tensor, labels: Tensor) -> Tensor:
+        maps = self.head(torch.relu(self.body(inputs)).view(-1, 2, 2, 2))
+        return cross_entropy(maps, labels[:, None, None].expand(-1, 4, 4))
+
+
+class UpsamplingInGroups(Upsampling):
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.ConvTranspose2d(2, 4, 2, 2, groups=2)
+
+
+class TransposedDecoder(Network):
+    """Pixels for answers."""
+
+    channels = 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.head = nn.Conv2d(1, 4, 2, 2), nn.ConvTranspose2d(4, 1, 2, 2)
+
+    def loss(self, inputs: Tensor, labels: Tensor) -> Tensor:
+        pictures = inputs.view(-1, 1, 4, 4).expand(-1, self.channels, -1, -1)
+        outputs = self.head(torch.relu(self.body(pictures)))
+        return binary_cross_entropy_with_logits(outputs, torch.sigmoid(pictures))
+
+
+class ConvolutionalDecoder(TransposedDecoder):
+    """A resize and an ordinary convolution."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Conv2d(self.channels, 4, 2, 2)
+        self.head = nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(4, self.channels, 3, padding=1))
+
+
+class ColourDecoder(ConvolutionalDecoder):
+    channels = 3
+
+
+class Transposed(nn.Module):
+    """A Linear as Hugging Face keeps it: (inputs, outputs)."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(inputs, outputs))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return torch.addmm(self.bias, inputs, self.weight)
+
+
+Transposed.__name__ = "Conv1D"
+
+
+class InputsFirst(Network):
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = Transposed(8, 4)
+
+
+WITHOUT_ROWS = [Upsampling, UpsamplingInGroups, InputsFirst]
+
+
+@pytest.mark.parametrize("kind", WITHOUT_ROWS)
+@pytest.mark.parametrize("names", ["abcd", "abcdefgh"])
+def test_names_of_classes_that_are_no_rows_are_left_aside(kind: type[Network], names: str, tmp_path: Path) -> None:
+    kept = Collected()
+    with told() as texts:
+        # Eight is the rows of the body, which gives no classes.
+        fit(tmp_path, WeightVisualizationCallback(sinks=[kept], class_names=list(names)), model=kind(), max_epochs=1)
+    assert failures(texts) == []
+    assert not any(artifact.tag.startswith("classes") for batch in kept.batches for artifact in batch.artifacts)
+    assert kept.steps("weights.histogram/head.weight") == [0, 4]
+
+
+def test_a_head_without_rows_for_the_classes_cannot_be_named() -> None:
+    for model in (nn.Sequential(nn.Linear(4, 4), nn.ConvTranspose2d(4, 5, 1)), nn.Sequential(Transposed(4, 5))):
+        name = f"{len(model) - 1}.weight"
+        with pytest.raises(ArgumentError, match=rf"'{name}', which is not one whose rows can be classes"):
+            find_heads(model, name=name)
+
+
+class ThreeClasses(Network):
+    """As many classes as colours."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.head = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 3, 1)
+
+    def loss(self, inputs: Tensor, labels: Tensor) -> Tensor:
+        maps = self.head(torch.relu(self.body(inputs.view(-1, 1, 4, 4).expand(-1, 3, -1, -1))))
+        return cross_entropy(maps, labels[:, None, None].expand(-1, 4, 4) % 3)
+
+
+def test_a_softmax_over_as_many_channels_as_the_input_has_is_of_classes(tmp_path: Path) -> None:
+    kept = Collected()
+    fit(tmp_path, WeightVisualizationCallback(sinks=[kept]), model=ThreeClasses(), max_epochs=1)
+    assert captions(kept, "classes/weights")[0].startswith("head.weight by class")
+
+
+DECODERS = [*WITHOUT_ROWS, TransposedDecoder, ConvolutionalDecoder, ColourDecoder]
+
+
+@pytest.mark.parametrize("kind", [Autoencoder, BinaryAutoencoder, Regressor, Contrastive, *DECODERS])
 def test_what_has_no_classes_has_no_class_views_and_no_complaint(kind: type[Network], tmp_path: Path) -> None:
     kept = Collected()
     with told() as texts:
         fit(tmp_path, WeightVisualizationCallback(sinks=[kept]), model=kind())
     assert failures(texts) == [] and not any("head=" in text for text in texts)
     assert not any(artifact.tag.startswith("classes") for batch in kept.batches for artifact in batch.artifacts)
-    assert kept.steps("weights.histogram/head.weight") == [0, 4, 9, 14]
-    assert kept.steps("weights.heatmap/head.weight")[-1] == 14
+    head = "head.1" if isinstance(kind(), ConvolutionalDecoder) else "head"
+    assert kept.steps(f"weights.histogram/{head}.weight") == [0, 4, 9, 14]
+    assert kept.steps(f"weights.heatmap/{head}.weight")[-1] == 14
 
 
 class TwoHeads(Network):
@@ -356,6 +468,13 @@ def test_without_a_training_modules_tell() -> None:
     assert names(nn.ModuleDict({"a": nn.Linear(8, 5), "loss": nn.MSELoss()})) == []
     assert names(nn.Sequential(nn.Linear(16, 4), nn.Linear(4, 16))) == []
     assert names(nn.Sequential(nn.Linear(16, 4), nn.Linear(4, 1))) == ["1.weight"]
+    assert names(nn.Sequential(nn.Conv2d(1, 4, 3), nn.ConvTranspose2d(4, 5, 1))) == []
+    colours = nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 4, 3), nn.Conv2d(4, 3, 1))
+    assert names(colours) == [] and names(nn.Sequential(*colours, nn.CrossEntropyLoss())) == ["2.weight"]
+    assert names(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 5, 1))) == ["1.weight"]
+    assert names(nn.Sequential(nn.Conv2d(4, 8, 3, groups=2), nn.Conv2d(8, 4, 1))) == []
+    # A decoder alone: what its first convolution takes is no input of the network.
+    assert names(nn.Sequential(nn.Linear(4, 4), nn.Conv2d(5, 8, 3), nn.Conv2d(8, 5, 1))) == ["2.weight"]
 
 
 def test_a_graph_is_read_under_autocast_and_through_scaling() -> None:
