@@ -7,8 +7,8 @@ first layers with weights, and the operations on the way tell whether their outp
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
 
 from torch import Tensor, nn
 from torch.autograd.function import BackwardCFunction
@@ -41,6 +41,10 @@ _RESHAPED = (
     *("Squeeze", "Unsqueeze", "AsStrided", "Slice", "Mul", "Div", "WeightNormInterface", "WeightNorm"),
 )
 """What stands between a parameter and the product that it is used in: reshaping, casts, masks and normalisation."""
+_ACTIVATIONS = ("Sigmoid", "Softmax", "Logsumexp")
+"""Those that a penalty takes too, to which nothing says what is right."""
+_LENGTHS = ("Pow", "Abs", "Norm", "LinalgVectorNorm")
+"""What a loss of values takes of differences where it is written by hand."""
 _OPAQUE = ("CheckpointFunction", "NoopSaveInputs")
 """Operations that hide the network that they compute again."""
 
@@ -74,16 +78,16 @@ def trace(loss: Tensor) -> Trace:
     """
     if loss.grad_fn is None:
         return Trace((), is_clear=False)
-    found: dict[int, tuple[nn.Parameter, Answers]] = {}
+    found: dict[int, _Output] = {}
     clear = True
-    waiting: list[tuple[Any, Answers | None, bool]] = [(loss.grad_fn, None, False)]
-    seen: set[tuple[Any, Answers | None, bool]] = set()
+    waiting = [_Step(loss.grad_fn)]
+    seen: set[_Step] = set()
     while waiting and len(seen) < MOST_NODES:
-        node, answers, decided = step = waiting.pop()
+        step = waiting.pop()
         if step in seen:
             continue
         seen.add(step)
-        name = _name(node)
+        node, name = step.node, _name(step.node)
         if name.startswith(_OPAQUE) or (isinstance(node, BackwardCFunction) and _weight(node) is not None):
             # A function of Python's that takes weights may be a layer, a loss with one, or a whole compiled network.
             clear = False
@@ -91,14 +95,67 @@ def trace(loss: Tensor) -> Trace:
         if name in _PRODUCTS:
             weight = _weight(node)
             # A product of two activations, as in a contrastive loss, has no rows that are classes.
-            if weight is not None and answers is not None:
-                found.setdefault(id(weight), (weight, answers))
+            if weight is not None and step.answers is not None:
+                output = found.setdefault(id(weight), _Output(weight, step.answers))
+                output.products.append(node)
+                output.is_named = output.is_named or step.is_named
             continue
-        if not decided:
-            meaning = next(((m,) for prefix, m in _MEANINGS if name.startswith(prefix)), None)
-            answers, decided = (meaning[0], True) if meaning else (answers, decided)
-        waiting += [(child, answers, decided) for child, _ in reversed(node.next_functions) if child is not None]
-    return Trace(tuple(found.values()), clear and not waiting)
+        if not step.decided:
+            step = step.beyond(name, is_distance=_is_distance(node))
+        waiting += [step._replace(node=child) for child, _ in reversed(node.next_functions) if child is not None]
+    answers = tuple((one.weight, one.answers) for one in _without_routers(list(found.values())))
+    return Trace(answers, clear and not waiting)
+
+
+class _Step(NamedTuple):
+    """One node of a graph, and what lies between the loss and it.
+
+    Attributes:
+        node: Of the graph.
+        answers: What the outputs are that go into the operations in between.
+        decided: Whether these say it.
+        is_named: Whether a logarithm is among them, or a loss that is told what is right: not an activation alone.
+    """
+
+    node: Any
+    answers: Answers | None = None
+    decided: bool = False
+    is_named: bool = False
+
+    def beyond(self, name: str, *, is_distance: bool) -> _Step:
+        """What is known behind an operation of this name."""
+        if is_distance:
+            return self._replace(decided=True)
+        for prefix, answers in _MEANINGS:
+            if name.startswith(prefix):
+                named = self.is_named or not name.startswith(_ACTIVATIONS)
+                return self._replace(answers=answers, decided=True, is_named=named)
+        return self._replace(is_named=self.is_named or name.startswith("Log"))
+
+
+@dataclass
+class _Output:
+    """A weight whose products go into what says what they are; see `_Step`."""
+
+    weight: nn.Parameter
+    answers: Answers
+    is_named: bool = False
+    products: list[Any] = field(default_factory=list)
+
+
+def _without_routers(found: list[_Output]) -> list[_Output]:
+    """Without those that a penalty alone looks at and that feed another output, as the router of a mixture does."""
+    named = [one for one in found if one.is_named]
+    if not named or len(named) == len(found):
+        return found
+    waiting = [child for one in named for product in one.products for child, _ in product.next_functions]
+    behind: set[Any] = set()
+    while waiting and len(behind) < MOST_NODES:
+        node = waiting.pop()
+        if node is not None and node not in behind:
+            behind.add(node)
+            waiting += [child for child, _ in node.next_functions]
+    return [one for one in found if one.is_named or behind.isdisjoint(one.products)]
 
 
 def loss_of(output: Any) -> Tensor | None:
@@ -107,6 +164,17 @@ def loss_of(output: Any) -> Tensor | None:
     if isinstance(output, (tuple, list)):
         first = next(iter(output), None)
     return first if isinstance(first, Tensor) and first.ndim == 0 and first.grad_fn is not None else None
+
+
+def _is_distance(node: Any) -> bool:
+    """Whether it is the square, the magnitude or the norm of a difference, as the losses of values are."""
+    name = _name(node)
+    if name not in _LENGTHS or (name == "Pow" and getattr(node, "_saved_exponent", None) != 2):
+        return False
+    child = node.next_functions[0][0]
+    while child is not None and _name(child) in _RESHAPED and len(child.next_functions) == 1:
+        child = child.next_functions[0][0]
+    return child is not None and _name(child) == "Sub"
 
 
 def _weight(product: Any) -> nn.Parameter | None:

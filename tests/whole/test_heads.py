@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -485,3 +486,63 @@ def test_a_graph_is_read_under_autocast_and_through_scaling() -> None:
     assert [(parameter is layer.weight, answers) for parameter, answers in found.outputs] == [(True, "classes")]
     assert found.is_clear
     assert not trace(torch.ones(())).is_clear
+
+
+BY_HAND: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "square": lambda output, target: ((output - target) ** 2).mean(),
+    "square from the target": lambda output, target: (target - output).square().sum(),
+    "cast": lambda output, target: (output - target).double().pow(2.0).mean(),
+    "magnitude": lambda output, target: (output - target).abs().mean(),
+    "norm": lambda output, target: (output - target).norm(),
+    "Charbonnier": lambda output, target: ((output - target) ** 2 + 1e-6).sqrt().mean(),
+}
+
+
+@pytest.mark.parametrize("loss", BY_HAND.values(), ids=BY_HAND)
+def test_a_distance_written_by_hand_is_of_values(loss: Callable[[Tensor, Tensor], Tensor]) -> None:
+    layer, target = nn.Linear(8, 4), torch.rand(5, 4)
+    found = trace(loss(torch.sigmoid(layer(torch.randn(5, 8))), target))
+    assert found.outputs == () and found.is_clear
+
+
+def test_a_distance_beside_a_loss_of_classes_hides_nothing() -> None:
+    layer = nn.Linear(8, 4)
+    logits, labels = layer(torch.randn(5, 8)), torch.rand(5, 4).round()
+    chance = torch.sigmoid(logits)
+    focal = -(labels * (1 - chance) ** 2 * chance.log() + (1 - labels) * chance**2 * (1 - chance).log()).mean()
+    entropies = binary_cross_entropy_with_logits(logits, labels, reduction="none")
+    quality = ((labels - chance).abs() ** 2 * entropies).mean()
+    overlap = 1 - 2 * (chance * labels).sum() / (chance.square().sum() + labels.sum())
+    for loss in (focal, quality, overlap):
+        assert [(parameter is layer.weight, answers) for parameter, answers in trace(loss).outputs] == [
+            (True, "labels")
+        ]
+
+
+class Experts(nn.Module):
+    """Of a mixture: a router weighs them, and what comes out goes on to the head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.router, self.experts, self.head = nn.Linear(8, 6), nn.Linear(8, 6 * 8), nn.Linear(8, 4)
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        logits = self.router(inputs)
+        mixed = (logits.softmax(1).unsqueeze(2) * self.experts(inputs).view(-1, 6, 8)).sum(1)
+        return self.head(torch.relu(mixed)), logits
+
+
+def test_what_only_routes_on_the_way_to_the_classes_is_no_head() -> None:
+    model, labels = Experts(), torch.arange(5) % 4
+    outputs, logits = model(torch.randn(5, 8))
+    chances = logits.softmax(1)
+    balance = 6 * (chances.mean(0) * nn.functional.one_hot(chances.argmax(1), 6).float().mean(0)).sum()
+    size = logits.logsumexp(1).square().mean()
+    for penalty in (balance, size, balance + size):
+        found = trace(cross_entropy(outputs, labels) + 0.01 * penalty)
+        assert [parameter is model.head.weight for parameter, _ in found.outputs] == [True]
+    # Where nothing else is of classes, or a loss of its own names what it gives, it is not known to be one.
+    assert [parameter is model.router.weight for parameter, _ in trace(balance).outputs] == [True]
+    for own in (cross_entropy(logits, labels), -chances.log()[range(5), labels].mean()):
+        found = trace(cross_entropy(outputs, labels) + own)
+        assert {id(parameter) for parameter, _ in found.outputs} == {id(model.head.weight), id(model.router.weight)}
