@@ -115,8 +115,9 @@ def missing_class(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
 def class_apart(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     """A class that is far more frequent."""
     for _, head in _heads(evidence, FEWEST_IN_ORDER):
-        ordinals, moves = evidence.past.classes[head.name][0], _bias_moved(evidence, head)
-        if list(ordinals[1:3] - ordinals[0]) != [1, 2] or not np.isfinite(moves[1:3]).all():
+        ordinals = [time.ordinal for time in evidence.past.classes[head.name][0]]
+        moves = _bias_moved(evidence, head)
+        if [one - ordinals[0] for one in ordinals[1:3]] != [1, 2] or not np.isfinite(moves[1:3]).all():
             continue
         (first, distance), (second, later) = (_farthest_up(moved) for moved in moves[1:3])
         alone = bool(((moves[1:3] > 0).sum(1) == 1).all())

@@ -47,17 +47,20 @@ class Record:
         keys: Of all parameters that were ever measured, and of the totals; they only become more.
         times: Of the snapshots kept, in the order of time.
         rows: Per snapshot float32, (k, `RECORDED`), of the first k keys; NaN where there was nothing.
+        starts: float32, (keys, `RECORDED`): the first that was known of each, as its snapshot need not stay.
         stride: Older snapshots stay whose ordinal is a multiple of it.
         units: By the key of a parameter whose rows are known one by one.
-        classes: By the name of a head, float32 (2, C) of each of the newest snapshots: norms of centred rows, and bias.
+        classes: By the name of a head, float32 (2, C) of its first and of the newest snapshots: norms of centred rows,
+            and bias.
     """
 
     keys: list[str] = field(default_factory=list)
     times: list[Time] = field(default_factory=list)
     rows: list[Floats] = field(default_factory=list)
+    starts: Floats = field(default_factory=lambda: _nothing(0))
     stride: int = 1
     units: dict[str, UnitTrack] = field(default_factory=dict)
-    classes: dict[str, list[tuple[int, Floats]]] = field(default_factory=dict)
+    classes: dict[str, list[tuple[Time, Floats]]] = field(default_factory=dict)
 
     def add(self, snapshot: Snapshot) -> None:
         """Takes a snapshot in, and drops what does not stay."""
@@ -66,8 +69,11 @@ class Record:
         found[key_of("weights", TOTAL)] = _values(snapshot.totals.get("weights", {}))
         self.keys = merged(self.keys, found)
         missing = [math.nan] * len(RECORDED)
-        self.times.append(Time(snapshot.ordinal, snapshot.epoch, snapshot.step))
+        time = Time(snapshot.ordinal, snapshot.epoch, snapshot.step)
+        self.times.append(time)
         self.rows.append(narrow(np.array([found.get(key, missing) for key in self.keys], np.float64)))
+        starts = np.concatenate([self.starts, _nothing(len(self.keys) - len(self.starts))])
+        self.starts = np.where(np.isfinite(starts), starts, self.rows[-1])
         oldest = snapshot.ordinal - RECENT
         for name, measurement in weights.items():
             if (rows := rows_of(measurement)) is not None:
@@ -75,9 +81,9 @@ class Record:
         for head in snapshot.heads:
             bias = np.full_like(head.norms, np.nan) if head.bias is None else head.bias
             track = [one for one in self.classes.get(head.name, []) if one[1].shape[1] == len(head.norms)]
-            track.append((snapshot.ordinal, narrow(np.stack([head.norms, bias]).astype(np.float64))))
+            track.append((time, narrow(np.stack([head.norms, bias]).astype(np.float64))))
             # The first stays: it is the start.
-            self.classes[head.name] = [one for place, one in enumerate(track) if place == 0 or one[0] > oldest]
+            self.classes[head.name] = [one for place, one in enumerate(track) if place == 0 or one[0].ordinal > oldest]
         self._thin()
 
     def forget(self, key: str) -> None:
@@ -86,6 +92,7 @@ class Record:
         if key in self.keys:
             place = self.keys.index(key)
             self.rows = [_without(rows, place) for rows in self.rows]
+            self.starts = _without(self.starts, place)
 
     def _thin(self) -> None:
         newest = self.times[-1].ordinal
@@ -104,9 +111,11 @@ class Record:
             times=tuple(self.times),
             places={key: place for place, key in enumerate(self.keys)},
             values=values,
+            starts=self.starts,
             turns={key: track.newest() for key, track in self.units.items() if track.turns},
             classes={
-                name: (np.array([o for o, _ in t]), np.stack([v for _, v in t])) for name, t in self.classes.items()
+                name: (tuple(time for time, _ in track), np.stack([values for _, values in track]))
+                for name, track in self.classes.items()
             },
         )
 
@@ -119,16 +128,22 @@ class Past:
         times: T of them.
         places: Where each key is in `values`.
         values: float32, (T, keys, `RECORDED`).
+        starts: float32, (keys, `RECORDED`): the first that was known of each, which may be of none of the T.
         turns: By key, ordinals (t,) and float32 (t, rows, 2): by how much the direction of each row has turned since
             the snapshot before and since the start, as the chord of the angle.
-        classes: By head, ordinals (t,) and float32 (t, 2, C), norms and bias; the first is the start.
+        classes: By head, t times and float32 (t, 2, C), norms and bias; the first is where the head was first known.
     """
 
     times: tuple[Time, ...] = ()
     places: Mapping[str, int] = field(default_factory=dict)
     values: Floats = field(default_factory=lambda: np.zeros((0, 0, len(RECORDED)), np.float32))
+    starts: Floats = field(default_factory=lambda: _nothing(0))
     turns: Mapping[str, tuple[npt.NDArray[np.int64], Floats]] = field(default_factory=dict)
-    classes: Mapping[str, tuple[npt.NDArray[np.int64], Floats]] = field(default_factory=dict)
+    classes: Mapping[str, tuple[tuple[Time, ...], Floats]] = field(default_factory=dict)
+
+
+def _nothing(keys: int) -> Floats:
+    return np.full((keys, len(RECORDED)), np.nan, np.float32)
 
 
 def _numbers(measurement: Measurement, snapshot: Snapshot) -> list[float]:

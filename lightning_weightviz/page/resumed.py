@@ -102,7 +102,7 @@ def _maps_before(key: str, measurement: Measurement, memory: Memory) -> dict[int
 def _heads_before(memory: Memory) -> dict[int, dict[str, HeadShot]]:
     """By ordinal, norms and biases of the classes."""
     found: dict[int, dict[str, HeadShot]] = {}
-    for name, (ordinals, values) in memory.past.classes.items():
-        for ordinal, (norms, bias) in zip(ordinals.tolist(), values, strict=True):
-            found.setdefault(ordinal, {})[name] = HeadShot(norms, None if np.isnan(bias).all() else bias)
+    for name, (times, values) in memory.past.classes.items():
+        for time, (norms, bias) in zip(times, values, strict=True):
+            found.setdefault(time.ordinal, {})[name] = HeadShot(norms, None if np.isnan(bias).all() else bias)
     return found

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
+import math
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from lightning_weightviz.findings import Evidence
 from lightning_weightviz.memory import RECENT, RECORDED, History, key_of, past_of, statistics_key
 from lightning_weightviz.memory.curves import MAX_POINTS
 from lightning_weightviz.memory.unit_rows import UnitTrack, rows_of
@@ -66,8 +69,37 @@ def test_the_newest_are_kept_whole_and_of_the_others_every_nth() -> None:
     turns = past.turns[A]
     assert turns[0].tolist() == list(range(400 - RECENT, 400)) and turns[1].shape == (RECENT, 6, 2)
     # The start of the classes stays.
-    assert past.classes["a"][0].tolist() == [0, *range(400 - RECENT, 400)]
-    np.testing.assert_array_equal(past.classes["a"][1][:, 0, 0], past.classes["a"][0])
+    times, norms = past.classes["a"]
+    assert [time.ordinal for time in times] == [0, *range(400 - RECENT, 400)]
+    np.testing.assert_array_equal(norms[:, 0, 0], [time.ordinal for time in times])
+
+
+def test_the_start_of_what_comes_late_stays_however_long_the_run() -> None:
+    made = run(200)
+    made.set("b", rms=[float(ordinal) for ordinal in range(200)], std=[math.nan, math.nan, math.nan, 5.0, 7.0])
+    history = History()
+    for ordinal in range(200):
+        snapshot = made.snapshot(ordinal)
+        if ordinal < 1:
+            # The head and a parameter are known from the second snapshot on.
+            weights = {name: one for name, one in snapshot.targets["weights"].items() if name != "b"}
+            snapshot = replace(snapshot, heads=(), targets={"weights": weights})
+        past = history.remember(snapshot).past
+    times, values = past.classes["a"]
+    assert times[0] == (1, 1, 10) and values[0, 0, 0] == 1.0
+    assert [time.ordinal for time in times[1:]] == list(range(200 - RECENT, 200))
+    starts = dict(zip(RECORDED, past.starts[past.places[statistics_key("weights", "b")]].tolist(), strict=True))
+    assert (starts["rms"], starts["std"]) == (1.0, 5.0)
+    evidence = Evidence(snapshot, past)
+    assert evidence.start("rms").tolist() == [0.0, 1.0, pytest.approx(0.07)]
+
+
+def test_the_start_of_another_parameter_of_the_name_is_its_own() -> None:
+    history = History()
+    for ordinal, shape in enumerate([(6, 8), (6, 8), (4, 8), (4, 8)]):
+        made = Made([matrix("a", shape)], snapshots=4).set("a", rms=float(ordinal))
+        past = history.remember(made.snapshot(ordinal)).past
+    assert past.starts[past.places[A], RECORDED.index("rms")] == 2.0
 
 
 def test_rows_turn_by_their_angle_and_shrinking_turns_nothing() -> None:
@@ -128,6 +160,7 @@ def test_a_checkpoint_brings_all_of_it_back() -> None:
     another.load_state_dict(pickle.loads(pickle.dumps(history.state_dict())))
     one, other = (each.remember(made.snapshot(20)).past for each in (history, another))
     np.testing.assert_array_equal(one.values, other.values)
+    np.testing.assert_array_equal(one.starts, other.starts)
     assert (one.times, one.places) == (other.times, other.places)
     for name in ("turns", "classes"):
         left, right = getattr(one, name), getattr(other, name)
@@ -169,7 +202,10 @@ def put(*path: Any) -> Callable[[Any], None]:
         put("units", A, "start", np.zeros((5, 8), np.float32)),
         put("units", A, "rows", np.zeros((2, 6, 3), np.float32)),
         put("units", A, "ordinals", [3, 2]),
-        put("classes", "a", "ordinals", [0]),
+        put("starts", np.zeros((1, len(RECORDED)), np.float32)),
+        put("classes", "a", "times", [[0, 0, 0]]),
+        put("classes", "a", "times", [[0, 0, 0], [2, 2, 20], [1, 1, 10]]),
+        put("classes", "a", "times", [0, 1, 2]),
         put("classes", "a", "rows", np.zeros((3, 5, 2), np.float32)),
         put("classes", 3, {}),
     ],

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from lightning_weightviz.draw.page import INK, LINE
-from lightning_weightviz.memory import RECENT
+from lightning_weightviz.memory import RECENT, History
 from lightning_weightviz.views import VIEWS, Scene
 from lightning_weightviz.views.classes.norms import MAX_BARS, draw_norms
 from lightning_weightviz.views.classes.over_time import Over, draw_over_time, over_time
+from tests.findings.runs import Made, matrix
 from tests.support.pixels import normal
 from tests.support.scenes import scene
 from tests.support.written import listening
@@ -42,6 +43,21 @@ def test_the_start_and_the_newest_snapshots_are_known() -> None:
     norms = np.linalg.norm(rows - rows.mean(axis=0), axis=1)
     np.testing.assert_allclose(over.norms, np.outer(np.array(kept) + 1, norms), rtol=1e-6)
     np.testing.assert_allclose(over.biases, np.outer(np.array(kept) - 1.0, [1, 2, 3, 4]))
+
+
+def test_a_head_that_is_known_late_keeps_its_start_in_a_long_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, history = Made([matrix(HEAD, (4, 6))], snapshots=100), History()
+    for ordinal in range(100):
+        (head,) = scene(moments(ordinal + 1)[-1], head=HEAD).snapshot.heads
+        memory = history.remember(replace(run.snapshot(ordinal), heads=(head,) if ordinal else ()))
+    over = over_time(memory, head)
+    assert over is not None and over.axis[1].tolist() == [1, *range(100 - RECENT, 100)]
+    rows = normal(4, 6)
+    np.testing.assert_allclose(over.norms[0], 2 * np.linalg.norm(rows - rows.mean(axis=0), axis=1), rtol=1e-6)
+    lines = listening(monkeypatch)
+    draw_norms(head, "now", "RdBu_r", over)
+    draw_over_time(head, "now", over)
+    assert "at epoch 1" in lines and f"epoch 1 and the newest {RECENT} snapshots" in lines
 
 
 def test_where_snapshots_are_missing_no_line_is_drawn() -> None:

@@ -51,16 +51,15 @@ class Evidence:
         return tuple(one.parameter for one in self.weights.values())
 
     @cached_property
+    def _places(self) -> list[int]:
+        return [self.past.places[statistics_key("weights", name)] for name in self.names]
+
+    @cached_property
     def _values(self) -> npt.NDArray[np.float32]:
-        places = [self.past.places[statistics_key("weights", name)] for name in self.names]
-        return self.past.values[:, places]
+        return self.past.values[:, self._places]
 
     @cached_property
     def _curves(self) -> dict[str, Floats]:
-        return {}
-
-    @cached_property
-    def _starts(self) -> dict[str, Floats]:
         return {}
 
     @cached_property
@@ -80,10 +79,8 @@ class Evidence:
         return self.past.values[:, place, RECORDED.index(statistic)].astype(np.float64)
 
     def start(self, statistic: str) -> Floats:
-        """float64, (P,): of the first snapshot that has the parameter. Not to be changed."""
-        if statistic not in self._starts:
-            self._starts[statistic] = first_of(self.curve(statistic))
-        return self._starts[statistic]
+        """float64, (P,): of the first snapshot that tells it, however long ago; NaN where none has."""
+        return self.past.starts[self._places, RECORDED.index(statistic)].astype(np.float64)
 
     @cached_property
     def epochs(self) -> tuple[int, ...]:
@@ -165,12 +162,6 @@ class Evidence:
         """Whether no two snapshots, but for the start's, are of one epoch."""
         epochs = self.epochs[1:]
         return len(set(epochs)) == len(epochs)
-
-
-def first_of(curve: Floats) -> Floats:
-    """(P,): the first value of each column of (T, P) that is known; NaN where there is none."""
-    known = np.isfinite(curve)
-    return np.where(known.any(0), curve[known.argmax(0), np.arange(curve.shape[1])], np.nan)
 
 
 def median(values: Floats | Sequence[float], axis: int = 0) -> Floats:

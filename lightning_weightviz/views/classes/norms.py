@@ -50,7 +50,7 @@ def draw_norms(head: ClassRows, when: str, colormap: str, over: Over | None = No
         head: The classes.
         when: The moment.
         colormap: Of biases.
-        over: What they were at the start, which is marked; None where that is not known.
+        over: What they were at first, which is marked; None where that is not known.
     """
     count = len(head.class_names)
     page = Page()
@@ -65,7 +65,7 @@ def draw_norms(head: ClassRows, when: str, colormap: str, over: Over | None = No
         bars, top = (), 0.0
         _profiles(page, head, over)
     mean = float(head.norms.mean())
-    facts: list[Fact] = [("at the start", INK)] if over is not None else []
+    facts: list[Fact] = [(f"at {over.since}", INK)] if over is not None else []
     if count > 2 and mean > 0 and np.isfinite(mean):
         facts.append((f"norm: mean {number(mean)}, spread {percent(norm_spread(head))} of it", None))
     if not head.single:

@@ -15,7 +15,7 @@ from lightning_weightviz.draw.text import SMALL
 from lightning_weightviz.memory import Memory
 from lightning_weightviz.snapshot import ClassRows
 from lightning_weightviz.views.support.lines import draw_lines
-from lightning_weightviz.views.support.time_axis import counts_epochs
+from lightning_weightviz.views.support.time_axis import counts_epochs, moment_word
 
 BETWEEN = 20
 HEIGHT = 220
@@ -35,30 +35,35 @@ class Over:
 
     Attributes:
         axis: What time is counted in, and the times, (t ≥ 2,).
-        norms: float64, (t, C), of centred rows; the first is the start, the others are the newest snapshots.
+        norms: float64, (t, C), of centred rows; of the first snapshot that knew the head, and of the newest.
         biases: float64, (t, C); None where the head has none.
+        since: The first moment in words, for instance ``the start``.
         is_cut: Whether there were snapshots between the first two.
     """
 
     axis: tuple[str, Floats]
     norms: Floats
     biases: Floats | None
+    since: str
     is_cut: bool = False
 
 
 def over_time(memory: Memory, head: ClassRows) -> Over | None:
     """What is kept of a head; None where that is one moment, or of another one of its name."""
-    ordinals, values = memory.past.classes.get(head.name, (np.zeros(0, np.int64), np.zeros((0, 2, 0), np.float32)))
-    times = {time.ordinal: time for time in memory.past.times}
-    kept = [place for place, ordinal in enumerate(ordinals.tolist()) if ordinal in times]
-    if len(kept) < 2 or values.shape[2] != len(head.norms):
+    times, values = memory.past.classes.get(head.name, ((), np.zeros((0, 2, 0), np.float32)))
+    if len(times) < 2 or values.shape[2] != len(head.norms):
         return None
-    moments, known = [times[int(ordinals[place])] for place in kept], values[kept].astype(np.float64)
-    by_epoch = counts_epochs(moment.epoch for moment in moments)
-    axis = np.array([moment.epoch if by_epoch else moment.step for moment in moments], np.float64)
+    known = values.astype(np.float64)
+    by_epoch = counts_epochs(time.epoch for time in times)
+    axis = np.array([time.epoch if by_epoch else time.step for time in times], np.float64)
     biases = None if head.bias is None else known[:, 1]
-    is_cut = bool(ordinals[kept[1]] - ordinals[kept[0]] > 1)
-    return Over(("epoch" if by_epoch else "step", axis), known[:, 0], biases, is_cut)
+    return Over(
+        axis=("epoch" if by_epoch else "step", axis),
+        norms=known[:, 0],
+        biases=biases,
+        since=moment_word(times[0], by_epoch=by_epoch),
+        is_cut=times[1].ordinal - times[0].ordinal > 1,
+    )
 
 
 def draw_over_time(head: ClassRows, when: str, over: Over) -> Raster:
@@ -77,7 +82,7 @@ def draw_over_time(head: ClassRows, when: str, over: Over) -> Raster:
         names = _named(values[-1], head.class_names)
         draw_lines(page, *_from_a_dash(over, values), names, place=(left, width), height=HEIGHT)
     if len(over.norms) > 2:
-        page.paragraph(f"the start and the newest {len(over.norms) - 1} snapshots", size=SMALL)
+        page.paragraph(f"{over.since} and the newest {len(over.norms) - 1} snapshots", size=SMALL)
     return page.raster()
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from lightning_weightviz.artifacts import Raster
 from lightning_weightviz.draw.number import number
 from lightning_weightviz.draw.page import INK, Page
-from lightning_weightviz.memory import OVERVIEW_STATISTICS, statistics_key
+from lightning_weightviz.memory import RECORDED, statistics_key
 from lightning_weightviz.snapshot import ClassRows, Measurement, Target
 from lightning_weightviz.views import Scene
 
@@ -17,13 +17,11 @@ NOTHING = 1e-6
 
 def collapsed(scene: Scene, target: Target, measurement: Measurement) -> str:
     """A sentence on weights that are next to nothing of their start, though not 0; else empty."""
-    over_time = scene.memory.statistics.get(statistics_key(target, measurement.parameter.name))
-    now = measurement.statistics["rms"]
-    if target != "weights" or over_time is None or not now > 0:
+    past, now = scene.memory.past, measurement.statistics["rms"]
+    place = past.places.get(statistics_key("weights", measurement.parameter.name))
+    if target != "weights" or place is None or not now > 0:
         return ""
-    sizes = over_time[:, OVERVIEW_STATISTICS.index("rms")]
-    known = sizes[np.isfinite(sizes)]
-    start = float(known[0]) if known.size else 0.0
+    start = float(past.starts[place, RECORDED.index("rms")])
     return _gone("rms", now, start) if now <= NOTHING * start else ""
 
 
