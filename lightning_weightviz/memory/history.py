@@ -42,8 +42,9 @@ class Memory:
         vectors: float32, (T, w ≤ 256), for pictured parameters of one dimension, and others of at most `FEW` values.
         statistics: float32, (T, S) at `OVERVIEW_STATISTICS`, for all parameters, at `statistics_key`, and for
             ``<target>/total``.
-        start: `change_map` of the first snapshot, where it was asked to be kept.
-        previous: The same of the snapshot before this one; of none at the first.
+        start: `change_map` of the first snapshot that has one, where it was asked to be kept.
+        started: When that snapshot was, which for gradients and for late layers is not the first of all.
+        previous: The same map of the snapshot before this one; of none at the first.
         spectra: The largest singular values at milestones and at the newest snapshot that measured them, the oldest
             first.
         past: What rules see; of another program's state nothing.
@@ -60,6 +61,7 @@ class Memory:
     vectors: Mapping[str, npt.NDArray[np.float32]]
     statistics: Mapping[str, npt.NDArray[np.float32]]
     start: Mapping[str, npt.NDArray[np.float32]]
+    started: Mapping[str, Time]
     previous: Mapping[str, npt.NDArray[np.float32]]
     spectra: Mapping[str, tuple[SpectralPoint, ...]] = field(default_factory=dict)
     past: Past = field(default_factory=Past)
@@ -132,7 +134,8 @@ class History:
         track.percentiles.append((ordinal, narrow(measurement.percentiles)))
         if self._keep_start:
             track.previous = change_map(picture).copy()
-            track.start = track.previous if track.start is None else track.start
+            if track.start is None:
+                track.start, track.started = track.previous, Time(ordinal, snapshot.epoch, snapshot.step)
         is_vector = measurement.parameter.layout == "vector"
         if is_vector or values.size == measurement.parameter.size <= FEW:
             track.vector.append((ordinal, pool_extreme(values.reshape(1, -1), 1, VECTOR_CELLS)[0]))
@@ -184,6 +187,7 @@ class History:
             statistics=kept.statistics.over_time(),
             around={key: tuple(track.around) for key, track in tracks.items() if track.around},
             start={key: track.start for key, track in tracks.items() if track.start is not None},
+            started={key: track.started for key, track in tracks.items() if track.started is not None},
             previous=previous,
             spectra={key: tuple(track.spectra) for key, track in tracks.items() if track.spectra},
             past=kept.record.past(),

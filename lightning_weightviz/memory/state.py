@@ -46,8 +46,9 @@ class Track:
         percentiles: Points float32, (9,).
         vector: Points float32, (w ≤ 256,), of a parameter of one dimension.
         start: `change_map` of its first snapshot.
+        started: When that was.
         spectra: Points of the largest singular values.
-        previous: The same of the newest; None where it has no picture there.
+        previous: `change_map` of the newest; None where it has no picture there.
         largest: The largest change from one snapshot to the next; None where that is not known yet.
         around: Frames of the two snapshots of that change, where it was not the first of all.
         newest: When it was last measured, and what was; of a resumed training None at first.
@@ -59,6 +60,7 @@ class Track:
     percentiles: Curve = field(default_factory=list)
     vector: Curve = field(default_factory=list)
     start: Floats | None = None
+    started: Time | None = None
     previous: Floats | None = None
     spectra: list[SpectralPoint] = field(default_factory=list)
     largest: float | None = None
@@ -103,6 +105,12 @@ def to_state(kept: Kept) -> dict[str, Any]:
         for name, curve in ((f"percentiles:{key}", track.percentiles), (f"vectors:{key}", track.vector))
         if curve
     }
+    # All others started at the first snapshot, as version 0.1 took for granted.
+    late = {
+        key: list(track.started)
+        for key, track in tracks.items()
+        if track.started is not None and track.started != kept.timeline.times[0]
+    }
     spectra = {key: [vars(one).copy() for one in track.spectra] for key, track in tracks.items() if track.spectra}
     return {
         "shapes": {key: list(track.shape) for key, track in tracks.items()},
@@ -118,6 +126,7 @@ def to_state(kept: Kept) -> dict[str, Any]:
         },
         "start": {key: track.start for key, track in tracks.items() if track.start is not None},
         "previous": {key: track.previous for key, track in tracks.items() if track.previous is not None},
+        **({_STARTED: late} if late else {}),
         **({_SPECTRA: spectra} if spectra else {}),
         **({_AROUND: around} if (around := _around_to_state(tracks)) else {}),
         **({_RECORD: record_to_state(kept.record)} if kept.record.times else {}),
@@ -137,8 +146,8 @@ def _to_points(curve: Curve) -> dict[str, Any]:
     return {"ordinals": [point[0] for point in curve], "rows": np.stack([point[1] for point in curve])}
 
 
-_RECORD, _METRICS, _AROUND, _SPECTRA = "record", "metrics", "around", "spectra"
-_LATER = {_RECORD, _METRICS, _AROUND, _SPECTRA}
+_RECORD, _METRICS, _AROUND, _SPECTRA, _STARTED = "record", "metrics", "around", "spectra", "started"
+_LATER = {_RECORD, _METRICS, _AROUND, _SPECTRA, _STARTED}
 """What older versions did not keep."""
 _FIELDS = set(to_state(Kept()))
 _FRAME = {one.name for one in fields(Frame)}
@@ -168,7 +177,14 @@ def from_state(state: object) -> Kept:
         tracks[key].frames = [_frame(frame, key) for frame in listed(frames, f"the frames of {key}")]
         ascending([frame.ordinal for frame in tracks[key].frames], f"the frames of {key}")
     for key, values in _of_tracks(found["start"], "start", tracks):
+        if not times:
+            refuse(f"a start of {key} at no time")
         tracks[key].start = array(values, f"the start of {key}", np.float32, 2, 4)
+        tracks[key].started = times[0]
+    for key, time in _of_tracks(found.get(_STARTED, {}), _STARTED, tracks):
+        if tracks[key].start is None:
+            refuse(f"a moment, but no start of {key}")
+        tracks[key].started = time_of(time)
     for key, values in _of_tracks(found["previous"], "previous", tracks):
         tracks[key].previous = array(values, f"the snapshot before of {key}", np.float32, 2, 4)
     for key, points in _of_tracks(found.get(_SPECTRA, {}), _SPECTRA, tracks):

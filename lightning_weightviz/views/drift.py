@@ -20,7 +20,7 @@ from lightning_weightviz.snapshot import Measurement, Parameter, Target
 from lightning_weightviz.views import Scene, view
 from lightning_weightviz.views.support.angle import degree_text, degrees
 from lightning_weightviz.views.support.collapsed import collapsed
-from lightning_weightviz.views.support.time_axis import is_start
+from lightning_weightviz.views.support.time_axis import counts_epochs, moment_word
 from lightning_weightviz.views.support.words import axis_words, block_text, describe, moment, one_line, row_word, way
 
 TALLEST_SHEET = 420
@@ -61,9 +61,7 @@ class Drift:
 
 @view("drift", needs_start=True)
 def drift(scene: Scene) -> Iterator[Artifact]:
-    """Images ``<target>.drift/<parameter>`` where the first map was kept, from the second snapshot on."""
-    if len(scene.memory.steps) < 2:
-        return
+    """Images ``<target>.drift/<parameter>`` where the first map was kept, from the snapshot after it on."""
     for target, measurements in scene.snapshot.targets.items():
         for measurement in measurements.values():
             parameter = measurement.parameter
@@ -74,18 +72,19 @@ def drift(scene: Scene) -> Iterator[Artifact]:
 
 
 def changes(scene: Scene, target: Target, measurement: Measurement) -> tuple[Change, ...]:
-    """Now less then, cell by cell; empty where nothing was kept, or something of another shape."""
-    memory, key = scene.memory, key_of(target, measurement.parameter.name)
-    if measurement.picture is None:
+    """Now less then, cell by cell; empty where nothing was kept before, or something of another shape."""
+    memory, key, ordinal = scene.memory, key_of(target, measurement.parameter.name), scene.snapshot.ordinal
+    started = memory.started.get(key)
+    if measurement.picture is None or started is None or started.ordinal == ordinal:
         return ()
-    now, start, previous = change_map(measurement.picture), memory.start.get(key), memory.previous.get(key)
-    moments = [("the start" if is_start(memory.epochs[0], memory.steps[0]) else f"epoch {memory.epochs[0]}", start)]
+    now = change_map(measurement.picture)
+    moments = [(moment_word(started, by_epoch=counts_epochs(memory.epochs)), memory.start[key])]
     # What weights change by that have collapsed is rounding; that they have is seen from the start.
-    if previous is not start and not collapsed(scene, target, measurement):
-        moments.append(("the snapshot before", previous))
+    if started.ordinal < ordinal - 1 and not collapsed(scene, target, measurement):
+        moments += [("the snapshot before", memory.previous[key])] if key in memory.previous else []
     found = []
     for since, then in moments:
-        if then is not None and then.shape == now.shape:
+        if then.shape == now.shape:
             # Two infinities of one sign differ by NaN, which is what the picture shall show.
             with np.errstate(invalid="ignore", over="ignore"):
                 change = now - then
@@ -144,7 +143,8 @@ def _draw_sheets(
 def _facts(measurement: Measurement, found: tuple[Change, ...]) -> list[Fact]:
     facts: list[Fact] = []
     if not np.isnan(measurement.moved):
-        facts.append((f"moved {way(measurement.moved)} of its length at the start", None))
+        first = "at the start" if found[0].since == "the start" else "when first measured"
+        facts.append((f"moved {way(measurement.moved)} of its length {first}", None))
     rotation = measurement.statistics["rotation"]
     if not np.isnan(rotation):
         facts.append((f"turned by {degree_text(float(degrees(rotation)))}", None))

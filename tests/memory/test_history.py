@@ -182,6 +182,20 @@ def test_a_resumed_history_goes_on_as_one_that_was_not_interrupted() -> None:
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
     for name in ("percentiles", "statistics", "start"):
         np.testing.assert_array_equal(getattr(found, name)["weights/fc"], getattr(expected, name)["weights/fc"])
+    assert found.started["weights/fc"].ordinal == 0 and found.started == expected.started
+
+
+def test_the_moment_of_each_start_stays() -> None:
+    history = History(keep_start=True)
+    history.remember(snapshot(0, np.ones((2, 2)), name="old"))
+    for ordinal in range(1, 200):
+        history.remember(snapshot(ordinal, np.ones((2, 2)), name="new"))
+    another = History(keep_start=True)
+    another.load_state_dict(to_arrays(to_tensors(history.state_dict())))
+    shot = snapshot(200, np.ones((2, 2)), name="new")
+    for one in (history, another):
+        started = one.remember(shot).started
+        assert {key: time.ordinal for key, time in started.items()} == {"weights/old": 0, "weights/new": 1}
 
 
 def test_pooling_keeps_the_value_farthest_from_zero() -> None:

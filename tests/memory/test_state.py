@@ -52,6 +52,21 @@ def test_the_state_of_version_0_1_is_saved_again_as_it_was(saved: dict[str, Any]
     assert_same(to_arrays(to_tensors(history.state_dict())), saved)
 
 
+def test_a_start_at_no_time_is_refused() -> None:
+    state = copy.deepcopy(History().state_dict())
+    state |= {"shapes": {FC1: [2, 2]}, "start": {FC1: np.zeros((2, 2), np.float32)}}
+    with pytest.raises(ValueError, match=r"a start of weights/fc1\.weight at no time"):
+        History().load_state_dict(state)
+
+
+def test_a_start_of_version_0_1_is_of_the_first_snapshot(saved: dict[str, Any]) -> None:
+    history = History(keep_start=True)
+    history.load_state_dict(copy.deepcopy(saved))
+    memory = history._memory({})
+    assert memory.started.keys() == memory.start.keys() and memory.start
+    assert {time.ordinal for time in memory.started.values()} == {0}
+
+
 def test_a_new_history_has_a_state() -> None:
     history = History()
     history.load_state_dict(History().state_dict())
@@ -119,6 +134,10 @@ BROKEN: dict[str, Callable[[Any], None]] = {
     "frames out of order": put("frames", FC1, 0, "ordinal", 5),
     "frames of no parameter": put("frames", "weights/other", []),
     "a start as a list": put("start", FC1, [[0.0]]),
+    "a moment of no parameter": put("started", {"weights/other": [0, 0, 0]}),
+    "a moment without a start": lambda state: state.update(start={}, started={FC1: [0, 0, 0]}),
+    "a moment of two numbers": put("started", {FC1: [0, 0]}),
+    "moments as a list": put("started", [[0, 0, 0]]),
     "a start of one dimension": put("start", FC1, np.zeros(4, np.float32)),
     "largest changes as a list": put("around", []),
     "a largest change of no parameter": put("around", {"weights/other": {"largest": 1.0, "frames": []}}),

@@ -74,7 +74,8 @@ def scene(
         weights: Values now, by parameter name.
         kinds: Kinds of parameters whose shape does not tell: a matrix is linear, a vector a bias, 4-D a conv.
         epochs: Epochs before now. The values go in a straight line from small noise at the start to `weights`.
-        before: Values at each earlier epoch instead of that line, oldest first.
+        before: Values at each earlier epoch instead of that line, oldest first; what appears later is in none of the
+            first.
         head: Name of the head's weight; its bias is found beside it.
         class_names: One a row of the head; indices if None.
         templates: (C', channels, height, width) of the head.
@@ -96,10 +97,13 @@ def scene(
         for name, values in now.items()
     }
     moments = [*(_line(now, epochs) if before is None else before), now]
+    start = {name: next(values[name] for values in moments if name in values) for name in now}
     history = History(color_range, keep_start=keep_start)
     for epoch, values in enumerate(moments):
+        first = {name: start[name] for name in values}
+        previous = {**first, **moments[max(epoch - 1, 0)]}
         measurements = {
-            name: measure(parameters[name], array, moments[0][name], moments[max(epoch - 1, 0)][name], image_size)
+            name: measure(parameters[name], array, first[name], previous[name], image_size)
             for name, array in values.items()
         }
         rows, pairs = (None, None) if head is None else classes_of(head, values, class_names, templates, image_size)
@@ -109,7 +113,7 @@ def scene(
             ordinal=epoch,
             initial=epoch == 0,
             targets={target: measurements},
-            totals={target: _totals(measurements, values, moments[0], moments[max(epoch - 1, 0)])},
+            totals={target: _totals(measurements, values, first, previous)},
             heads=() if rows is None else (rows,),
         )
         memory = history.remember(snapshot)

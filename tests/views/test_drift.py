@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from lightning_weightviz.draw.dead import DEAD
 from lightning_weightviz.draw.page import WIDTH
 from lightning_weightviz.draw.panel import PanelLayout
 from lightning_weightviz.draw.tiles import TileLayout
+from lightning_weightviz.memory import History
+from lightning_weightviz.snapshot import Target
 from lightning_weightviz.views import Scene
 from lightning_weightviz.views.drift import Drift, changes, draw_drift, drift
 from tests.support.pixels import MAGENTA, centres, color_at, decoded, values_of
@@ -132,6 +135,44 @@ def test_shapes(shape: tuple[int, ...], epochs: int) -> None:
 def test_nothing_at_the_first_snapshot_or_without_a_start() -> None:
     assert list(drift(scene({"w": normal(3, 3)}))) == []
     assert list(drift(scene({"w": normal(3, 3)}, epochs=2, keep_start=False))) == []
+
+
+def test_what_appears_late_is_drawn_from_then_on_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    old, start, now = normal(4, 4), normal(4, 6), normal(4, 6, seed=1)
+    tags = [image.tag for image in drift(scene({"a": old, "w": start}, before=[{"a": old}, {"a": old}]))]
+    assert tags == ["weights.drift/a"]
+    lines = listening(monkeypatch)
+    sight = scene({"a": old, "w": now}, before=[{"a": old}, {"a": old}, {"a": old, "w": start}])
+    result = drawn(sight)
+    assert [change.since for change in result.changes] == ["epoch 2"]
+    assert any("of its length when first measured" in line for line in lines)
+    limit = result.changes[0].limit
+    assert np.abs(read(result, 0) - np.clip(now - start, -limit, limit)).max() <= limit / 100 + 1e-5
+    assert [change.since for change in drawn(sight, "a").changes] == ["the start", "the snapshot before"]
+
+
+def test_gradients_that_come_after_the_first_snapshot_are_compared_with_their_own() -> None:
+    sight = scene({"w": normal(4, 4)}, epochs=3)
+    (measurement,) = sight.snapshot.targets["weights"].values()
+    history = History(keep_start=True)
+    found = []
+    for ordinal in range(4):
+        targets: dict[Target, Any] = {"weights": {"w": measurement}}
+        if ordinal:
+            targets["gradients"] = {"w": measurement}
+        snapshot = replace(sight.snapshot, targets=targets, ordinal=ordinal, epoch=ordinal, step=45 * ordinal)
+        now = replace(sight, snapshot=snapshot, memory=history.remember(snapshot))
+        found.append([change.since for change in changes(now, "gradients", measurement)] if ordinal else [])
+    assert found == [[], [], ["epoch 1"], ["epoch 1", "the snapshot before"]]
+
+
+def test_moments_of_one_epoch_are_told_by_their_step() -> None:
+    history, sight = History(keep_start=True), scene({"w": normal(4, 4)})
+    measurement = sight.snapshot.targets["weights"]["w"]
+    for ordinal in range(3):
+        snapshot = replace(sight.snapshot, ordinal=ordinal, epoch=0, step=10 * (ordinal + 1))
+        now = replace(sight, snapshot=snapshot, memory=history.remember(snapshot))
+    assert [change.since for change in changes(now, "weights", measurement)] == ["step 10", "the snapshot before"]
 
 
 def test_the_turn_is_told_in_degrees(monkeypatch: pytest.MonkeyPatch) -> None:
