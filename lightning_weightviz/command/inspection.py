@@ -15,6 +15,7 @@ from lightning_weightviz.findings import Finding
 from lightning_weightviz.findings.support.engine import check
 from lightning_weightviz.measure import Meter
 from lightning_weightviz.model.files import Checkpoint
+from lightning_weightviz.model.masks import MASK
 from lightning_weightviz.model.selection import Choice, select
 from lightning_weightviz.model.sites import Site
 from lightning_weightviz.model.values import value_of
@@ -59,8 +60,9 @@ class Inspection:
 
 def sites_of(checkpoint: Checkpoint) -> tuple[tuple[Site, ...], dict[str, str]]:
     """The parameters of a file that can be measured, and why the others cannot."""
-    selection = select(checkpoint.mirrored().module, Choice(max_layers=0), guess=False)
-    return selection.sites, selection.skipped
+    module = checkpoint.mirrored().module
+    selection = select(module, Choice(max_layers=0), guess=False)
+    return selection.sites, selection.skipped | {name: MASK for name, _ in module.named_buffers()}
 
 
 def measure_each(checkpoint: Checkpoint, sites: Iterable[Site]) -> Iterator[Measurement]:

@@ -17,6 +17,7 @@ from lightning_weightviz.model.selection import select
 from lightning_weightviz.page.data import PageData
 from lightning_weightviz.page.store import PageStore
 from lightning_weightviz.settings import Settings
+from lightning_weightviz.snapshot import Snapshot
 from lightning_weightviz.views import Scene
 from lightning_weightviz.visualizer import Moment, scene_of
 
@@ -57,7 +58,10 @@ class Looking:
         self._next += 1
         scene = scene_of(measured.result(), moment, self._history, self.settings)
         scene = replace(scene, last=self._next == self._count)
-        self._judged = check(scene.snapshot) if alone else self._engine.judge(scene.snapshot, scene.memory.past)
+        if alone:
+            self._judged = check(scene.snapshot)
+        else:
+            self._judged = self._engine.judge(_without_still(scene.snapshot), scene.memory.past)
         return scene
 
     def keep(self, scene: Scene) -> None:
@@ -82,6 +86,17 @@ class Looking:
         else:
             self._observer.look_at(mirrored.module, mirrored.trace)
         return self._observer
+
+
+def _without_still(snapshot: Snapshot) -> Snapshot:
+    """What has not moved at all since the first file as frozen: no file tells whether it was."""
+    if snapshot.ordinal == 0:
+        return snapshot
+    weights = {
+        name: replace(one, parameter=replace(one.parameter, trainable=False)) if one.moved == 0 else one
+        for name, one in snapshot.targets["weights"].items()
+    }
+    return replace(snapshot, targets={**snapshot.targets, "weights": weights})
 
 
 def _without_many_classes(settings: Settings, mirrored: Mirrored) -> Settings:

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lightning_weightviz.model.masks import is_mask
+
 EMBEDDING = re.compile(r"(^|[._])(emb\w*|wte|wpe|tok\w*|vocab\w*)$|embedding", re.IGNORECASE)
 """Names by which embeddings go: their shape is that of a Linear."""
 
@@ -22,8 +24,8 @@ _RECURRENT: Mapping[int, Any] = {4: nn.LSTM, 3: nn.GRU, 1: nn.RNN}
 def module_of(state: Mapping[str, Any]) -> nn.Module:
     """The modules that a state dict was taken of, as far as it tells.
 
-    Buffers that PyTorch's normalisations keep are left out. What tells nothing is a plain ``Module``. Tensors are
-    shared, not copied, and the random state is not touched.
+    Buffers that PyTorch's normalisations keep are left out, and masks are buffers. What tells nothing is a plain
+    ``Module``. Tensors are shared, not copied, and the random state is not touched.
 
     Args:
         state: Tensors by name, or a checkpoint that holds such a mapping under ``state_dict``.
@@ -51,7 +53,9 @@ def module_of(state: Mapping[str, Any]) -> nn.Module:
         for attribute, tensor in group.items():
             # A state dict does not say what is frozen, so nothing is said to be.
             trainable = tensor.is_floating_point() or tensor.is_complex()
-            if attribute not in ("running_mean", "running_var", "num_batches_tracked"):
+            if is_mask(attribute, tensor):
+                module._buffers[attribute] = tensor.detach()
+            elif attribute not in ("running_mean", "running_var", "num_batches_tracked"):
                 module._parameters[attribute] = nn.Parameter(tensor.detach(), requires_grad=trainable)
     return root
 

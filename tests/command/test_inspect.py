@@ -88,6 +88,38 @@ def test_the_table_says_what_is_wrong(broken: Path) -> None:
     assert "wrong: 1.weight: 12 of 40 units have near-zero weights (alert 'dead_units')" in lines
 
 
+def test_masks_are_no_weights_and_broken_weights_are(tmp_path: Path) -> None:
+    mask = torch.triu(torch.full((32, 32), -torch.inf), 1)
+    windows = torch.zeros(64, 49, 49)
+    windows[49:, :25, 25:] = windows[49:, 25:, :25] = -100
+    state = {"mask": mask, "attn_mask": windows, "used": torch.ones(32, 32, dtype=torch.bool), **healthy()}
+    torch.save(state, path := tmp_path / "net.pt")
+    done = CliRunner().invoke(application, ["inspect", "--strict", str(path)])
+    assert done.exit_code == 0, done.stdout
+    why = "it holds nothing but 0 and one negative number, as a mask does and no weight"
+    assert f"not shown: mask: {why}" in done.stdout and f"not shown: attn_mask: {why}" in done.stdout
+    assert "nothing wrong was found" in done.stdout
+    state["fc.weight"] = mask
+    torch.save(state, path)
+    done = CliRunner().invoke(application, ["inspect", "--strict", str(path)])
+    assert done.exit_code == 1 and "wrong: fc.weight: 496 of 1024 values are infinite" in done.stdout
+
+
+def healthy() -> dict[str, torch.Tensor]:
+    torch.manual_seed(0)
+    return {f"fc.{name}": values for name, values in nn.Linear(32, 32).state_dict().items()}
+
+
+def test_units_that_are_columns_of_stacked_matrices_are_counted_all(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    experts = torch.randn(8, 6, 10)
+    # Less than a quarter of eighty, though more than ten.
+    experts[:, :, :2] = 0
+    torch.save({"experts": experts}, path := tmp_path / "net.pt")
+    done = CliRunner().invoke(application, ["inspect", "--strict", str(path)])
+    assert done.exit_code == 0 and "16 of 80" in done.stdout
+
+
 ODD: dict[str, dict[str, torch.Tensor]] = {
     "no name": {"": torch.ones(2, 2)},
     "dots": {"a..b": torch.ones(2, 2)},

@@ -284,3 +284,21 @@ def test_in_a_terminal_it_says_how_far_it_is(tmp_path: Path, files: list[Path]) 
 def test_memory_holds_one_tensor_at_a_time(tmp_path: Path) -> None:
     write_large(path := tmp_path / "large.safetensors")
     assert peak_of("render", path, "--out", tmp_path / "out") < 1200 * MIB
+
+
+def test_what_never_moved_may_be_frozen_and_what_stopped_is_found(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    layers = [nn.Linear(32, 32) for _ in range(4)]
+    model = nn.Sequential(*layers)
+    model.register_buffer("mask", torch.triu(torch.full((32, 32), -torch.inf), 1))
+    paths = []
+    for ordinal in range(9):
+        torch.save({"state_dict": model.state_dict(), "global_step": ordinal}, path := tmp_path / f"{ordinal}.ckpt")
+        paths.append(path)
+        with torch.no_grad():
+            # The first is never trained, the second stops at the fourth file.
+            for layer in layers[1 if ordinal < 3 else 2 :]:
+                layer.weight += 0.02 * torch.randn(32, 32)
+    rendered(paths, tmp_path / "out")
+    found = [one["message"] for one in run_of(tmp_path / "out" / "index.html")["findings"]]
+    assert len(found) == 1 and found[0].startswith("1.weight has hardly changed"), found
