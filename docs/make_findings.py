@@ -62,6 +62,11 @@ all, also those from before a resume; they are in the logger as text under `find
 
 `alerts=` leaves rules out or changes their thresholds: `alerts={"growth": {"factor": 50}, "not_moving": None}`.
 
+Two statistics that rules need are measured only if they are among `statistics`, as they are by default. Without
+`stable_rank`, `in_the_noise` and `rank_collapse` say nothing. Without `update_ratio`, which neither Keras nor files
+tell, `large_steps` and `small_steps` say nothing, and `swallowed` judges by the change since the last snapshot instead
+of that of a step. All other rules judge whatever is logged.
+
 "Our own runs" are those of `benchmarks/findings.py`: 52 runs with a planted fault and 73 healthy ones, whose results
 are in [benchmarks/results/findings.txt](../benchmarks/results/findings.txt). Each was run with two sets of seeds; those
 "from 2000 on" were run when all thresholds were set. *ok* is a fault that was named within three snapshots of the first

@@ -9,6 +9,7 @@ import numpy as np
 from lightning_weightviz.findings import Bound, Evidence, Limits, Severity, Sign, rule
 from lightning_weightviz.findings.support.words import listed
 from lightning_weightviz.memory import statistics_key
+from lightning_weightviz.snapshot import Picture
 
 STILL = 1e-6
 """Chord of the angle by which a row has turned: no more is rounding."""
@@ -25,7 +26,8 @@ SNAPSHOTS = 3
     false_alarms=(
         "Some units of a wide ReLU layer never fire in a healthy run: up to half of them it is a note.",
         "Embeddings and tables of positions, whose rows may go unused.",
-        "Matrices of more rows than `image_size`, whose rows are pooled and so not known one by one.",
+        "Matrices without a picture (`max_layers`), or of more rows than `image_size`, which are pooled: their rows "
+        "are not known one by one.",
     ),
 )
 def unmoved_units(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
@@ -55,7 +57,8 @@ def unmoved_units(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     "dead_channels",
     what="At least a quarter of the scales of a norm are 0, next to scales that are not.",
     bounds={"share": Bound(0.25, 0.2, "share of the channels")},
-    source="A channel is at 0 where its scale is below 1e-6 times the median: no training leaves it there by chance.",
+    source="A channel is at 0 where its scale is below 1e-6 times the median (exactly 0 where the norm has no picture, "
+    "or a pooled one): no training leaves it there by chance.",
     cause="Weight decay or pruning has switched the channels off, or nothing after them uses them.",
     advice="Leave norms out of weight decay, or make the layer smaller.",
     false_alarms=("A norm all of whose scales start at 0, as the last of a residual branch does.",),
@@ -63,12 +66,26 @@ def unmoved_units(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
 def dead_channels(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     """Channels that pass nothing on."""
     for name, measurement in evidence.weights.items():
-        parameter, picture = measurement.parameter, measurement.picture
-        if parameter.kind != "norm" or picture is None or picture.is_pooled or name.endswith("bias"):
+        # Shifts start at 0, and may stay there.
+        if measurement.parameter.kind != "norm" or name.endswith(("bias", "beta")):
             continue
-        scales = np.abs(picture.extreme.ravel())
-        dead = scales <= 1e-6 * np.median(scales[scales > 0]) if (scales > 0).any() else np.zeros(0, bool)
-        if dead.size and dead.mean() >= limits["share"]:
-            units = np.flatnonzero(dead).tolist()
-            of = f"{len(units)} of {dead.size} channels of {name} have a scale of 0: {listed(units)}"
-            yield Sign(name, of, f"channels {listed(units)}")
+        known, size = _dead_scales(measurement.picture), measurement.parameter.size
+        part = measurement.statistics["zero_fraction"] if known is None else len(known) / size
+        # Where all are 0 there are none beside them.
+        if not limits["share"] <= part < 1:
+            continue
+        counted = f"{round(part * size)} of {size} channels of {name} have a scale of 0"
+        if known is None:
+            yield Sign(name, counted)
+        else:
+            yield Sign(name, f"{counted}: {listed(known)}", f"channels {listed(known)}")
+
+
+def _dead_scales(picture: Picture | None) -> list[int] | None:
+    """The scales at 0; None where they are not known one by one."""
+    if picture is None or picture.is_pooled:
+        return None
+    scales = np.abs(picture.extreme.ravel())
+    usual = np.median(scales[scales > 0]) if (scales > 0).any() else 0.0
+    places: list[int] = np.flatnonzero(scales <= 1e-6 * usual).tolist()
+    return places

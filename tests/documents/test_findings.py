@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
+import math
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
-from docs.make_findings import SHOWN, page
+from docs.make_findings import HEAD, SHOWN, page
 from lightning_weightviz.findings import RULES
+from lightning_weightviz.measure import Meter
+from lightning_weightviz.memory import MEASURED
+from lightning_weightviz.model.selection import select
+from lightning_weightviz.model.values import value_of
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 OWN = [name for name, rule in RULES.items() if rule.look.__module__.startswith("lightning_weightviz.findings")]
@@ -19,6 +27,20 @@ def test_the_page_is_up_to_date() -> None:
 
 def test_the_page_has_every_rule() -> None:
     assert set(OWN) == set(SHOWN)
+
+
+def test_rules_that_need_what_may_not_be_measured_are_told() -> None:
+    torch.manual_seed(0)
+    sites = select(nn.Linear(32, 16)).sites
+    meter = Meter([site.parameter for site in sites], statistics=())
+    for _ in range(2):
+        measured = meter.measure([value_of(site.place) for site in sites]).result().measurements["weight"]
+    missing = {name for name in MEASURED if math.isnan(measured.statistics[name])}
+    assert missing == {"stable_rank", "update_ratio"}
+    [paragraph] = [one for one in HEAD.split("\n\n") if one.startswith("Two statistics that rules need")]
+    sources = {name: inspect.getsource(RULES[name].look).replace("usual_step", "update_ratio") for name in OWN}
+    needing = {name for name, source in sources.items() if any(one in source for one in missing)}
+    assert {name for name in OWN if f"`{name}`" in paragraph} == needing
 
 
 @pytest.mark.parametrize("name", OWN)

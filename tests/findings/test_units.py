@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -102,8 +104,35 @@ def test_channels_whose_scale_is_0_are_counted_and_named() -> None:
     assert one.message == "2 of 4 channels of norm.weight have a scale of 0: 1, 3"
 
 
+def numbered(zeros: float, size: int = 16, **fields: Any) -> Made:
+    """A norm without a picture, or with a pooled one, of which a share of the scales is 0."""
+    name = fields.pop("name", "norm.weight")
+    given = {"kind": "norm", "layout": "vector", "module": "BatchNorm2d", "pictured": False, **fields}
+    return Made([matrix("a"), matrix(name, (size,), **given)]).set(name, zero_fraction=zeros)
+
+
+def test_scales_without_a_picture_are_counted_and_not_named() -> None:
+    [one] = numbered(12 / 16).all_found()
+    assert (one.rule, one.parameter, one.unit) == ("dead_channels", "norm.weight", None)
+    assert one.message == "12 of 16 channels of norm.weight have a scale of 0"
+    assert numbered(3 / 16).all_found() == [] and numbered(1.0).all_found() == []
+    assert numbered(12 / 16, name="norm.bias").all_found() == []
+    assert numbered(12 / 16, kind="bias").all_found() == []
+    # A norm over several axes has no channels in a line.
+    assert numbered(math.nan).all_found() == []
+
+
+def test_scales_of_a_pooled_picture_are_counted_and_not_named() -> None:
+    pooled = scales(*[0.0] * 64 + [1.0] * 192)
+    run = numbered(72 / 288, 288, pictured=True)
+    run.pictures["norm.weight"] = [replace(pooled, shape=(1, 288))]
+    [one] = run.all_found()
+    assert one.message == "72 of 288 channels of norm.weight have a scale of 0"
+
+
 def test_scales_that_are_small_all_0_few_or_shifts_are_left_alone() -> None:
     assert normed(scales(1, 0.01, 1, 1)).all_found() == []
     assert normed(scales(0, 0, 0, 0)).all_found() == []
     assert normed(scales(0, 1, 1, 1, 1)).all_found() == []
-    assert normed(scales(0, 0, 1, 1), name="norm.bias").all_found() == []
+    for name in ("norm.bias", "norm.beta"):
+        assert normed(scales(0, 0, 1, 1), name=name).all_found() == []
