@@ -92,7 +92,13 @@ def collapse(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     "jump",
     what="A matrix changes at one snapshot by far more than at those before, and the other matrices do not; or all do "
     "while the learning rate does not rise.",
-    bounds={"factor": Bound(8.0, 8.0, "times its largest change at the five snapshots before")},
+    bounds={
+        "factor": Bound(
+            8.0,
+            8.0,
+            "times its largest change at the five snapshots before, or its way at their pace if longer",
+        )
+    },
     source="Our own runs: without a change of the learning rate the largest change of a healthy layer is 3 times the "
     "largest of the five before.",
     cause="The layer was initialised again or overwritten, or a batch with wild values has thrown the weights.",
@@ -100,6 +106,7 @@ def collapse(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     false_alarms=(
         "A layer that was frozen until then, and a learning rate that rises: both are left alone.",
         "A change by less than 10 %, and the first six snapshots: both are left alone.",
+        "Snapshots further apart than those before, as where `max_overhead` skips some: the steps in between count.",
     ),
     patience=1,
     lasts=False,
@@ -109,20 +116,39 @@ def jump(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     change, judged = evidence.curve("relative_change"), evidence.judged
     if len(change) < 7:
         return
-    before = change[-6:-1]
+    largest, far = _reach(change[-6:-1], evidence.gaps[-6:])
     with np.errstate(divide="ignore", invalid="ignore"):
-        factor = np.where((before > 0).all(0), change[-1] / before.max(0), np.nan)
+        factor = change[-1] / np.maximum(largest, far)
     rates = evidence.curve("lr")[-6:]
     risen = rates[-1] > 1.5 * rates[:-1].min(0)
     sudden = judged & ~risen & (factor > limits["factor"]) & (change[-1] > 0.1)
     if not sudden.any():
         return
     if sudden.sum() > 0.5 * judged.sum() and judged.sum() > 1:
-        largest = float(np.nanmax(np.where(sudden, change[-1], np.nan)))
-        several = f"{int(sudden.sum())} of {int(judged.sum())} matrices have jumped: by up to {share(largest)} at once"
+        most = share(float(np.nanmax(np.where(sudden, change[-1], np.nan))))
+        several = f"{int(sudden.sum())} of {int(judged.sum())} matrices have jumped: by up to {most} at once"
         yield Sign("", several, since=len(change) - 1)
         return
     for index in np.flatnonzero(sudden):
         name = evidence.names[index]
         at_once = f"{name} has jumped: it changed by {share(change[-1, index])} at once"
-        yield Sign(name, f"{at_once}, {times(factor[index])} its largest change before", since=len(change) - 1)
+        longer = far[index] > 1.01 * largest[index]  # and not by rounding
+        usual = "as much as at its pace before" if longer else "its largest change before"
+        yield Sign(name, f"{at_once}, {times(factor[index])} {usual}", since=len(change) - 1)
+
+
+def _reach(before: Floats, gaps: Floats) -> tuple[Floats, Floats]:
+    """How far each matrix may be expected to go: its largest change before, and its way at the pace before.
+
+    Weights that wander go less far than that in a longer gap, and may go as far in a shorter one.
+
+    Args:
+        before: (t, P), changes.
+        gaps: (t + 1,), steps in which they were made, and those of the newest.
+
+    Returns:
+        Two of (P,); NaN where a change was 0 or is not known, or the newest gap is not.
+    """
+    known = np.isfinite(gaps[:-1])
+    pace = before[known].sum(0) / gaps[:-1][known].sum() if known.any() else np.full(before.shape[1], np.nan)
+    return np.where((before > 0).all(0), before.max(0), np.nan), pace * gaps[-1]

@@ -80,6 +80,8 @@ class Made:
         self.snapshots = snapshots
         self.epochs = epochs
         self.by_steps = False
+        self.steps: Sequence[int] = range(0, 10 * snapshots, 10)
+        self.last_step: int | None = None
         self.optimizers: dict[str, Sequence[OptimizerFacts] | OptimizerFacts] | None = None
         self._values: dict[str, dict[str, Value]] = {name: dict(HEALTHY) for name in self.parameters}
         self.pictures: dict[str, Sequence[Picture]] = {}
@@ -118,7 +120,7 @@ class Made:
         if self.optimizers is not None:
             optimizers = {name: _at(one, ordinal) for name, one in self.optimizers.items()}
         return Snapshot(
-            step=10 * ordinal,
+            step=self.steps[ordinal],
             epoch=0 if self.by_steps else ordinal,
             ordinal=ordinal,
             initial=ordinal == 0,

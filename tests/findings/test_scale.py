@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.findings.runs import Made, group, matrix
+from tests.findings.runs import SNAPSHOTS, Made, group, matrix
 
 JUMPS = 8
 
@@ -83,6 +83,56 @@ def test_all_that_jump_are_one_finding() -> None:
 )
 def test_usual_changes_are_no_jump(change: Sequence[float]) -> None:
     assert Made().set("b", relative_change=change).found("jump") == []
+
+
+def with_gaps(*gaps: int) -> list[int]:
+    """Steps of snapshots, of which the last ones come so long after those before them."""
+    steps = list(range(0, 10 * (SNAPSHOTS - len(gaps)), 10))
+    for gap in gaps:
+        steps.append(steps[-1] + gap)
+    return steps
+
+
+def test_a_long_way_is_no_jump_where_there_was_long_to_go_it() -> None:
+    made = Made().set_all(relative_change=[0.05] * (SNAPSHOTS - 1) + [1.0])
+    [one] = made.all_found()
+    assert one.message == "4 of 4 matrices have jumped: by up to 100 % at once"
+    # 20 times as far in 20 times the steps is what it was; in twice the steps it is ten times that.
+    made.steps = with_gaps(200)
+    assert made.all_found() == []
+    made.steps = with_gaps(20)
+    assert [one.rule for one in made.all_found()] == ["jump"]
+
+
+def test_what_jumps_over_a_longer_gap_is_told_with_its_pace() -> None:
+    made = Made().set("b", relative_change=[0.05] * (SNAPSHOTS - 1) + [2.0])
+    made.steps = with_gaps(20)
+    [one] = made.all_found()
+    assert one.message == "b has jumped: it changed by 200 % at once, 20 × as much as at its pace before"
+
+
+def test_a_short_gap_makes_no_jump_of_a_usual_change() -> None:
+    made = Made().set_all(relative_change=[0.05] * (SNAPSHOTS - 1) + [0.3])
+    # As far as a step of noise may go, though it is 60 times as fast as before.
+    made.steps = with_gaps(1)
+    assert made.all_found() == []
+    made.set_all(relative_change=[0.05] * (SNAPSHOTS - 1) + [0.5])
+    assert [one.rule for one in made.all_found()] == ["jump"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "rules"),
+    [
+        ([0] * SNAPSHOTS, ["jump"]),
+        ([*range(5), *range(SNAPSHOTS - 5)], ["jump"]),
+        ([*range(0, 800, 100), *range(SNAPSHOTS - 8)], []),
+    ],
+    ids=["one step for all", "from 0 again before", "from 0 again"],
+)
+def test_where_steps_do_not_rise_the_gap_is_not_known(steps: list[int], rules: list[str]) -> None:
+    made = Made().set_all(relative_change=changes(20))
+    made.steps = steps
+    assert [one.rule for one in made.all_found()] == rules
 
 
 def test_a_learning_rate_that_rises_explains_a_jump() -> None:

@@ -88,6 +88,16 @@ class Evidence:
         return tuple(time.epoch for time in self.past.times)
 
     @cached_property
+    def gaps(self) -> Floats:
+        """float64, (T,): steps since the snapshot before, at least 1; NaN at the first, and where steps began anew.
+
+        Of those snapshots before which some are not kept it is the mean of the gaps in between.
+        """
+        steps, ordinals = (np.array([time[place] for time in self.past.times], np.float64) for place in (2, 0))
+        gaps = np.diff(steps) / np.maximum(np.diff(ordinals), 1.0)
+        return np.append(np.nan, np.where(gaps < 0, np.nan, np.maximum(gaps, 1.0)))
+
+    @cached_property
     def matrices(self) -> Flags:
         """(P,): which are matrices of a size to be judged beside others; no norms, no biases."""
         return np.array(
