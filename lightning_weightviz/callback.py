@@ -408,14 +408,26 @@ def _holding_all(trainer: Trainer, pl_module: LightningModule) -> nn.Module:
 
 
 def _training_of(trainer: weakref.ref[Trainer]) -> AskedTraining:
-    """The optimizers, the metrics, and how many epochs there are to be and steps in each."""
+    """The optimizers, the metrics, and how many epochs there are to be, steps in each, and the last step."""
     now = trainer()
     if now is None:
-        return (), {}, None, None
-    last = now.max_epochs if now.max_epochs is not None and now.max_epochs > 0 else None
+        return (), {}, None, None, None
+    epochs = now.max_epochs if now.max_epochs is not None and now.max_epochs > 0 else None
     batches = now.num_training_batches
     steps = math.ceil(batches / now.accumulate_grad_batches) if math.isfinite(batches) and batches > 0 else None
-    return now.optimizers, now.callback_metrics, last, steps
+    ends = [_most_steps(now), None if epochs is None or steps is None else epochs * steps]
+    last = min((one for one in ends if one is not None), default=None)
+    by_epochs = ends[0] is None or steps is None or last != ends[0]
+    # The loggers' axis begins at 0.
+    return now.optimizers, now.callback_metrics, epochs if by_epochs else None, steps, last and last - 1
+
+
+def _most_steps(trainer: Trainer) -> int | None:
+    """`max_steps` as loggers count, nearly: it counts those of each optimizer. None where there is no limit."""
+    most, taken, batches = trainer.max_steps, trainer.global_step, _logger_step(trainer)
+    # Within the hooks of a batch its step is taken and the batch not counted.
+    single = taken <= batches + 1
+    return None if most < 0 else most if single else math.ceil(most * batches / taken)
 
 
 def _logger_step(trainer: Trainer) -> int:

@@ -71,10 +71,7 @@ class WeightVisualizationCallback(Host, keras.callbacks.Callback):  # type: igno
         before, at_once = self._batches.ended, int(getattr(self._model, "steps_per_execution", 1) or 1)
         self._batches.end_epoch(at_once, (self.params or {}).get("steps"))
         self._start_if(True)
-        if self._training is not None:
-            # The optimizer is not read here; losses and metrics are numbers by now.
-            logged = dict(logs or {})
-            self._training.visualizer.ask_training = lambda: ((), logged, None, None)
+        self._tell(logs)
         self._reach(before, ends_epoch=True)
 
     @hook
@@ -89,6 +86,16 @@ class WeightVisualizationCallback(Host, keras.callbacks.Callback):  # type: igno
         if ready and self._waits:
             self._waits = False
             self._begin(self._fits.begin(self.model, self._settings, self._batches))
+            self._tell({})
+
+    def _tell(self, logs: Any) -> None:
+        """Has findings know the metrics, which are numbers by now, and the end of the fit; the optimizer is not read."""
+        if self._training is not None:
+            known, logged = self.params or {}, dict(logs or {})
+            epochs, last = known.get("epochs"), None
+            if self._settings.every_n_train_steps is not None:
+                epochs, last = None, self._batches.last(epochs, known.get("steps"))
+            self._training.visualizer.ask_training = lambda: ((), logged, epochs, None, last)
 
     def _reach(self, before: int, *, ends_epoch: bool = False) -> None:
         """More batches have ended than `before`."""

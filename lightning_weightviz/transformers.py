@@ -52,7 +52,9 @@ class WeightVisualizationCallback(Host, TrainerCallback):  # type: ignore[misc] 
         past = self._saved(folder / self._file) if folder is not None else {}
         self._begin(new_training(self._settings, args, state, model, callbacks, past))
         optimizer = kwargs.get("optimizer")
-        self._now.visualizer.ask_training = partial(trainer.facts, [] if optimizer is None else [optimizer], state)
+        self._now.visualizer.ask_training = partial(
+            trainer.facts, [] if optimizer is None else [optimizer], args, state
+        )
         see_to_first_snapshot(self._now, args, model, self._see_output)
 
     @hook_in_training

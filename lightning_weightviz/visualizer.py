@@ -40,8 +40,8 @@ from lightning_weightviz.views.statistics import MOST_MATRICES, leaves_out
 from lightning_weightviz.views.support.render import Rendered
 from lightning_weightviz.views.support.scene import with_spectra
 
-AskedTraining = tuple[Sequence[Any], Mapping[str, Any], int | None, int | None]
-"""Optimizers, metrics by name, and how many epochs there are to be and steps in each, where that is known."""
+AskedTraining = tuple[Sequence[Any], Mapping[str, Any], int | None, int | None, int | None]
+"""Optimizers, metrics by name, and how many epochs there are to be, steps in each and the last step."""
 FEW_CLASSES = 128
 """Up to so many classes are compared at each snapshot; of more, where a view asks for it."""
 SECONDS = "weightviz/seconds"
@@ -88,8 +88,8 @@ class WeightVisualizer:
     Attributes:
         settings: The user's.
         report: The run's page.
-        ask_training: Asked at each snapshot for the optimizers, the metrics, how many epochs there are to be, and of
-            how many steps.
+        ask_training: Asked at each snapshot for the optimizers, the metrics, and, as of `TrainingFacts`, how many
+            epochs there are to be, of how many steps, and the last step.
 
     Example:
         >>> import tempfile
@@ -415,4 +415,4 @@ def _as_list(given: Any) -> list[Any]:
 
 
 def _known(optimizers: Sequence[Any]) -> AskedTraining:
-    return optimizers, {}, None, None
+    return optimizers, {}, None, None, None

@@ -93,21 +93,39 @@ def all_stopped(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     if not evidence.judged.any() or not evidence.finite.all() or not np.isfinite(change).any():
         return
     largest = np.nanmax(np.where(np.isfinite(change), change, -1.0), axis=1)
-    usual = float(median(largest[largest > 0])) if (largest > 0).any() else 0.0
-    still = np.append(False, largest <= limits["share"] * usual)
+    # Both, as a short gap leaves little time to change, and weights that wander get no further in a long one.
+    slow = _is_below(limits["share"], largest / evidence.gaps[1:]) | np.isnan(evidence.gaps[1:])
+    still = np.append(False, _is_below(limits["share"], largest) & slow)
     if not still[-1] or _is_near_the_end(evidence):
         return
     since = _since(still)
-    last = evidence.snapshot.training.last_epoch
-    left = f", {last - evidence.epochs[since]} epochs before the end" if last else ""
+    left = _left(evidence, since)
     rates = [group.lr for group in (evidence.snapshot.training.optimizers or {}).values()]
     rate = f"; the learning rate is {max(rates):.2g}" if rates else ""
     yield Sign("", f"no matrix has changed since {evidence.when(since)}{left}{rate}", since=since)
 
 
+def _is_below(part: float, values: Floats) -> Flags:
+    """(T,): which are at most a part of the median of those above 0."""
+    usual = float(median(values[values > 0])) if (values > 0).any() else 0.0
+    return np.asarray(values <= part * usual)
+
+
 def _is_near_the_end(evidence: Evidence) -> bool:
-    last = evidence.snapshot.training.last_epoch
-    return last is not None and evidence.snapshot.epoch > 0.9 * last
+    snapshot, training = evidence.snapshot, evidence.snapshot.training
+    by_epochs = training.last_epoch is not None and snapshot.epoch > 0.9 * training.last_epoch
+    return by_epochs or (training.last_step is not None and snapshot.step > 0.9 * training.last_step)
+
+
+def _left(evidence: Evidence, since: int) -> str:
+    """How long before the end that was, in words; empty where it is not known what ends the training."""
+    training = evidence.snapshot.training
+    epochs, steps = training.last_epoch, training.last_step
+    if epochs is not None and steps is not None and training.steps_per_epoch is None:
+        return ""
+    if epochs is not None and evidence.counts_epochs:
+        return f", {epochs - evidence.epochs[since]} epochs before the end"
+    return "" if steps is None else f", {steps - evidence.past.times[since].step} steps before the end"
 
 
 @rule(

@@ -20,6 +20,7 @@ def training_facts(
     metrics: Mapping[str, Any],
     last_epoch: int | None = None,
     steps_per_epoch: int | None = None,
+    last_step: int | None = None,
 ) -> TrainingFacts:
     """What is known at this moment; nothing of the training is changed.
 
@@ -29,17 +30,18 @@ def training_facts(
         metrics: By name; those that are no single number are left out.
         last_epoch: As of `TrainingFacts`.
         steps_per_epoch: As of `TrainingFacts`.
+        last_step: As of `TrainingFacts`.
     """
     groups: dict[int, OptimizerFacts] = {}
     for optimizer in optimizers:
         if not isinstance(found := getattr(optimizer, "param_groups", None), list):
             # What stands in for an optimizer and shows no groups may train anything.
-            return TrainingFacts(None, _numbers(metrics), last_epoch, steps_per_epoch)
+            return TrainingFacts(None, _numbers(metrics), last_epoch, steps_per_epoch, last_step)
         for group in found:
             facts = _facts(optimizer, group)
             groups.update((id(parameter), facts) for parameter in group.get("params", ()))
     known = {site.parameter.name: groups[id(site.tensor)] for site in sites if id(site.tensor) in groups}
-    return TrainingFacts(known or None, _numbers(metrics), last_epoch, steps_per_epoch)
+    return TrainingFacts(known or None, _numbers(metrics), last_epoch, steps_per_epoch, last_step)
 
 
 def _facts(optimizer: Any, group: Mapping[str, Any]) -> OptimizerFacts:

@@ -20,6 +20,8 @@ class Batches:
         >>> batches.end_epoch(at_once=4, most=10)
         >>> batches.ended
         10
+        >>> batches.last(epochs=3, of_each=10)
+        30
     """
 
     def __init__(self) -> None:
@@ -44,3 +46,14 @@ class Batches:
         """
         seen = self._number + at_once
         self.ended = self._before_epoch + min(seen, most or seen)
+
+    def last(self, epochs: int | None, of_each: int | None) -> int | None:
+        """How many there will be when the fit ends; None where one of these is not known.
+
+        Args:
+            epochs: After which the fit ends, of all fits.
+            of_each: Batches of an epoch.
+        """
+        if epochs is None or of_each is None:
+            return None
+        return self._before_epoch + (epochs - self.epoch) * of_each

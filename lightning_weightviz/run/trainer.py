@@ -26,14 +26,20 @@ def callbacks_with(callback: Any) -> Sequence[Any]:
     return [callback]
 
 
-def facts(optimizers: Sequence[Any], state: Any) -> tuple[Sequence[Any], Mapping[str, Any], int | None, int | None]:
-    """The optimizers, the metrics that were logged last, and how many epochs there are to be and steps in each."""
+def facts(
+    optimizers: Sequence[Any], args: Any, state: Any
+) -> tuple[Sequence[Any], Mapping[str, Any], int | None, int | None, int | None]:
+    """The optimizers, the metrics that were logged last, and how many epochs there are to be, steps in each and the last.
+
+    Of a training that ends within an epoch the steps alone are known.
+    """
     # Losses of training and of validation are logged one after the other.
     logged = {name: value for entry in state.log_history[-NEWEST:] for name, value in entry.items()}
-    epochs = math.ceil(state.num_train_epochs) if state.num_train_epochs else None
-    # Of an epoch that is cut short, or a training of less than one, no more is known.
-    whole = epochs and state.max_steps % epochs == 0 and state.num_train_epochs == epochs
-    return optimizers, logged, epochs, state.max_steps // epochs if whole and state.max_steps > 0 else None
+    steps, epochs = state.max_steps or None, state.num_train_epochs
+    # Where the user says how many steps, the Trainer counts the epochs that begin in them.
+    if args.max_steps > 0 or args.num_train_epochs != epochs or not epochs or not steps:
+        return optimizers, logged, None, None, steps
+    return optimizers, logged, epochs, steps // epochs, steps
 
 
 def resumed_checkpoint() -> Path | None:

@@ -32,11 +32,13 @@ class TrainingFacts:
     Attributes:
         optimizers: By parameter name, of those that an optimizer trains; None where no optimizer is known.
         metrics: The last value of each metric that the module logs.
-        last_epoch: How many epochs the training is to have; None where that is not known.
+        last_epoch: How many epochs the training is to have; None where that is not known, or steps end it before.
         steps_per_epoch: On the loggers' axis; None where that is not known.
+        last_step: At which the training is to end, on the loggers' axis; None where that is not known.
     """
 
     optimizers: Mapping[str, OptimizerFacts] | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     last_epoch: int | None = None
     steps_per_epoch: int | None = None
+    last_step: int | None = None

@@ -127,7 +127,7 @@ class Made:
             targets={"weights": measurements},
             totals={"weights": TOTAL},
             heads=(_at(self.heads, ordinal),) if self.heads else (),
-            training=TrainingFacts(optimizers, {}, self.epochs),
+            training=TrainingFacts(optimizers, {}, self.epochs, last_step=self.last_step),
         )
 
     def judge(self, engine: Engine | None = None, *, chosen: Chosen | None = None) -> list[Judged]:

@@ -74,6 +74,46 @@ def test_the_end_of_a_schedule_is_no_standstill() -> None:
     ]
 
 
+def by_steps(change: list[float], last_step: int | None, epochs: int | None = None) -> list[str]:
+    """What is found where all snapshots, ten steps apart, are of the first epoch."""
+    made = Made(2, epochs=epochs).set_all(relative_change=change)
+    made.by_steps, made.last_step = True, last_step
+    return [one.message for one in made.all_found()]
+
+
+def test_the_end_of_a_schedule_is_known_by_steps_too() -> None:
+    # Snapshots up to step 120; the last three show no change.
+    late = [0.05] * 10 + [0.0]
+    assert by_steps(late, 130) == by_steps(late, 130, epochs=1) == []
+    said = "no matrix has changed since step 90"
+    assert by_steps(late, 400) == [f"{said}, 310 steps before the end"]
+    # Of the epoch that is not over more is not known.
+    assert by_steps(late, None, epochs=1) == [said]
+
+
+def test_steps_are_told_where_they_end_the_training() -> None:
+    made = Made(2).set_all(relative_change=STOPS)
+    made.last_step = 500
+    [one] = made.all_found()
+    assert one.message == "no matrix has changed since epoch 5, 450 steps before the end"
+
+
+def test_snapshots_closer_together_than_those_before_are_no_standstill() -> None:
+    # At 2,000 steps a snapshot, and then at each step; weights that go on moving at their pace.
+    steps = [*range(0, 20_000, 2_000), 18_001, 18_002, 18_003]
+    made = Made(2)
+    made.steps = steps
+    assert made.set_all(relative_change=[0.5] * 10 + [2e-5]).all_found() == []
+    assert [one.rule for one in made.set_all(relative_change=[0.5] * 10 + [1e-9]).all_found()] == ["all_stopped"]
+
+
+def test_snapshots_further_apart_than_those_before_are_no_standstill() -> None:
+    # Weights that wander about a place go no further in 20,000 steps than in one.
+    made = Made(2).set_all(relative_change=0.05)
+    made.steps = [*range(10), 20_000, 40_000, 60_000]
+    assert made.all_found() == []
+
+
 def test_a_warm_up_at_0_and_slow_weights_are_no_standstill() -> None:
     rates = [group(0.0)] * 13
     assert (
