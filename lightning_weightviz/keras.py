@@ -89,7 +89,7 @@ class WeightVisualizationCallback(Host, keras.callbacks.Callback):  # type: igno
             self._tell({})
 
     def _tell(self, logs: Any) -> None:
-        """Has findings know the metrics, which are numbers by now, and the end of the fit; the optimizer is not read."""
+        """Lets findings know the metrics, numbers by now, and the end of the fit; the optimizer is not read."""
         if self._training is not None:
             known, logged = self.params or {}, dict(logs or {})
             epochs, last = known.get("epochs"), None

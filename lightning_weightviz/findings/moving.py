@@ -29,37 +29,47 @@ BRISK = 0.75
     "activations that saturate.",
     false_alarms=(
         "Frozen on purpose: `requires_grad=False`, or a group whose learning rate was 0 all along, is left alone.",
-        "A group with a learning rate of its own: changes are compared relative to the rates.",
+        "A group with a learning rate of its own: changes are compared relative to the rates too, within one kind of "
+        "optimizer.",
+        "Matrices that hardly change beside those of another kind of optimizer: they are compared with one another.",
         "Embeddings, of which rows may go unused, norms and biases are left alone.",
     ),
 )
 def not_moving(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     """Matrices that stay while others move."""
-    change, judged = _by_rate(evidence, evidence.curve("relative_change")), evidence.judged
+    change, judged = evidence.curve("relative_change"), evidence.judged
     if len(change) < 2 or judged.sum() < 2:
         return
-    # Of the others alone, where the one that is looked at is the slowest.
-    count = int(judged.sum())
-    brisk = (1 + BRISK * (count - 2)) / (count - 1)
-    usual = float(quantile(change[-1][judged], brisk))
-    found = np.flatnonzero(judged & (change[-1] <= limits["share"] * usual) & _trained_now(evidence))
-    if not (usual > 0 and found.size):
-        return
-    still = change <= limits["share"] * quantile(change[:, judged], brisk, 1)[:, None]
-    for index in found:
+    usual = _brisk(change, judged)
+    still = change <= limits["share"] * usual[:, None]
+    rates = evidence.curve("lr")
+    for members in _kinds(evidence):
+        if members.sum() > 1:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                scaled = np.where(rates > 0, change / rates, change)
+            still &= ~members | (scaled <= limits["share"] * _brisk(scaled, members)[:, None])
+    for index in np.flatnonzero((usual[-1] > 0) & still[-1] & judged & _trained_now(evidence)):
         since, name = _since(still[:, index]), evidence.names[index]
         others = judged.copy()
         others[index] = False
-        rest = share(float(quantile(evidence.curve("relative_change")[-1][others], BRISK)))
+        rest = share(float(quantile(change[-1][others], BRISK)))
         message = f"{name} has hardly changed since {evidence.when(since)}, others change by {rest} a snapshot"
         yield Sign(name, message, since=since)
 
 
-def _by_rate(evidence: Evidence, change: Floats) -> Floats:
-    """Changes relative to the learning rates, where these are known and above 0."""
-    rates = evidence.curve("lr")
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(rates > 0, change / rates, change) if np.isfinite(rates[-1]).any() else change
+def _brisk(change: Floats, members: Flags) -> Floats:
+    """(T,): by how much the brisk ones of two members or more change, the slowest left aside: it is looked at."""
+    count = int(members.sum())
+    return quantile(change[:, members], (1 + BRISK * (count - 2)) / (count - 1), 1)
+
+
+def _kinds(evidence: Evidence) -> Iterator[Flags]:
+    """(P,): which of `judged` each kind of optimizer trains at a known rate; of others' rates a change is no share."""
+    groups = [evidence.group(name) for name in evidence.names]
+    kinds = np.array(["" if one is None else one.optimizer for one in groups])
+    known = evidence.judged & (evidence.curve("lr")[-1] > 0)
+    for kind in sorted(set(kinds[known])):
+        yield known & (kinds == kind)
 
 
 def _trained_now(evidence: Evidence) -> Flags:

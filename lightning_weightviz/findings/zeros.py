@@ -7,19 +7,23 @@ from collections.abc import Iterator
 import numpy as np
 
 from lightning_weightviz.findings import Bound, Evidence, Limits, Sign, rule
+from lightning_weightviz.findings.support.evidence import Flags
 from lightning_weightviz.findings.support.words import listed
 from lightning_weightviz.snapshot import Measurement
 
 
 @rule(
     "zero",
-    what="Every value of a matrix is exactly 0 after the first step.",
+    what="Every value of a matrix is exactly 0 after the first step, though it was not at the start or is trained.",
     source="A matrix of zeros passes nothing on.",
     cause="The initialisation, pruning, or a weight decay that is far too high; if the next layer is zero too, it "
     "learns nothing.",
     advice="Look at the initialisation, at pruning, and at `weight_decay`.",
     false_alarms=(
-        "Usual before the first step: the second factor of an adapter, the last layer of a residual branch.",
+        "Usual before the first step: the second factor of an adapter, the last layer of a residual branch. Left alone "
+        "while the learning rate has been 0 in all steps, as at the start of a warm-up.",
+        "What started at 0 and is frozen, as an adapter that is not in use, is left alone.",
+        "Zeros with NaN or infinities among them are the rules' of these.",
     ),
     patience=1,
     warmup=0,
@@ -27,9 +31,19 @@ from lightning_weightviz.snapshot import Measurement
 )
 def zero(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     """A matrix of zeros."""
-    for name, measurement in evidence.weights.items():
-        if len(measurement.parameter.shape) > 1 and measurement.statistics["zero_fraction"] == 1.0:
+    zeros = (evidence.curve("zero_fraction")[-1] == 1.0) & evidence.finite & ~_is_at_rest(evidence)
+    for name, parameter, is_zero in zip(evidence.names, evidence.parameters, zeros, strict=True):
+        if is_zero and len(parameter.shape) > 1:
             yield Sign(name, f"{name}: every value is exactly 0")
+
+
+def _is_at_rest(evidence: Evidence) -> Flags:
+    """(P,): which started at 0 and no step has been taken of, as far as is known."""
+    rates = evidence.curve("lr")
+    # The rate may have been raised since the step before this snapshot.
+    waits = (rates[:-1] == 0).any(0) & ~(rates[:-1] > 0).any(0)
+    at_start = (evidence.start("rms") == 0) & (len(rates) > 1)
+    return np.asarray(at_start & (waits | ~evidence.trained))
 
 
 @rule(

@@ -29,7 +29,7 @@ def callbacks_with(callback: Any) -> Sequence[Any]:
 def facts(
     optimizers: Sequence[Any], args: Any, state: Any
 ) -> tuple[Sequence[Any], Mapping[str, Any], int | None, int | None, int | None]:
-    """The optimizers, the metrics that were logged last, and how many epochs there are to be, steps in each and the last.
+    """The optimizers, the last metrics that were logged, and how many epochs are to be, steps in each, the last step.
 
     Of a training that ends within an epoch the steps alone are known.
     """

@@ -13,6 +13,7 @@ from lightning_weightviz.findings.support.engine import Engine, check, scalars
 from lightning_weightviz.measure import STATISTICS
 from lightning_weightviz.memory import History
 from lightning_weightviz.snapshot import Counts, Measurement, Parameter, Picture, Snapshot
+from tests.findings.runs import Made, group, matrix
 
 HEALTHY = dict.fromkeys(STATISTICS, 0.5) | {"nan_count": 0.0, "inf_count": 0.0, "dead_units": 0.0}
 FINDINGS: dict[str, tuple[dict[str, float], str]] = {
@@ -114,6 +115,39 @@ def test_dead_units_are_a_share_of_the_units_wherever_they_lie(
 def test_zeros_are_a_usual_start_and_a_usual_bias() -> None:
     assert found({"zero_fraction": 1.0}, initial=True) == ()
     assert found({"zero_fraction": 1.0}, shape=(32,)) == ()
+
+
+def test_zeros_among_what_is_broken_are_not_every_value() -> None:
+    for broken in ("nan", "inf"):
+        assert [one.rule for one in found({"zero_fraction": 1.0, f"{broken}_count": 4.0})] == [broken]
+
+
+ZERO: dict[str, Any] = {
+    **{"rms": 0.0, "std": 0.0, "absmax": 0.0, "zero_fraction": 1.0},
+    **{"relative_change": 0.0, "update_ratio": 0.0},
+}
+
+
+def test_a_frozen_matrix_that_started_at_0_is_at_rest() -> None:
+    frozen = [matrix("a"), matrix("b"), matrix("c", trainable=False)]
+    assert Made(frozen).set("c", **ZERO).all_found() == []
+    at_rate_0 = Made(3).set("c", **ZERO).train(c=group(0.0))
+    assert at_rate_0.all_found() == []
+    # It was something, and is not any more.
+    pruned = Made(frozen).set("c", **{**ZERO, "rms": [0.07, 0.0], "zero_fraction": [0.0, 1.0]})
+    assert [one.rule for one in pruned.all_found()] == ["zero"]
+
+
+def test_a_matrix_of_zeros_is_told_of_once_a_step_was_taken_at_a_rate_above_0() -> None:
+    # The rate is raised after a step, so that the step before the second snapshot was of rate 0.
+    rates = [group(0.0), group(0.1)]
+    waits = Made(3).set("c", **{**ZERO, "rms": [0.0, 0.0, 0.07], "zero_fraction": [1.0, 1.0, 0.0]})
+    assert waits.train(a=rates, b=rates, c=rates).found("zero") == []
+    stays = Made(3).set("c", **ZERO).train(a=rates, b=rates, c=rates)
+    [one] = stays.found("zero")
+    assert (one.parameter, one.epoch) == ("c", 2)
+    [one] = Made(3).set("c", **ZERO).train().found("zero")
+    assert (one.parameter, one.epoch) == ("c", 1)
 
 
 def test_nan_counts_from_the_start() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.findings.runs import Made, group, matrix
@@ -44,6 +46,34 @@ def test_what_stands_still_on_purpose_is_left_alone() -> None:
     slower = Made(3).set("c", relative_change=5e-6).train(c=group(1e-5))
     assert slower.all_found() == []
     assert [one.rule for one in Made(3).set("c", relative_change=5e-6).train().all_found()] == ["not_moving"]
+
+
+def test_rates_of_different_optimizers_are_not_compared() -> None:
+    # All move by 5 % a snapshot: that at a rate of 100 did not go less far than the others.
+    adam = replace(group(1e-4), optimizer="Adam")
+    gan = Made(5).train(a=adam, b=adam, c=adam, d=group(100.0), e=group(100.0))
+    assert gan.all_found() == []
+    # What is next to nothing beside its own optimizer's is told of, and what is beside another's alone is not.
+    assert [one.parameter for one in gan.set("e", relative_change=1e-6).all_found()] == ["e"]
+    assert gan.set("d", relative_change=2e-6).all_found() == []
+    # All of one optimizer that stand still are.
+    still = gan.set("d", relative_change=0.0).set("e", relative_change=0.0).all_found()
+    assert [one.parameter for one in still] == ["d", "e"]
+
+
+def test_the_only_matrix_of_its_optimizer_is_compared_with_all_as_it_is() -> None:
+    adam = replace(group(1e-4), optimizer="Adam")
+    made = Made(4).train(a=adam, b=adam, c=adam)
+    assert made.set("d", relative_change=5e-3).all_found() == []
+    assert [one.parameter for one in made.set("d", relative_change=1e-6).all_found()] == ["d"]
+
+
+def test_a_matrix_that_moves_as_far_as_others_at_a_far_higher_rate_moves() -> None:
+    assert Made(3).train(c=group(1e3)).all_found() == []
+
+
+def test_a_rate_that_is_not_known_is_compared_with_none() -> None:
+    assert Made(4).train(c=group(float("nan")), d=group(float("nan"))).all_found() == []
 
 
 @pytest.mark.parametrize("kind", ["embedding", "norm", "bias"])

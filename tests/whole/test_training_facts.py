@@ -85,7 +85,7 @@ class Endless(IterableDataset[Any]):
     """Of no known length: an epoch of it has five batches."""
 
     def __iter__(self) -> Any:
-        return iter(batches().dataset)  # type: ignore[call-overload]
+        return iter(batches().dataset)
 
 
 @pytest.mark.parametrize(
