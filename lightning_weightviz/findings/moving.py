@@ -172,10 +172,16 @@ def in_no_optimizer(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     "bfloat16, 2^-11 in float16.",
     cause="The weights themselves are in half precision, and the learning rate is too small for it.",
     advice='Keep the weights in float32 and compute in half precision: `precision="bf16-mixed"`, not `"bf16-true"`.',
-    false_alarms=("Weights in float32, in mixed precision too, are left alone.",),
+    false_alarms=(
+        "Weights in float32, in mixed precision too, are left alone.",
+        "Copies in float32 of which the weights are the rounding, and sums of what was rounded off: nothing is lost. "
+        "Silent where the copies are the optimizer's parameters; what an optimizer keeps inside is not seen.",
+    ),
 )
 def swallowed(evidence: Evidence, limits: Limits) -> Iterator[Sign]:
     """Steps that rounding loses."""
+    if evidence.snapshot.training.steps_copies:
+        return
     ratios, change = evidence.curve("update_ratio")[-1], evidence.curve("relative_change")[-1]
     for index in np.flatnonzero(evidence.judged & _trained_now(evidence)):
         half = _HALVES.get(evidence.parameters[index].dtype)

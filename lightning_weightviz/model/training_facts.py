@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from lightning_weightviz.model.sites import Site
@@ -33,15 +34,19 @@ def training_facts(
         last_step: As of `TrainingFacts`.
     """
     groups: dict[int, OptimizerFacts] = {}
+    stepped: list[Any] = []
     for optimizer in optimizers:
         if not isinstance(found := getattr(optimizer, "param_groups", None), list):
             # What stands in for an optimizer and shows no groups may train anything.
             return TrainingFacts(None, _numbers(metrics), last_epoch, steps_per_epoch, last_step)
         for group in found:
             facts = _facts(optimizer, group)
-            groups.update((id(parameter), facts) for parameter in group.get("params", ()))
+            parameters = group.get("params", ())
+            groups.update((id(parameter), facts) for parameter in parameters)
+            stepped += parameters
     known = {site.parameter.name: groups[id(site.tensor)] for site in sites if id(site.tensor) in groups}
-    return TrainingFacts(known or None, _numbers(metrics), last_epoch, steps_per_epoch, last_step)
+    copies = not known and any(getattr(one, "dtype", None) is torch.float32 for one in stepped)
+    return TrainingFacts(known or None, _numbers(metrics), last_epoch, steps_per_epoch, last_step, copies)
 
 
 def _facts(optimizer: Any, group: Mapping[str, Any]) -> OptimizerFacts:

@@ -35,6 +35,7 @@ class TrainingFacts:
         last_epoch: How many epochs the training is to have; None where that is not known, or steps end it before.
         steps_per_epoch: On the loggers' axis; None where that is not known.
         last_step: At which the training is to end, on the loggers' axis; None where that is not known.
+        steps_copies: Whether the optimizers step copies in float32 of the weights.
     """
 
     optimizers: Mapping[str, OptimizerFacts] | None = None
@@ -42,3 +43,4 @@ class TrainingFacts:
     last_epoch: int | None = None
     steps_per_epoch: int | None = None
     last_step: int | None = None
+    steps_copies: bool = False

@@ -82,6 +82,7 @@ class Made:
         self.by_steps = False
         self.steps: Sequence[int] = range(0, 10 * snapshots, 10)
         self.last_step: int | None = None
+        self.steps_copies = False
         self.optimizers: dict[str, Sequence[OptimizerFacts] | OptimizerFacts] | None = None
         self._values: dict[str, dict[str, Value]] = {name: dict(HEALTHY) for name in self.parameters}
         self.pictures: dict[str, Sequence[Picture]] = {}
@@ -127,7 +128,9 @@ class Made:
             targets={"weights": measurements},
             totals={"weights": TOTAL},
             heads=(_at(self.heads, ordinal),) if self.heads else (),
-            training=TrainingFacts(optimizers, {}, self.epochs, last_step=self.last_step),
+            training=TrainingFacts(
+                optimizers, {}, self.epochs, last_step=self.last_step, steps_copies=self.steps_copies
+            ),
         )
 
     def judge(self, engine: Engine | None = None, *, chosen: Chosen | None = None) -> list[Judged]:

@@ -78,6 +78,18 @@ def test_where_no_optimizer_shows_itself_nothing_is_said_to_be_in_none(optimizer
     assert training_facts(sites, optimizers, {}).optimizers is None
 
 
+def test_copies_in_float32_that_an_optimizer_steps_are_known_where_it_shows_them() -> None:
+    model = nn.Linear(4, 3, dtype=torch.bfloat16)
+    sites = select(model, Choice()).sites
+    copies = [one.detach().float().requires_grad_() for one in model.parameters()]
+    for parameters, known in ((copies, True), (model.parameters(), False), ([copies[0].detach().bfloat16()], False)):
+        assert training_facts(sites, [torch.optim.SGD(parameters, lr=0.1)], {}).steps_copies is known
+    # Float32 beside weights that the optimizer has is a layer that is not shown.
+    both = torch.optim.SGD([*model.parameters(), *copies], lr=0.1)
+    assert training_facts(sites, [both], {}).steps_copies is False
+    assert training_facts(sites, [], {}).steps_copies is False
+
+
 def test_what_a_nan_has_broken_is_said() -> None:
     broken = Made(3).set("a", nan_count=2.0).set("b", relative_change=0.0)
     [one] = [one for one in broken.all_found() if one.rule == "nan"]

@@ -197,5 +197,8 @@ def test_steps_that_rounding_swallows(dtype: str, lost: float, felt: float) -> N
     assert dtype in found[0].message
     assert Made(half).set_all(update_ratio=felt).train().all_found() == []
     assert Made(2).set_all(update_ratio=lost).train().all_found() == []
+    copied = Made(half).set_all(update_ratio=lost)
+    copied.steps_copies = True
+    assert copied.all_found() == []
     # Where no step was seen, the change between snapshots tells.
     assert Made(half).set_all(update_ratio=float("nan"), relative_change=lost).found("swallowed")
