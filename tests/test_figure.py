@@ -89,7 +89,7 @@ def test_an_unknown_layer_is_refused_with_the_names_that_exist() -> None:
         ({"fc1.weight": 3}, {}, TypeError, "fc1.weight"),
         (mlp(), {"layer": 3}, TypeError, "layer"),
         (mlp(), {"views": ["heatmaps"]}, ValueError, "Did you mean 'heatmap'"),
-        (mlp(), {"views": ["histogram"]}, ValueError, "no picture"),
+        (mlp(), {"views": ["histogram"]}, ValueError, "cannot be drawn"),
         (mlp(), {"colormap": "rainbows"}, ValueError, "colormap"),
         (mlp(), {"max_layers": -1}, ValueError, "max_layers"),
         (mlp(), {"views": ["classes"], "class_names": ["a"]}, ValueError, "10 rows of 'fc2.weight'"),
