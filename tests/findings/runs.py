@@ -121,7 +121,7 @@ class Made:
         if self.optimizers is not None:
             optimizers = {name: _at(one, ordinal) for name, one in self.optimizers.items()}
         return Snapshot(
-            step=self.steps[ordinal],
+            step=self.steps[ordinal] if ordinal < len(self.steps) else 10 * ordinal,
             epoch=0 if self.by_steps else ordinal,
             ordinal=ordinal,
             initial=ordinal == 0,
