@@ -130,7 +130,7 @@ def draw() -> None:
         torch.manual_seed(seed)
         kept: Any = _Kept()
         train(FAULTS[fault].builds[seed](), sink=kept, views=("classes", "overview"))
-        tag = {"class_apart": "classes/norms", "missing_class": "classes/norms"}.get(name, "classes/cosine")
+        tag = "classes/over_time" if name in ("class_apart", "missing_class") else "classes/cosine"
         content = kept.pictures[tag if name in CLASSES else "overview/weights"]
         (PICTURES / f"{name}.png").write_bytes(content)
 

@@ -58,6 +58,9 @@ def _look_at_both(browser: Browser, width: int, differ: bool) -> None:
     numbers = "difference" if differ else "both"
     run = browser.driver.execute_script
     run(f"location.hash = '#layer=fc3.weight&frame=99&numbers={numbers}'")
+    # The page reads its address in its own time; a click before that would write another.
+    pressed = "return document.querySelector('#numbers [aria-pressed=true]').textContent"
+    browser.wait_for(numbers, lambda: run(pressed) == numbers)
     if differ:
         run("document.querySelector('.head [data-column=rms]').click()")
     run("document.querySelector(arguments[0]).scrollIntoView()", "header" if width > 1000 else "#model")
