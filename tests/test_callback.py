@@ -198,7 +198,7 @@ def test_a_second_fit_of_the_same_trainer_goes_on(tmp_path: Path) -> None:
     assert list(history_of(callback)._memory({}).epochs) == [0, 1, 2, 3, 4]
 
 
-class Tested(Classifier):
+class Tried(Classifier):
     """Can be validated, tested, and tried with other learning rates."""
 
     def __init__(self) -> None:
@@ -216,7 +216,7 @@ class Tested(Classifier):
 
 def test_a_checkpoint_that_is_validated_is_no_training_to_continue(tmp_path: Path) -> None:
     _, path = checkpointed(tmp_path / "first", epochs=3)
-    kept, model = Collected(), Tested()
+    kept, model = Collected(), Tried()
     callback = WeightVisualizationCallback(views=("heatmap", "evolution", "drift"), sinks=[kept])
     running = trainer(tmp_path / "second", callback, max_epochs=3)
     running.validate(model, batches(), ckpt_path=path, verbose=False)
@@ -225,7 +225,7 @@ def test_a_checkpoint_that_is_validated_is_no_training_to_continue(tmp_path: Pat
 
 
 def test_a_checkpoint_that_is_tested_takes_nothing_from_what_is_known(tmp_path: Path) -> None:
-    callback, model = WeightVisualizationCallback(), Tested()
+    callback, model = WeightVisualizationCallback(), Tried()
     saving = ModelCheckpoint(tmp_path / "checkpoints", save_top_k=-1, filename="{epoch}")
     running = trainer(tmp_path, callback, saving, max_epochs=3, enable_checkpointing=True)
     running.fit(model, batches())
@@ -247,7 +247,7 @@ class Searches(LearningRateFinder):
 
 
 def test_a_search_for_a_learning_rate_takes_nothing_from_what_is_known(tmp_path: Path) -> None:
-    callback, model = WeightVisualizationCallback(), Tested()
+    callback, model = WeightVisualizationCallback(), Tried()
     running = trainer(tmp_path, callback, Searches(num_training_steps=3), max_epochs=3)
     running.fit(model, batches())
     running.fit_loop.max_epochs = 4

@@ -31,7 +31,7 @@ BRISK = 0.75
         "Frozen on purpose: `requires_grad=False`, or a group whose learning rate was 0 all along, is left alone.",
         "A group with a learning rate of its own: changes are compared relative to the rates too, within one kind of "
         "optimizer.",
-        "Matrices that hardly change beside those of another kind of optimizer: they are compared with one another.",
+        "Matrices that hardly change next to those of another kind of optimizer: they are compared with one another.",
         "Embeddings, of which rows may go unused, norms and biases are left alone.",
     ),
 )

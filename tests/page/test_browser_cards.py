@@ -197,7 +197,7 @@ def test_second_page_is_dropped_or_chosen(reader: Reader, tmp_path: Path) -> Non
         for (const kind of ['dragenter', 'dragover', 'drop'])
           document.body.dispatchEvent(new DragEvent(kind, {dataTransfer: data, bubbles: true, cancelable: true}));"""
     reader.driver.execute_script(drop, "<p>something else", "wrong.html")
-    reader.browser.wait_for("a word", lambda: "wrong.html is no page" in reader.text("#runs"))
+    reader.browser.wait_for("a word", lambda: "wrong.html is not a lightning_weightviz page" in reader.text("#runs"))
     newer = path.read_text().replace('{"format":1,', '{"format":999,')
     reader.driver.execute_script(drop, newer, "newer.html")
     reader.browser.wait_for("a word", lambda: "newer.html is a page of another version" in reader.text("#runs"))
